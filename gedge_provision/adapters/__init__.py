@@ -1,0 +1,1 @@
+"""The only importers of subprocess, ansible_runner, kubernetes and HTTP, and the only writers of files."""

@@ -1,0 +1,74 @@
+"""The one door to other programs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gedge_provision.models.errors import GedgeError
+
+__all__ = ["CommandError", "run"]
+
+_TAIL_LINES = 15
+
+
+class CommandError(GedgeError):
+    """A program that we called failed; `output` is the end of what it printed."""
+
+    def __init__(self, argv: Sequence[str], returncode: int, output: str, *, remedy: str = "") -> None:
+        self.argv = tuple(argv)
+        self.returncode = returncode
+        self.output = "\n".join(output.strip().splitlines()[-_TAIL_LINES:])
+        super().__init__(f"{' '.join(argv[:6])} ended with {returncode}:\n{self.output}", remedy=remedy)
+
+
+def run(  # noqa: PLR0913 - each argument mirrors one of subprocess.run
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    check: bool = True,
+    timeout_s: float | None = None,
+    log: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program without a shell and return what it printed.
+
+    Args:
+        argv: program and arguments.
+        cwd: working directory.
+        env: variables added to the present environment.
+        stdin: text for its standard input; otherwise it has none.
+        check: raise when it does not end with 0.
+        timeout_s: seconds after which it is killed.
+        log: file that the output is appended to.
+
+    Raises:
+        CommandError: the program is missing, timed out, or (with check) failed.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise CommandError(argv, 127, f"{argv[0]}: not found", remedy=f"install {argv[0]}") from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandError(argv, 124, f"no end after {timeout_s:g} s") from error
+    if log is not None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"$ {' '.join(argv)}\n{done.stdout}{done.stderr}")
+    if check and done.returncode != 0:
+        raise CommandError(argv, done.returncode, done.stdout + done.stderr)
+    return done

@@ -1,0 +1,1 @@
+"""Building, verifying, packing and unpacking the artifacts that roles install."""

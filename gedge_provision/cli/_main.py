@@ -1,0 +1,49 @@
+"""The root of the command line: sub-commands, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gedge_provision import __version__
+from gedge_provision.cli import _ui
+from gedge_provision.models.errors import GedgeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="gedge",
+    help="Bare Linux hosts to a Kubernetes cluster tuned for low-latency AI services.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gedge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Exit codes: 0 done, 1 failed, 2 wrong input (nothing was changed), 3 does not fit or drifted."""
+
+
+def main() -> None:
+    """Run the command line; every known error ends in one screen of text and its exit code."""
+    try:
+        app()
+    except GedgeError as error:
+        _ui.show_error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _ui.errors.print("interrupted")
+        sys.exit(130)

@@ -1,0 +1,1 @@
+"""Nodes on one machine: containers that are real hosts to Ansible."""

@@ -1,0 +1,73 @@
+"""Errors a user meets.
+
+Tree:
+    GedgeError                exit code 1: something failed
+    ├── UsageError            exit code 2: the input is wrong, nothing was changed
+    │   └── DocumentError     exit code 2: a document does not validate; carries every finding with file:line
+    └── NotFittingError       exit code 3: the request is valid, and no node can hold it
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = ["DocumentError", "Finding", "GedgeError", "NotFittingError", "UsageError"]
+
+
+class GedgeError(Exception):
+    """Something went wrong that the user can understand.
+
+    Args:
+        message: what happened, in one sentence.
+        place: where: a host, a file:line, an object.
+        remedy: what to do next.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, place: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        lines = [f"{self.place}: {self.message}" if self.place else self.message]
+        if self.remedy:
+            lines.append(f"-> {self.remedy}")
+        return "\n".join(lines)
+
+
+class UsageError(GedgeError):
+    """The input is wrong; nothing was changed."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One thing wrong with a document: `place` is file:line, `path` the field (`nodes[2].address`)."""
+
+    place: str
+    path: str
+    message: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.path}: {self.message}" if self.path else f"{self.place}: {self.message}"
+        return f"{text}\n  -> {self.remedy}" if self.remedy else text
+
+
+class DocumentError(UsageError):
+    """A document does not validate; all findings are shown at once, nothing was changed."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in findings))
+
+
+class NotFittingError(GedgeError):
+    """The request is valid, but no node can hold it."""
+
+    exit_code = 3

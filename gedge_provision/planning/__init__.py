@@ -1,0 +1,1 @@
+"""Pure functions from facts and intent to plans. No I/O."""

@@ -1,0 +1,1 @@
+"""Runs of the playbooks: apply, status, kubeconfig, reset."""

@@ -1,0 +1,1 @@
+"""Service documents rolled out on a cluster."""
