@@ -1,0 +1,82 @@
+"""Kubernetes quantities (apimachinery resource.Quantity): 500m, 1Gi, 2."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from functools import total_ordering
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+__all__ = ["Quantity"]
+
+_PATTERN = r"^\d+(\.\d+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"
+_UNITS = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    "k": Decimal(10**3),
+    "M": Decimal(10**6),
+    "G": Decimal(10**9),
+    "T": Decimal(10**12),
+    "P": Decimal(10**15),
+    "Ki": Decimal(2**10),
+    "Mi": Decimal(2**20),
+    "Gi": Decimal(2**30),
+    "Ti": Decimal(2**40),
+    "Pi": Decimal(2**50),
+}
+
+
+@total_ordering
+class Quantity:
+    """An amount with its spelling: compares by amount, prints as it was written."""
+
+    __slots__ = ("amount", "text")
+
+    def __init__(self, text: str | int) -> None:
+        """Parse a quantity.
+
+        Raises:
+            ValueError: it is no quantity.
+        """
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]*)", str(text))
+        if not match or match[2] not in _UNITS:
+            raise ValueError(f"{text!r} is no Kubernetes quantity -> write it like 500m, 2 or 1Gi")
+        self.text = str(text)
+        self.amount = Decimal(match[1]) * _UNITS[match[2]]
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Quantity({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Quantity) and self.amount == other.amount
+
+    def __lt__(self, other: Quantity) -> bool:
+        return self.amount < other.amount
+
+    def __hash__(self) -> int:
+        return hash(self.amount)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: type[Any], _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate from a string or an integer; serialize as it was written."""
+
+        def parse(value: object) -> Quantity:
+            if isinstance(value, Quantity):
+                return value
+            if isinstance(value, bool) or not isinstance(value, (str, int)):
+                raise ValueError(f"{value!r} is no Kubernetes quantity -> write it like 500m, 2 or 1Gi")  # noqa: TRY004
+            return cls(value)
+
+        return core_schema.no_info_plain_validator_function(parse, serialization=core_schema.to_string_ser_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe it as a string of that form, or an integer."""
+        return {"anyOf": [{"type": "string", "pattern": _PATTERN}, {"type": "integer", "minimum": 0}]}

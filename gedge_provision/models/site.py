@@ -1,0 +1,170 @@
+"""The site file: the one description of a site, from which inventories, plans and labs are computed."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from gedge_provision.models.base import Document
+from gedge_provision.models.kubelet import KubeletSettings
+
+__all__ = [
+    "Artifacts",
+    "ControlPlane",
+    "Flannel",
+    "Kubernetes",
+    "Lab",
+    "Networks",
+    "Node",
+    "NodeClass",
+    "Role",
+    "Site",
+    "Ssh",
+    "Taint",
+]
+
+DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+Role = Literal["control_plane", "worker"]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _check_label_key(key: str) -> str:
+    prefix, _, name = key.rpartition("/")
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", name) or (
+        prefix and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", prefix)
+    ):
+        raise ValueError(f"{key!r} is no label key -> write it like gedge.dev/accelerator")
+    return key
+
+
+def _check_label_value(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", value):
+        raise ValueError(f"{value!r} is no label value -> use at most 63 letters, digits, '-', '_', '.'")
+    return value
+
+
+LabelKey = Annotated[str, AfterValidator(_check_label_key)]
+LabelValue = Annotated[str, AfterValidator(_check_label_value)]
+
+
+class Taint(Document):
+    """A taint that the node registers with."""
+
+    key: LabelKey
+    value: LabelValue = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+
+
+class Kubernetes(Document):
+    """Which Kubernetes the site runs."""
+
+    version: Version = Field("1.36.4", description="Exact version, without the v.")
+
+
+class Flannel(Document):
+    """The management network between pods."""
+
+    backend: Literal["vxlan", "host-gw"] = Field("vxlan", description="host-gw needs all nodes on one layer-2 network.")
+    vni: Annotated[int, Field(ge=1, le=16777215)] = Field(1, description="VXLAN network id.")
+    port: Port = Field(8472, description="VXLAN UDP port.")
+
+
+class Networks(Document):
+    """Address ranges; none may overlap another or hold a node's address."""
+
+    pods: IPv4Network = Field(IPv4Network("10.244.0.0/16"), description="Every node takes a /24 of it.")
+    services: IPv4Network = IPv4Network("10.96.0.0/16")
+    dns_domain: DnsName = "cluster.local"
+    flannel: Flannel = Field(default_factory=Flannel)
+
+
+class ControlPlane(Document):
+    """How clients reach the API server."""
+
+    virtual_ip: IPv4Address | None = Field(
+        None, description="Address that keepalived moves between the control-plane nodes; required with three of them."
+    )
+    virtual_router_id: Annotated[int, Field(ge=1, le=255)] = Field(
+        51, description="VRRP router id; must be unique on the layer-2 network."
+    )
+    extra_sans: tuple[DnsName | IPv4Address, ...] = Field((), description="More names in the API server's certificate.")
+
+
+class Ssh(Document):
+    """How the controller reaches the hosts."""
+
+    user: Annotated[str, StringConstraints(min_length=1)] = "root"
+    port: Port = 22
+    private_key: str | None = Field(
+        None, description="Path of the key; unset leaves the choice to ssh (agent, config)."
+    )
+    known_hosts: str | None = Field(None, description="Path of the known_hosts file; unset means the user's own.")
+    become: bool = Field(default=False, description="Become root by sudo; needed unless user is root.")
+
+
+class Artifacts(Document):
+    """Where the hosts take their artifacts from."""
+
+    host_path: str | None = Field(
+        None,
+        pattern=r"^/",
+        description="Folder on every host where the artifact store is mounted (USB disk, NFS, lab); "
+        "unset means that the controller copies what a host lacks over SSH.",
+    )
+
+
+class NodeClass(Document):
+    """What nodes of one kind have in common."""
+
+    kubelet: KubeletSettings = Field(default_factory=KubeletSettings)
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+
+
+class Node(Document):
+    """One host."""
+
+    name: DnsLabel = Field(description="Host name and node name.")
+    address: IPv4Address = Field(description="Address that the other nodes reach it by.")
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)] = ("worker",)
+    node_class: str = Field("default", description="A key of node_classes.")
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, description="Added to those of the class.")
+    ssh_host: str | None = Field(None, description="Name or address for SSH where it differs from address.")
+
+
+class Lab(Document):
+    """Marks a site whose hosts are container nodes on this machine, made by `gedge lab up`."""
+
+    subnet: IPv4Network = Field(description="Network of the nodes; its first address is this machine.")
+    base: Literal["debian12", "debian13"] = "debian12"
+
+
+class Site(Document):
+    """A site: hosts, their classes, networks and versions."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
+    kubernetes: Kubernetes = Field(default_factory=Kubernetes)
+    networks: Networks = Field(default_factory=Networks)
+    control_plane: ControlPlane = Field(default_factory=ControlPlane)
+    ssh: Ssh = Field(default_factory=Ssh)
+    artifacts: Artifacts = Field(default_factory=Artifacts)
+    kubeconfig: str | None = Field(
+        None, description="Where the administrator's kubeconfig is written; unset means the state folder of the user."
+    )
+    node_classes: dict[DnsLabel, NodeClass] = Field(default_factory=lambda: {"default": NodeClass()})
+    nodes: Annotated[tuple[Node, ...], Field(min_length=1)]
+    lab: Lab | None = None
+
+    def with_role(self, role: Role) -> tuple[Node, ...]:
+        """Return the nodes of a role, in the order of the file."""
+        return tuple(node for node in self.nodes if role in node.roles)
+
+    @property
+    def api_address(self) -> IPv4Address:
+        """The address of the API server: the virtual one, else that of the only control-plane node."""
+        return self.control_plane.virtual_ip or self.with_role("control_plane")[0].address

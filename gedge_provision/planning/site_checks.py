@@ -1,0 +1,141 @@
+"""What must hold across the fields of a site file, beyond what each field shows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network
+from itertools import combinations
+
+from gedge_provision.models.documents import Problem
+from gedge_provision.models.site import Site
+
+__all__ = ["check_site"]
+
+_NODE_PREFIX = 24  # kube-controller-manager gives every node a /24 of the pod network
+_LARGEST_SERVICE_PREFIX = 12  # kube-apiserver accepts at most 20 bits of service addresses
+_CONTROL_PLANE_SIZES = (1, 3, 5)
+
+
+def check_site(site: Site) -> Iterator[Problem]:
+    """Yield everything that is wrong with a site whose fields are valid one by one."""
+    yield from _duplicates(site)
+    yield from _control_plane(site)
+    yield from _classes(site)
+    yield from _networks(site)
+    yield from _ssh(site)
+
+
+def _duplicates(site: Site) -> Iterator[Problem]:
+    for attribute in ("name", "address"):
+        first: dict[object, int] = {}
+        for index, node in enumerate(site.nodes):
+            value = getattr(node, attribute)
+            if value in first:
+                other = site.nodes[first[value]].name
+                yield Problem(
+                    ("nodes", index, attribute),
+                    f"{value} is taken by nodes[{first[value]}] ({other})",
+                    f"give every node its own {attribute}",
+                )
+            first.setdefault(value, index)
+    for index, node in enumerate(site.nodes):
+        if len(set(node.roles)) != len(node.roles):
+            yield Problem(("nodes", index, "roles"), "a role stands twice", "name each role once")
+
+
+def _control_plane(site: Site) -> Iterator[Problem]:
+    count = len(site.with_role("control_plane"))
+    if count == 0:
+        yield Problem(
+            ("nodes",), "no node has the role control_plane", "give one or three nodes roles: [control_plane]"
+        )
+        return
+    if count not in _CONTROL_PLANE_SIZES:
+        yield Problem(
+            ("nodes",),
+            f"{count} control-plane nodes: etcd gains nothing from an even number and little beyond five",
+            "use one, three or five",
+        )
+    virtual_ip = site.control_plane.virtual_ip
+    if count > 1 and virtual_ip is None:
+        yield Problem(
+            ("control_plane",),
+            f"{count} control-plane nodes need a virtual address for the API server",
+            "set control_plane.virtual_ip to a free address of the nodes' network",
+        )
+    for index, node in enumerate(site.nodes):
+        if node.address == virtual_ip:
+            yield Problem(
+                ("control_plane", "virtual_ip"),
+                f"{virtual_ip} is the address of nodes[{index}] ({node.name})",
+                "use an address that no host has",
+            )
+
+
+def _classes(site: Site) -> Iterator[Problem]:
+    for index, node in enumerate(site.nodes):
+        if node.node_class not in site.node_classes:
+            yield Problem(
+                ("nodes", index, "node_class"),
+                f"no node class {node.node_class!r}",
+                f"use one of {', '.join(sorted(site.node_classes))}, or add it to node_classes",
+            )
+
+
+def _networks(site: Site) -> Iterator[Problem]:
+    networks: dict[tuple[str, ...], IPv4Network] = {
+        ("networks", "pods"): site.networks.pods,
+        ("networks", "services"): site.networks.services,
+    }
+    if site.lab is not None:
+        networks["lab", "subnet"] = site.lab.subnet
+    for (path, one), (other_path, other) in combinations(networks.items(), 2):
+        if one.overlaps(other):
+            yield Problem(
+                other_path, f"{other} overlaps {'.'.join(path)} {one}", "choose ranges that have no address in common"
+            )
+    yield from _addresses(site, networks)
+    pods = site.networks.pods
+    if pods.prefixlen > _NODE_PREFIX or 2 ** (_NODE_PREFIX - pods.prefixlen) < len(site.nodes):
+        yield Problem(
+            ("networks", "pods"),
+            f"{pods} is too small: each of {len(site.nodes)} nodes takes a /{_NODE_PREFIX}",
+            "use a wider range, for example 10.244.0.0/16",
+        )
+    if site.networks.services.prefixlen < _LARGEST_SERVICE_PREFIX:
+        yield Problem(
+            ("networks", "services"),
+            f"{site.networks.services} is larger than the API server accepts",
+            f"use /{_LARGEST_SERVICE_PREFIX} or smaller",
+        )
+
+
+def _addresses(site: Site, networks: dict[tuple[str, ...], IPv4Network]) -> Iterable[Problem]:
+    addresses = {("nodes", index, "address"): node.address for index, node in enumerate(site.nodes)}
+    if site.control_plane.virtual_ip is not None:
+        addresses["control_plane", "virtual_ip"] = site.control_plane.virtual_ip  # type: ignore[index]
+    for path, address in addresses.items():
+        for network_path in (("networks", "pods"), ("networks", "services")):
+            if address in networks[network_path]:
+                yield Problem(
+                    path,
+                    f"{address} lies in {'.'.join(network_path)} {networks[network_path]}",
+                    "keep pod and service ranges apart from the hosts' network",
+                )
+        if site.lab is not None:
+            subnet = site.lab.subnet
+            if address not in subnet:
+                yield Problem(path, f"{address} is outside lab.subnet {subnet}", "use an address of that range")
+            elif address in (subnet.network_address, subnet.network_address + 1, subnet.broadcast_address):
+                yield Problem(
+                    path, f"{address} is reserved in lab.subnet {subnet}", "the first address is this machine's own"
+                )
+
+
+def _ssh(site: Site) -> Iterator[Problem]:
+    if site.ssh.user != "root" and not site.ssh.become:
+        yield Problem(
+            ("ssh", "user"),
+            f"{site.ssh.user} cannot change a host without root's rights",
+            "set ssh.become: true (sudo) or ssh.user: root",
+        )
