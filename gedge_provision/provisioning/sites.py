@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from gedge_provision.adapters.files import read_document
+from gedge_provision.adapters.locations import content_dir, state_dir
 from gedge_provision.models.documents import validate
 from gedge_provision.models.site import Site
 from gedge_provision.planning.site_checks import check_site
 
-__all__ = ["load_site"]
+__all__ = ["default_site_path", "kubeconfig_path", "load_site"]
 
 
 def load_site(path: Path) -> Site:
@@ -20,3 +21,15 @@ def load_site(path: Path) -> Site:
         UsageError: the file cannot be read.
     """
     return validate(read_document(path), Site, check_site)
+
+
+def kubeconfig_path(site: Site) -> Path:
+    """Return where the administrator's kubeconfig of a site is kept on this machine."""
+    if site.kubeconfig is not None:
+        return Path(site.kubeconfig).expanduser()
+    return state_dir() / "sites" / site.name / "kubeconfig"
+
+
+def default_site_path() -> Path:
+    """Return the lab's site file, which commands take when none is named."""
+    return content_dir() / "inventories" / "lab" / "site.yml"

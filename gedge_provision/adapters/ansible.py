@@ -1,0 +1,231 @@
+"""The one door to ansible-runner: runs a playbook of ours, turns its events into typed progress and a typed result."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+
+from gedge_provision.adapters.locations import content_dir
+from gedge_provision.models.progress import Reporter
+from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult
+
+__all__ = ["run_playbook"]
+
+_FAILURES = {"runner_on_failed", "runner_on_unreachable"}
+
+
+@dataclass
+class _Recorder:
+    """Collects the events of one run; ansible-runner calls it from its own thread."""
+
+    reporter: Reporter
+    phases: list[PhaseTiming] = field(default_factory=list)
+    changes: dict[str, list[str]] = field(default_factory=dict)
+    failures: list[HostFailure] = field(default_factory=list)
+    _phase: str = ""
+    _phase_began: float = 0.0
+    _phase_failed: bool = False
+    _phase_changed: bool = False
+    _task: str = ""
+    _task_began: float = 0.0
+    _tasks: dict[str, float] = field(default_factory=dict)
+    _waiting: set[str] = field(default_factory=set)
+
+    def __call__(self, event: Mapping[str, Any]) -> bool:
+        kind = event["event"]
+        data = event.get("event_data", {})
+        if kind == "playbook_on_play_start":
+            self.end_phase()
+            self._phase, self._phase_began = str(data.get("name", "")), time.monotonic()
+            self.reporter.start(self._phase)
+        elif kind == "playbook_on_task_start":
+            self._end_task()
+            self._task, self._task_began = str(data.get("name", "")), time.monotonic()
+            self._waiting = set()
+            self._show()
+        elif kind == "runner_on_start":
+            self._waiting.add(str(data.get("host", "")))
+            self._show()
+        elif kind.startswith("runner_on_"):
+            self._host_done(kind, data)
+        return True
+
+    def _host_done(self, kind: str, data: Mapping[str, Any]) -> None:
+        host = str(data.get("host", ""))
+        self._waiting.discard(host)
+        self._show()
+        result = data.get("res") or {}
+        if kind == "runner_on_ok" and result.get("changed"):
+            self._phase_changed = True
+            self.changes.setdefault(host, []).append(self._task)
+        if kind in _FAILURES and not data.get("ignore_errors"):
+            self._phase_failed = True
+            self.failures.append(
+                HostFailure(host, self._phase, self._task, _message(result), kind == "runner_on_unreachable")
+            )
+
+    def _show(self) -> None:
+        hosts = sorted(self._waiting)
+        shown = ", ".join(hosts[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")  # noqa: PLR2004
+        self.reporter.update(self._phase, f"{self._task}  {shown}")
+
+    def _end_task(self) -> None:
+        if self._task:
+            self._tasks[self._task] = round(
+                self._tasks.get(self._task, 0.0) + time.monotonic() - self._task_began, 2
+            )
+        self._task = ""
+
+    def end_phase(self) -> None:
+        """Close the running phase, if any."""
+        self._end_task()
+        if self._phase:
+            seconds = round(time.monotonic() - self._phase_began, 2)
+            self.phases.append(PhaseTiming(self._phase, seconds, self._tasks))
+            outcome = "failed" if self._phase_failed else "done" if self._phase_changed else "unchanged"
+            self.reporter.finish(self._phase, outcome)  # type: ignore[arg-type]
+        self._phase, self._tasks, self._phase_failed, self._phase_changed = "", {}, False, False
+
+
+def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
+    name: str,
+    inventory: Path,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    variables: Mapping[str, object] | None = None,
+    check: bool = False,
+    limit: str | None = None,
+) -> RunResult:
+    """Run one of our playbooks and return what it did; failures are in the result, nothing is raised for them.
+
+    Args:
+        name: name of the playbook, without .yml.
+        inventory: a site file, or any inventory of Ansible's.
+        folder: the run's record is written here (log, timings, events).
+        reporter: receives each play as a step.
+        variables: extra variables; they travel in a file that only this user can read.
+        check: change nothing, say what would change.
+        limit: host pattern.
+
+    Raises:
+        KeyboardInterrupt: after the run has been ended.
+    """
+    folder.mkdir(parents=True, mode=0o700)
+    content = content_dir()
+    recorder = _Recorder(reporter)
+    cancelled = threading.Event()
+    outcome: dict[str, Any] = {}
+    began = time.monotonic()
+
+    def work() -> None:
+        outcome["runner"] = ansible_runner.run(
+            private_data_dir=str(folder),
+            project_dir=str(content / "playbooks"),
+            playbook=f"{name}.yml",
+            inventory=str(inventory.resolve()),
+            envvars=_environment(content),
+            extravars=dict(variables or {}),
+            cmdline=" ".join((["--check"] if check else []) + ([f"--limit {limit}"] if limit else [])) or None,
+            event_handler=recorder,
+            cancel_callback=cancelled.is_set,
+            quiet=True,
+            ident="run",
+            omit_event_data=False,
+        )
+
+    thread = threading.Thread(target=work, name="ansible-runner")
+    with _interrupt_once(cancelled):
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.2)
+    recorder.end_phase()
+    runner = outcome.get("runner")
+    result = RunResult(
+        status="canceled" if cancelled.is_set() else runner.status if runner else "failed",
+        seconds=round(time.monotonic() - began, 2),
+        phases=tuple(recorder.phases),
+        changed={host: len(names) for host, names in sorted(recorder.changes.items())},
+        changes={host: tuple(names) for host, names in sorted(recorder.changes.items())},
+        failures=tuple(recorder.failures) or _failure_before_tasks(runner, folder),
+        folder=folder,
+    )
+    _write_record(result, folder)
+    if cancelled.is_set():
+        raise KeyboardInterrupt
+    return result
+
+
+@contextlib.contextmanager
+def _interrupt_once(cancelled: threading.Event) -> Iterator[None]:
+    """Turn ^C into a request to end the run; it is raised again when the run has ended."""
+    if threading.current_thread() is not threading.main_thread():  # only that one receives signals
+        yield
+        return
+
+    def stop(_number: int, _frame: object) -> None:
+        cancelled.set()
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _environment(content: Path) -> dict[str, str]:
+    # Ansible's programs of the environment that runs us, whatever PATH says; the package must be importable for the
+    # inventory plugin.
+    return {
+        "ANSIBLE_CONFIG": str(content / "ansible.cfg"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "ANSIBLE_NOCOLOR": "1",
+    }
+
+
+def _message(result: Mapping[str, Any]) -> str:
+    text = str(result.get("msg") or result.get("stderr") or result.get("exception") or "no message")
+    failed_items = [item for item in result.get("results", []) if isinstance(item, dict) and item.get("failed")]
+    if failed_items:
+        text = "; ".join(str(item.get("msg", "")) for item in failed_items)
+    return text.strip()
+
+
+def _failure_before_tasks(runner: Any, folder: Path) -> tuple[HostFailure, ...]:  # noqa: ANN401
+    """Explain a run that died before its first task: the inventory or the playbook does not load."""
+    if runner is not None and runner.status == "successful":
+        return ()
+    text = _output(folder)
+    lines = [line for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "ERROR" in line or line.startswith("fatal:")]
+    return (HostFailure("controller", "ansible-playbook", "start", "\n".join((errors or lines)[-8:]) or "no output"),)
+
+
+def _output(folder: Path) -> str:
+    path = folder / "artifacts" / "run" / "stdout"
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _write_record(result: RunResult, folder: Path) -> None:
+    result.log.write_text(_output(folder), encoding="utf-8")
+    record = {
+        "status": result.status,
+        "seconds": result.seconds,
+        "phases": [{"name": p.name, "seconds": p.seconds, "tasks": p.tasks} for p in result.phases],
+        "changed": result.changed,
+    }
+    (folder / "timings.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+

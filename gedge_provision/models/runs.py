@@ -1,0 +1,83 @@
+"""What a run of a playbook did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gedge_provision.models.errors import GedgeError
+
+__all__ = ["HostFailure", "PhaseTiming", "RunFailedError", "RunResult"]
+
+
+@dataclass(frozen=True)
+class PhaseTiming:
+    """A play of the run: its name, its seconds, and the seconds of its longest tasks by name."""
+
+    name: str
+    seconds: float
+    tasks: dict[str, float]
+
+
+@dataclass(frozen=True)
+class HostFailure:
+    """Where and why a run failed."""
+
+    host: str
+    phase: str
+    task: str
+    message: str
+    unreachable: bool = False
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The outcome of a run.
+
+    Attributes:
+        status: successful, failed, canceled or timeout, as ansible-runner says.
+        seconds: wall time.
+        phases: in their order.
+        changed: number of changed tasks by host.
+        changes: names of the changed tasks by host.
+        failures: what failed where.
+        folder: the run's record: log and timings.
+    """
+
+    status: str
+    seconds: float
+    phases: tuple[PhaseTiming, ...]
+    changed: dict[str, int]
+    changes: dict[str, tuple[str, ...]]
+    failures: tuple[HostFailure, ...]
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """The whole output of the run."""
+        return self.folder / "output.log"
+
+
+class RunFailedError(GedgeError):
+    """A run of a playbook failed; the message shows each host's failure once."""
+
+    def __init__(self, result: RunResult) -> None:
+        self.result = result
+        super().__init__(_explain(result), remedy=f"the whole log: {result.log}")
+
+
+def _explain(result: RunResult) -> str:
+    if not result.failures:
+        return f"the run ended as {result.status}"
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for failure in result.failures:
+        grouped.setdefault((f"{failure.phase} / {failure.task}", failure.message), []).append(failure.host)
+    lines = []
+    for (place, message), hosts in grouped.items():
+        lines.append(f"{', '.join(sorted(set(hosts)))}: {place}")
+        for part in message.split("; "):
+            text, arrow, remedy = part.partition(" -> ")
+            lines.append(f"    {text}")
+            if arrow:
+                lines.append(f"    -> {remedy}")
+    return "\n".join(lines)

@@ -1,0 +1,142 @@
+"""From a site to the inventory that the playbooks run on: groups, connections and role variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gedge_provision.models.site import Node, Role, Site
+
+__all__ = ["Inventory", "compile_inventory"]
+
+_API_PORT = 6443
+_BALANCED_API_PORT = 8443  # haproxy stands on the same hosts as the API servers
+_CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+_CONTROL_PLANE_MIN_MEMORY_MIB = 1700  # kubeadm's own floor
+_CONTROL_PLANE_MIN_CPUS = 2
+_CONTROL_PLANE_PORTS = {"2379": "etcd", "2380": "etcd", "10257": "kube-controller-manager", "10259": "kube-scheduler"}
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What Ansible needs to know: groups of host names, variables of all hosts and of each."""
+
+    groups: Mapping[str, tuple[str, ...]]
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    host_variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def compile_inventory(site: Site, artifacts: Mapping[Role, Sequence[Mapping[str, Any]]], kubeconfig: str) -> Inventory:
+    """Compute the inventory of a site.
+
+    Args:
+        site: the validated site.
+        artifacts: what a node of each role installs, as the role `artifacts` takes it (name, kind, sha256, size in
+            bytes, target, source).
+        kubeconfig: where the administrator's kubeconfig is written on the controller.
+    """
+    managers = [node.name for node in site.with_role("control_plane")]
+    balanced = len(managers) > 1
+    workers = [node.name for node in site.nodes if node.name not in managers]
+    return Inventory(
+        groups={
+            "control_plane": tuple(managers),
+            "control_plane_first": tuple(managers[:1]),
+            "control_plane_others": tuple(managers[1:]),
+            "control_plane_balanced": tuple(managers if balanced else ()),
+            "workers": tuple(workers),
+        },
+        variables=_site_variables(site, balanced=balanced, kubeconfig=kubeconfig),
+        host_variables={
+            node.name: _connection(site, node) | _node_variables(site, node, artifacts) for node in site.nodes
+        },
+    )
+
+
+def _endpoint_port(*, balanced: bool) -> int:
+    return _BALANCED_API_PORT if balanced else _API_PORT
+
+
+def _site_variables(site: Site, *, balanced: bool, kubeconfig: str) -> dict[str, Any]:
+    managers = site.with_role("control_plane")
+    port = _endpoint_port(balanced=balanced)
+    return {
+        "gedge_site": site.name,
+        "gedge_kubeconfig": kubeconfig,
+        "artifacts_host_path": site.artifacts.host_path or "",
+        "kubeadm_cluster_name": site.name,
+        "kubeadm_kubernetes_version": site.kubernetes.version,
+        "kubeadm_first_control_plane": managers[0].name,
+        "kubeadm_endpoint": f"{site.api_address}:{port}",
+        "kubeadm_pod_network": str(site.networks.pods),
+        "kubeadm_service_network": str(site.networks.services),
+        "kubeadm_dns_domain": site.networks.dns_domain,
+        "kubeadm_extra_sans": [str(name) for name in site.control_plane.extra_sans],
+        "flannel_pod_network": str(site.networks.pods),
+        "flannel_backend": site.networks.flannel.backend,
+        "flannel_vni": site.networks.flannel.vni,
+        "flannel_port": site.networks.flannel.port,
+        "api_endpoint_virtual_ip": str(site.control_plane.virtual_ip or ""),
+        "api_endpoint_port": port,
+        "api_endpoint_virtual_router_id": site.control_plane.virtual_router_id,
+        "api_endpoint_backends": [{"name": node.name, "address": str(node.address)} for node in managers],
+        "node_labels_nodes": {node.name: _labels(site, node) for node in site.nodes if _labels(site, node)},
+        "cluster_verify_nodes": [
+            {
+                "name": node.name,
+                "kubelet": site.node_classes[node.node_class].kubelet.to_kubelet(),
+                "version": f"v{site.kubernetes.version}",
+                "labels": _labels(site, node),
+            }
+            for node in site.nodes
+        ],
+    }
+
+
+def _connection(site: Site, node: Node) -> dict[str, Any]:
+    variables: dict[str, Any] = {
+        "ansible_host": node.ssh_host or str(node.address),
+        "ansible_user": site.ssh.user,
+        "ansible_port": site.ssh.port,
+        "ansible_become": site.ssh.become,
+    }
+    if site.ssh.private_key:
+        variables["ansible_ssh_private_key_file"] = site.ssh.private_key
+    if site.ssh.known_hosts:
+        variables["ansible_ssh_common_args"] = f"-o UserKnownHostsFile={site.ssh.known_hosts}"
+    return variables
+
+
+def _node_variables(
+    site: Site, node: Node, artifacts: Mapping[Role, Sequence[Mapping[str, Any]]]
+) -> dict[str, Any]:
+    manager = "control_plane" in node.roles
+    node_class = site.node_classes[node.node_class]
+    taints = [taint.model_dump(exclude_defaults=True) for taint in node_class.taints]
+    if manager and "worker" not in node.roles:
+        taints.append(dict(_CONTROL_PLANE_TAINT))
+    variables: dict[str, Any] = {
+        "host_prepare_address": str(node.address),
+        "artifacts_items": list(artifacts["control_plane" if manager else "worker"]),
+        "kubelet_config": node_class.kubelet.to_kubelet(),
+        "kubeadm_control_plane": manager,
+        "kubeadm_node_name": node.name,
+        "kubeadm_node_address": str(node.address),
+        "kubeadm_taints": taints,
+    }
+    if manager:
+        ports = {"10250": "kubelet", "10248": "kubelet", str(_API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
+        if len(site.with_role("control_plane")) > 1:
+            ports[str(_BALANCED_API_PORT)] = "haproxy"
+        variables |= {
+            "host_prepare_min_cpus": _CONTROL_PLANE_MIN_CPUS,
+            "host_prepare_min_memory_mib": _CONTROL_PLANE_MIN_MEMORY_MIB,
+            "host_prepare_ports": ports,
+        }
+    return variables
+
+
+def _labels(site: Site, node: Node) -> dict[str, str]:
+    labels = {"gedge.dev/node-class": node.node_class}
+    return labels | dict(site.node_classes[node.node_class].labels) | dict(node.labels)

@@ -1,0 +1,60 @@
+"""From a site file to the inventory that Ansible runs on; the inventory plugin and the runs both come here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gedge_provision import artifacts
+from gedge_provision.models.catalog import Catalog, NeededOn
+from gedge_provision.models.errors import UsageError
+from gedge_provision.models.site import Role, Site
+from gedge_provision.planning.artifacts import select
+from gedge_provision.planning.inventory import Inventory, compile_inventory
+from gedge_provision.provisioning.sites import kubeconfig_path, load_site
+
+__all__ = ["site_inventory"]
+
+_ITEM_KEYS = ("name", "kind", "sha256", "size", "target")
+
+
+def site_inventory(path: Path) -> Inventory:
+    """Load a site file and compile its inventory, with the digests that the artifact store has now.
+
+    Raises:
+        DocumentError: the site file is wrong.
+        UsageError: the site asks for a version that the catalog does not have.
+        GedgeError: the artifact store lacks something.
+    """
+    site = load_site(path)
+    catalog = artifacts.load_catalog()
+    _check_version(site, catalog, path)
+    store = artifacts.default_store()
+    needed: dict[Role, list[dict[str, Any]]] = {}
+    for role in ("control_plane", "worker"):
+        groups = {NeededOn.ALL}
+        if role == "control_plane":
+            groups.add(NeededOn.CONTROL_PLANE)
+        if site.lab is not None:
+            groups.add(NeededOn.LAB)
+        found = artifacts.resolve(catalog, store, select(catalog, groups))
+        needed[role] = [
+            {key: str(value) if key == "kind" else value for key, value in asdict(item).items() if key in _ITEM_KEYS}
+            | {"source": str(item.path)}
+            for item in found
+        ]
+    return compile_inventory(site, needed, str(kubeconfig_path(site)))
+
+
+def _check_version(site: Site, catalog: Catalog, path: Path) -> None:
+    kubelet = catalog.artifact("kubelet")
+    have = kubelet.version.removeprefix("v") if kubelet else "none"
+    if site.kubernetes.version != have:
+        raise UsageError(
+            f"kubernetes.version is {site.kubernetes.version}, the artifact catalog has {have}",
+            place=str(path),
+            remedy=f"set kubernetes.version: {have}",
+        )
+
+

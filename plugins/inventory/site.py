@@ -1,0 +1,60 @@
+"""An inventory plugin that reads a site file: no generated files, no wrapper."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: site
+short_description: Reads a gedge-provision site file
+description:
+  - The site file is validated, and compiled to groups and role variables in memory.
+  - Needs the Python package gedge-provision beside ansible-core on the controller.
+options: {}
+author: The gedge-provision authors
+"""
+
+EXAMPLES = r"""
+# ansible-playbook -i inventories/lab/site.yml playbooks/site.yml
+"""
+
+from pathlib import Path
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+SITE_KEYS = ("nodes:",)
+
+
+class InventoryModule(BaseInventoryPlugin):
+    """Groups, connections and role variables of a site."""
+
+    NAME = "gedge.provision.site"
+
+    def verify_file(self, path):
+        """Take YAML files that name nodes at the top level."""
+        if not super().verify_file(path) or not path.endswith((".yml", ".yaml")):
+            return False
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        return any(line.startswith(SITE_KEYS) for line in lines)
+
+    def parse(self, inventory, loader, path, cache=True):
+        super().parse(inventory, loader, path, cache)
+        try:
+            from gedge_provision.models.errors import GedgeError
+            from gedge_provision.provisioning.inventories import site_inventory
+        except ImportError as error:
+            raise AnsibleParserError(
+                "a site file as inventory needs the Python package gedge-provision beside ansible-core: %s" % error
+            ) from error
+        try:
+            compiled = site_inventory(Path(path))
+        except GedgeError as error:
+            raise AnsibleParserError(str(error)) from error
+        for group, hosts in compiled.groups.items():
+            inventory.add_group(group)
+            for host in hosts:
+                inventory.add_host(host, group=group)
+        for name, value in compiled.variables.items():
+            inventory.set_variable("all", name, value)
+        for host, variables in compiled.host_variables.items():
+            for name, value in variables.items():
+                inventory.set_variable(host, name, value)

@@ -1,0 +1,136 @@
+"""What our modules share on a host: the record of what we changed, files written with a diff, a lock.
+
+Everything we change on a host is recorded below /var/lib/gedge, so that a reset can put it back:
+`files.json` names the files that we wrote (with the saved original, where there was one), `settings.json` the former
+values of kernel settings, `artifacts.json` what was installed from the artifact store.
+Standard library only, Python 3.8 and later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+
+STATE_DIR = "/var/lib/gedge"
+LOCK_FILE = "/run/gedge.lock"
+
+
+def read_record(name):
+    """Return the record `name` ({} where there is none yet)."""
+    try:
+        with open(os.path.join(STATE_DIR, name), encoding="utf-8") as file:
+            return json.load(file)
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def write_record(name, value):
+    """Write the record `name` so that a killed run leaves the old one or the new one."""
+    os.makedirs(STATE_DIR, mode=0o755, exist_ok=True)
+    write_atomically(os.path.join(STATE_DIR, name), json.dumps(value, indent=1, sort_keys=True) + "\n", 0o600)
+
+
+def write_atomically(path, content, mode):
+    """Write text to a file by rename, with its mode set before it has a name."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".gedge-")
+    try:
+        os.fchmod(descriptor, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def read_text(path):
+    """Return a file's text, or None where there is no such file."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def sync_file(path, content, mode, check_mode):
+    """Make a file have this content and mode; content None removes it.
+
+    The original of a file that was not ours is kept, and the path is recorded for the reset.
+
+    Returns:
+        None when nothing differs, else a diff for Ansible (before, after, headers).
+    """
+    before = read_text(path)
+    same_mode = before is not None and (os.stat(path).st_mode & 0o7777) == mode
+    if content is None:
+        if before is None:
+            return None
+    elif before == content and same_mode:
+        return None
+    diff = {
+        "before_header": path,
+        "after_header": path,
+        "before": before or "",
+        "after": content or "",
+    }
+    if not check_mode:
+        record = read_record("files.json")
+        if path not in record:
+            record[path] = _save_original(path) if before is not None else None
+            write_record("files.json", record)
+        if content is None:
+            os.unlink(path)
+        else:
+            write_atomically(path, content, mode)
+    return diff
+
+
+def _save_original(path):
+    folder = os.path.join(STATE_DIR, "originals")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    saved = os.path.join(folder, hashlib.sha256(path.encode()).hexdigest()[:16])
+    shutil.copy2(path, saved)
+    return saved
+
+
+@contextlib.contextmanager
+def host_lock(module, timeout_s):
+    """Hold the host's lock: a run that was killed may have left its last step running here."""
+    with open(LOCK_FILE, "w", encoding="utf-8") as file:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    module.fail_json(
+                        msg="another run still works on this host after %d s (lock %s) -> wait for it, or end it: "
+                        "fuser %s names the process" % (timeout_s, LOCK_FILE, LOCK_FILE)
+                    )
+                time.sleep(0.5)
+        yield
+
+
+def in_container():
+    """Tell whether this host shares its kernel (a container node)."""
+    if os.path.exists("/run/.containerenv") or os.path.exists("/.dockerenv"):
+        return True
+    content = read_text("/run/systemd/container") or read_text("/run/host/container-manager")
+    return bool(content)
+
+
+def cgroup_version():
+    """Return 1 or 2: the hierarchy that the kubelet will use."""
+    return 2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1

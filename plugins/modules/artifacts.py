@@ -1,0 +1,248 @@
+#!/usr/bin/python
+"""Install artifacts on a host by digest, in one call."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: artifacts
+short_description: Install binaries, CNI plugins and images by digest, in one call per host
+description:
+  - Nothing is installed whose SHA-256 differs from the one asked for.
+  - What the host lacks is taken from O(host_path), where the artifact store is mounted, else the controller copies it over SSH.
+  - A record below C(/var/lib/gedge) saves hashing what has not changed since.
+options:
+  items:
+    description: The artifacts.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name in the catalog.
+        type: str
+        required: true
+      kind:
+        description: Images are imported into containerd, everything else is a file.
+        type: str
+        choices: [binary, cni_plugin, image]
+        required: true
+      sha256:
+        description: Digest of the file.
+        type: str
+        required: true
+      size:
+        description: Bytes.
+        type: int
+        required: true
+      target:
+        description: Absolute path of the installed file, or the image's reference.
+        type: str
+        required: true
+      source:
+        description: The file on the controller.
+        type: str
+  host_path:
+    description: Folder on the host where the artifact store is mounted.
+    type: path
+  staged:
+    description: Used by the action plugin, digests with the paths of the files that it copied to the host.
+    type: dict
+attributes:
+  check_mode:
+    support: full
+author: The gedge-provision authors
+"""
+
+EXAMPLES = r"""
+- name: Install the kubelet
+  gedge.provision.artifacts:
+    items:
+      - name: kubelet
+        kind: binary
+        sha256: "{{ digest }}"
+        size: 84000000
+        target: /usr/local/bin/kubelet
+        source: /srv/store/blobs/sha256/{{ digest }}
+"""
+
+RETURN = r"""
+installed:
+  description: Names of the artifacts that were (in check mode, would be) installed.
+  type: list
+  elements: str
+  returned: always
+missing:
+  description: Digests that the host has no source for; the action plugin copies these and asks again.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.host_state import host_lock, read_record, write_record
+
+CTR = "/usr/local/bin/ctr"
+CHUNK = 1 << 20
+
+
+def main():
+    item_options = {
+        "name": {"type": "str", "required": True},
+        "kind": {"type": "str", "choices": ["binary", "cni_plugin", "image"], "required": True},
+        "sha256": {"type": "str", "required": True},
+        "size": {"type": "int", "required": True},
+        "target": {"type": "str", "required": True},
+        "source": {"type": "str"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "items": {"type": "list", "elements": "dict", "required": True, "options": item_options},
+            "host_path": {"type": "path"},
+            "staged": {"type": "dict"},
+        },
+        supports_check_mode=True,
+    )
+    items = module.params["items"]
+    record = read_record("artifacts.json")
+    images = image_digests(module) if any(item["kind"] == "image" for item in items) else {}
+    wanted = [item for item in items if not is_installed(item, record, images)]
+    names = [item["name"] for item in wanted]
+    if module.check_mode or not wanted:
+        module.exit_json(changed=bool(wanted), installed=names, missing=[])
+    sources = {item["sha256"]: source_of(module, item) for item in wanted}
+    missing = [digest for digest, path in sources.items() if path is None]
+    if missing:
+        module.exit_json(changed=False, installed=[], missing=missing)
+    with host_lock(module, 300):
+        record = read_record("artifacts.json")
+        for item in wanted:
+            if item["kind"] == "image":
+                import_image(module, item, sources[item["sha256"]])
+            else:
+                install_file(module, item, sources[item["sha256"]])
+                record[item["target"]] = {"name": item["name"], "sha256": item["sha256"], "stamp": stamp(item["target"])}
+                write_record("artifacts.json", record)
+        images = image_digests(module) if any(item["kind"] == "image" for item in wanted) else {}
+        for item in wanted:
+            if item["kind"] == "image":
+                if item["target"] not in images:
+                    module.fail_json(
+                        msg="the archive of %s holds no image %s -> build it again: gedge artifacts build %s"
+                        % (item["name"], item["target"], item["name"])
+                    )
+                record[item["target"]] = {
+                    "name": item["name"],
+                    "sha256": item["sha256"],
+                    "stamp": images[item["target"]],
+                }
+        write_record("artifacts.json", record)
+    module.exit_json(changed=True, installed=names, missing=[])
+
+
+def is_installed(item, record, images):
+    known = record.get(item["target"])
+    if item["kind"] == "image":
+        present = images.get(item["target"])
+        return bool(known and present and known["sha256"] == item["sha256"] and known["stamp"] == present)
+    if known and known["sha256"] == item["sha256"] and known["stamp"] == stamp(item["target"]):
+        return True
+    # Not ours, or touched since: its content decides.
+    return os.path.isfile(item["target"]) and known is not None and file_digest(item["target"]) == item["sha256"]
+
+
+def stamp(path):
+    """Return what changes when a file is replaced or written to."""
+    try:
+        stat = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return "%d-%d-%d-%o" % (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode & 0o7777)
+
+
+def image_digests(module):
+    """Return the images that containerd has in Kubernetes' namespace: reference -> digest."""
+    if not os.path.exists(CTR):
+        return {}
+    rc, out, _ = module.run_command([CTR, "-n", "k8s.io", "images", "list"])
+    rows = [line.split() for line in out.splitlines()[1:]] if rc == 0 else []
+    return {row[0]: row[2] for row in rows if len(row) > 2}
+
+
+def source_of(module, item):
+    staged = (module.params["staged"] or {}).get(item["sha256"])
+    if staged:
+        return staged
+    if module.params["host_path"]:
+        path = os.path.join(module.params["host_path"], "blobs", "sha256", item["sha256"])
+        if os.path.isfile(path):
+            return path
+    return None
+
+
+def install_file(module, item, source):
+    """Copy, hash what was copied, and only then give it its name."""
+    target = item["target"]
+    folder = os.path.dirname(target)
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".gedge-")
+    digest = hashlib.sha256()
+    try:
+        with open(source, "rb") as reader, os.fdopen(descriptor, "wb") as writer:
+            while True:
+                chunk = reader.read(CHUNK)
+                if not chunk:
+                    break
+                digest.update(chunk)
+                writer.write(chunk)
+        if digest.hexdigest() != item["sha256"]:
+            refuse(module, item, source, digest.hexdigest())
+        os.chmod(temporary, 0o755)
+        os.rename(temporary, target)
+    except OSError as error:
+        module.fail_json(msg="%s cannot be installed: %s" % (target, error.strerror))
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def import_image(module, item, source):
+    digest = file_digest(source)
+    if digest != item["sha256"]:
+        refuse(module, item, source, digest)
+    if not os.path.exists(CTR):
+        module.fail_json(msg="%s is missing -> install the container runtime before images" % CTR)
+    rc, _, err = module.run_command([CTR, "-n", "k8s.io", "images", "import", "--local", source])
+    if rc != 0:
+        module.fail_json(msg="containerd does not take the image %s: %s" % (item["target"], err.strip()[-400:]))
+
+
+def refuse(module, item, source, found):
+    module.fail_json(
+        msg="%s: the digest of %s is %s..., the catalog's is %s... -> nothing was installed; find out who changed it, then: "
+        "gedge artifacts verify" % (item["name"], source, found[:16], item["sha256"][:16])
+    )
+
+
+def file_digest(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        shutil.copyfileobj(file, HashWriter(digest), CHUNK)
+    return digest.hexdigest()
+
+
+class HashWriter:
+    """A file that hashes what is written to it."""
+
+    def __init__(self, digest):
+        self.write = digest.update
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+#!/usr/bin/python
+"""Verify that nodes are ready and that each running kubelet has the settings asked for."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_verify
+short_description: Wait until nodes are ready, then compare each running kubelet with what was asked
+description:
+  - Runs on a control-plane node. Reads C(/configz) of every kubelet through the API server, so that the running
+    configuration is judged and not a file.
+options:
+  nodes:
+    description: The nodes.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Node name.
+        type: str
+        required: true
+      kubelet:
+        description: KubeletConfiguration fields that the running kubelet must have.
+        type: dict
+        default: {}
+      version:
+        description: Version that the kubelet must report, with the v.
+        type: str
+        default: ""
+      labels:
+        description: Labels that the node must carry.
+        type: dict
+        default: {}
+  timeout_s:
+    description: Seconds to wait for readiness.
+    type: int
+    default: 180
+  kubeconfig:
+    description: Credentials on the host.
+    type: path
+    default: /etc/kubernetes/admin.conf
+attributes:
+  check_mode:
+    support: full
+author: The gedge-provision authors
+"""
+
+EXAMPLES = r"""
+- name: Verify the cluster
+  gedge.provision.cluster_verify:
+    nodes:
+      - name: gedgew01
+        kubelet: {cpuManagerPolicy: static}
+"""
+
+RETURN = r"""
+problems:
+  description: What differs from what was asked.
+  type: list
+  elements: str
+  returned: always
+nodes:
+  description: Capacity and allocatable of every node.
+  type: dict
+  returned: always
+"""
+
+import json
+import os
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+KUBECTL = "/usr/local/bin/kubectl"
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "nodes": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "kubelet": {"type": "dict", "default": {}},
+                    "version": {"type": "str", "default": ""},
+                    "labels": {"type": "dict", "default": {}},
+                },
+            },
+            "timeout_s": {"type": "int", "default": 180},
+            "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode and not os.path.exists(module.params["kubeconfig"]):
+        module.exit_json(changed=False, problems=[], nodes={})
+    wanted = {node["name"]: node for node in module.params["nodes"]}
+    deadline = time.monotonic() + module.params["timeout_s"]
+    while True:
+        live, error = get_nodes(module)
+        waiting = {name: reason(live.get(name)) for name in wanted if reason(live.get(name))}
+        if not waiting or time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    problems = ["%s is not ready after %d s: %s" % (name, module.params["timeout_s"], why) for name, why in waiting.items()]
+    if error:
+        problems.append("the API server does not answer: %s" % error)
+    for name in sorted(set(wanted) - set(waiting)):
+        problems += differences(module, name, wanted[name], live[name])
+    if problems:
+        module.fail_json(
+            msg="%s -> look at kubectl describe node, journalctl -u kubelet on it" % "; ".join(problems), problems=problems
+        )
+    module.exit_json(
+        changed=False,
+        problems=[],
+        nodes={name: {part: live[name]["status"][part] for part in ("capacity", "allocatable")} for name in wanted},
+    )
+
+
+def raw(module, path):
+    rc, out, err = module.run_command(
+        [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "--request-timeout=10s", "get", "--raw", path]
+    )
+    return (json.loads(out), "") if rc == 0 else (None, err.strip())
+
+
+def get_nodes(module):
+    answer, error = raw(module, "/api/v1/nodes")
+    return ({item["metadata"]["name"]: item for item in answer["items"]} if answer else {}), error
+
+
+def reason(node):
+    """Return why a node is not ready, or an empty string."""
+    if node is None:
+        return "no such node"
+    for condition in node["status"].get("conditions", []):
+        if condition["type"] == "Ready":
+            return "" if condition["status"] == "True" else condition.get("message", "not ready")
+    return "its kubelet has not reported yet"
+
+
+def differences(module, name, wanted, live):
+    found = []
+    version = live["status"]["nodeInfo"]["kubeletVersion"]
+    if wanted["version"] and version != wanted["version"]:
+        found.append("%s: the kubelet is %s, asked for is %s" % (name, version, wanted["version"]))
+    labels = live["metadata"].get("labels", {})
+    found += [
+        "%s: label %s is %s, asked for is %s" % (name, key, labels.get(key), value)
+        for key, value in sorted(wanted["labels"].items())
+        if labels.get(key) != value
+    ]
+    if not wanted["kubelet"]:
+        return found
+    answer, error = raw(module, "/api/v1/nodes/%s/proxy/configz" % name)
+    if answer is None:
+        return found + ["%s: the kubelet's running configuration cannot be read: %s" % (name, error)]
+    running = answer["kubeletconfig"]
+    for key, value in sorted(wanted["kubelet"].items()):
+        if running.get(key) != value:
+            found.append("%s: %s runs as %s, asked for is %s" % (name, key, running.get(key), value))
+    return found
+
+
+if __name__ == "__main__":
+    main()

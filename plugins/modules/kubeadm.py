@@ -1,0 +1,211 @@
+#!/usr/bin/python
+"""Make a host a node by kubeadm, in one call that can be repeated after being killed."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubeadm
+short_description: Start a cluster, join a host to it, or hand out what a joining host needs
+description:
+  - A record on the host tells a finished step from one that was cut off; the latter is reset and done again.
+  - Tokens and certificate keys travel in files that only root can read, and are removed at once; never in argv or logs.
+options:
+  action:
+    description: >-
+      V(init) starts a cluster, V(join) joins one, V(join_material) returns a short-lived token, the cluster's
+      address and CA, and for control-plane nodes the key of the uploaded certificates.
+    type: str
+    choices: [init, join, join_material]
+    required: true
+  config:
+    description: kubeadm configuration (v1beta4 YAML) for V(init) and V(join).
+    type: str
+    default: ""
+  discovery:
+    description: Kubeconfig text with the cluster's address and CA, for V(join).
+    type: str
+    default: ""
+  control_plane:
+    description: Whether V(join_material) is for control-plane nodes too.
+    type: bool
+    default: false
+  ignore_preflight_errors:
+    description: Exact names of kubeadm checks that cannot hold on this host.
+    type: list
+    elements: str
+    default: []
+  timeout_s:
+    description: Seconds after which kubeadm is given up.
+    type: int
+    default: 300
+attributes:
+  check_mode:
+    support: full
+author: The gedge-provision authors
+"""
+
+EXAMPLES = r"""
+- name: Start the cluster
+  gedge.provision.kubeadm:
+    action: init
+    config: "{{ lookup('ansible.builtin.template', 'init.yml.j2') }}"
+"""
+
+RETURN = r"""
+material:
+  description: "For O(action=join_material): token, discovery (kubeconfig text), certificate_key."
+  type: dict
+  returned: with O(action=join_material)
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.host_state import host_lock, read_record, write_atomically, write_record
+
+KUBEADM = "/usr/local/bin/kubeadm"
+RUN_DIR = "/run/gedge"
+LOG_DIR = "/var/log/gedge"
+ADMIN_CONF = "/etc/kubernetes/admin.conf"
+KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
+SECRET = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b|\b[0-9a-f]{64}\b")
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "action": {"type": "str", "choices": ["init", "join", "join_material"], "required": True},
+            "config": {"type": "str", "default": "", "no_log": True},
+            "discovery": {"type": "str", "default": "", "no_log": True},
+            "control_plane": {"type": "bool", "default": False},
+            "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
+            "timeout_s": {"type": "int", "default": 300},
+        },
+        supports_check_mode=True,
+    )
+    if module.params["action"] == "join_material":
+        hand_out(module)
+    if is_done():
+        module.exit_json(changed=False)
+    if module.check_mode:
+        module.exit_json(changed=True)
+    with host_lock(module, module.params["timeout_s"]):
+        if not is_done():  # a killed run's kubeadm may have finished while we waited for the lock
+            make_node(module)
+    module.exit_json(changed=True)
+
+
+def is_done():
+    return read_record("kubeadm.json").get("state") == "done" and os.path.exists(KUBELET_CONF)
+
+
+def make_node(module):
+    action = module.params["action"]
+    if read_record("kubeadm.json"):
+        undo_half(module)
+    write_record("kubeadm.json", {"action": action, "state": "started"})
+    os.makedirs(RUN_DIR, mode=0o700, exist_ok=True)
+    config = os.path.join(RUN_DIR, "kubeadm.yaml")
+    discovery = os.path.join(RUN_DIR, "discovery.conf")
+    try:
+        write_atomically(config, module.params["config"], 0o600)
+        if module.params["discovery"]:
+            write_atomically(discovery, module.params["discovery"], 0o600)
+        argv = [KUBEADM, action, "--config", config]
+        if action == "init":
+            argv += ["--skip-token-print", "--skip-certificate-key-print"]
+        if module.params["ignore_preflight_errors"]:
+            argv.append("--ignore-preflight-errors=" + ",".join(module.params["ignore_preflight_errors"]))
+        output = call(module, argv, "kubeadm-%s.log" % action)
+    finally:
+        for path in (config, discovery):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+    if output is not None:
+        module.fail_json(msg=explain(action, output))
+    module.run_command(["systemctl", "enable", "kubelet.service"], check_rc=True)
+    write_record("kubeadm.json", {"action": action, "state": "done"})
+
+
+def undo_half(module):
+    """Take back what a run left that was cut off; it has never been a working node."""
+    module.run_command(["systemctl", "disable", "--now", "kubelet.service"])
+    call(module, [KUBEADM, "reset", "--force"], "kubeadm-reset.log")
+
+
+def call(module, argv, log_name):
+    """Run kubeadm; return None, or what it printed when it failed."""
+    os.makedirs(LOG_DIR, mode=0o750, exist_ok=True)
+    log = os.path.join(LOG_DIR, log_name)
+    began = time.strftime("%Y-%m-%dT%H:%M:%S")
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
+            timeout=module.params["timeout_s"],
+            check=False,
+        )
+        output, failed = done.stdout, done.returncode != 0
+    except subprocess.TimeoutExpired as error:
+        printed = error.stdout or b""
+        output = printed.decode(errors="replace") if isinstance(printed, bytes) else printed
+        output, failed = output + "\nno end after %d s" % module.params["timeout_s"], True
+    except FileNotFoundError:
+        module.fail_json(msg="%s is missing -> install the artifacts first (role artifacts)" % KUBEADM)
+    output = SECRET.sub("<hidden>", output)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write("== %s %s\n%s\n" % (began, " ".join(argv), output))
+    return output if failed else None
+
+
+def explain(action, output):
+    """Cut kubeadm's output down to the lines that say what is wrong."""
+    lines = [line.strip() for line in output.splitlines()]
+    errors = [line for line in lines if line.startswith(("[ERROR", "error:", "error execution", "E1"))]
+    shown = errors or [line for line in lines if line][-6:]
+    return "kubeadm %s failed: %s -> log on the host: %s/kubeadm-%s.log; journalctl -u kubelet. The next run starts over here" % (
+        action,
+        " | ".join(shown)[:1200],
+        LOG_DIR,
+        action,
+    )
+
+
+def hand_out(module):
+    if module.check_mode:
+        module.exit_json(changed=False, material={"token": "", "discovery": "", "certificate_key": ""})
+    kubeadm = [KUBEADM, "--kubeconfig", ADMIN_CONF]
+    token = ask(module, kubeadm + ["token", "create", "--ttl", "15m", "--description", "gedge: joining nodes"])
+    key = ""
+    if module.params["control_plane"]:
+        printed = ask(module, kubeadm + ["init", "phase", "upload-certs", "--upload-certs"])
+        key = printed.split()[-1]
+    _, discovery, err = module.run_command(
+        ["/usr/local/bin/kubectl", "--kubeconfig", ADMIN_CONF, "-n", "kube-public", "get", "configmap", "cluster-info"]
+        + ["-o", "jsonpath={.data.kubeconfig}"]
+    )
+    if not discovery:
+        module.fail_json(msg="the cluster's address and CA cannot be read: %s" % err.strip())
+    module.exit_json(
+        changed=False, material={"token": token.strip(), "discovery": discovery, "certificate_key": key}
+    )
+
+
+def ask(module, argv):
+    rc, out, err = module.run_command(argv)
+    if rc != 0:
+        module.fail_json(msg="%s failed: %s" % (" ".join(argv[3:6]), SECRET.sub("<hidden>", err.strip())[-600:]))
+    return out
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,313 @@
+#!/usr/bin/python
+"""Take everything off a host that the other modules and roles put there, in one call."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: node_reset
+short_description: Bring a host back to what it was before it became a node
+description:
+  - Stops the node's services and containers, then removes mounts, interfaces, firewall rules and files of ours. Files
+    that were there before come back, kernel settings get their former values, masked swap units are unmasked.
+  - Packages stay installed. What could not be removed is reported as a failure, by name.
+options:
+  services:
+    description: Units to stop and disable, in this order.
+    type: list
+    elements: str
+    default: [kubelet.service, containerd.service]
+  paths:
+    description: Folders and files to remove besides those that were recorded.
+    type: list
+    elements: path
+    default: []
+attributes:
+  check_mode:
+    support: full
+author: The gedge-provision authors
+"""
+
+EXAMPLES = r"""
+- name: Reset the host
+  gedge.provision.node_reset:
+    paths: [/etc/kubernetes, /var/lib/kubelet]
+"""
+
+RETURN = r"""
+actions:
+  description: What was (in check mode, would be) done.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import contextlib
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.host_state import STATE_DIR, host_lock, read_record, read_text
+
+LINKS = re.compile(r"^(cni0|flannel\.\d+|flannel-v6\.\d+|kube-ipvs0|kube-bridge)$")
+NFT_TABLES = re.compile(r"^table (ip6? (?:kube-proxy|flannel-ipv[46])|inet (?:kube-proxy|flannel-ipv[46]))$", re.MULTILINE)
+CHAINS = re.compile(r"KUBE-|CNI-|FLANNEL-|FLANNEL")
+MOUNT_ROOTS = ("/var/lib/kubelet/", "/run/containerd/", "/var/lib/containerd/", "/run/netns/cni-", "/var/run/netns/cni-")
+OUR_PROCESSES = ("containerd-shim-runc-v2", "kubelet", "containerd", "kube-proxy", "flanneld")
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "services": {
+                "type": "list",
+                "elements": "str",
+                "default": ["kubelet.service", "containerd.service"],
+            },
+            "paths": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    if module.check_mode:
+        actions = plan(module)
+        module.exit_json(changed=bool(actions), actions=actions)
+    with host_lock(module, 300):
+        actions = Reset(module).run()
+    module.exit_json(changed=bool(actions), actions=actions)
+
+
+def plan(module):
+    """Name what is there to be removed."""
+    actions = ["stop %s" % unit for unit in module.params["services"] if is_loaded(module, unit)]
+    actions += ["unmount %s" % path for path in mounts()]
+    actions += ["delete interface %s" % name for name in links(module)]
+    actions += ["remove %s" % path for path in present_paths(module)]
+    return actions
+
+
+def is_loaded(module, unit):
+    rc, out, _ = module.run_command(["systemctl", "show", "--property=LoadState,ActiveState", "--value", unit])
+    return rc == 0 and (out.split()[:1] == ["loaded"]) and (out.split()[1:2] != ["inactive"] or bool(recorded()))
+
+
+def recorded():
+    return read_record("files.json") or read_record("artifacts.json") or read_record("kubeadm.json")
+
+
+def mounts():
+    found = []
+    for line in (read_text("/proc/self/mounts") or "").splitlines():
+        path = line.split()[1].replace("\\040", " ")
+        if path.startswith(MOUNT_ROOTS):
+            found.append(path)
+    return sorted(found, key=len, reverse=True)
+
+
+def links(module):
+    rc, out, _ = module.run_command(["ip", "-json", "link"])
+    if rc != 0:
+        return []
+    found = json.loads(out)
+    names = [link["ifname"] for link in found if LINKS.match(link["ifname"])]
+    # The host's ends of the pods' cables hang on our bridge.
+    return names + [link["ifname"] for link in found if link.get("master") == "cni0"]
+
+
+def present_paths(module):
+    paths = set(module.params["paths"]) | set(read_record("files.json"))
+    paths |= {target for target in read_record("artifacts.json") if target.startswith("/")}
+    if os.path.isdir(STATE_DIR) and recorded():
+        paths.add(STATE_DIR)
+    return sorted(path for path in paths if os.path.lexists(path) and not is_empty_mount(path))
+
+
+def is_empty_mount(path):
+    """Tell whether a path is a mount point of its own (it stays) that holds nothing."""
+    return os.path.ismount(path) and not os.listdir(path)
+
+
+class Reset:
+    """The steps, in an order in which each finds what it needs."""
+
+    def __init__(self, module):
+        self.module = module
+        self.actions = []
+        self.failures = []
+
+    def run(self):
+        self.leave_cluster()
+        self.stop_services()
+        self.stop_containers()
+        self.unmount()
+        self.delete_links()
+        self.delete_rules()
+        self.restore_settings()
+        self.remove_files()
+        if self.failures:
+            self.module.fail_json(
+                msg="not everything could be removed: %s -> end what holds it, then run the reset again"
+                % "; ".join(self.failures),
+                actions=self.actions,
+            )
+        return self.actions
+
+    def leave_cluster(self):
+        """Let kubeadm remove the node's etcd member and its static pods while their API still answers."""
+        kubeadm = "/usr/local/bin/kubeadm"
+        if os.path.exists(kubeadm) and (read_record("kubeadm.json") or os.path.isdir("/etc/kubernetes/manifests")):
+            self.actions.append("kubeadm reset")
+            self.module.run_command([kubeadm, "reset", "--force"])
+
+    def stop_services(self):
+        for unit in self.module.params["services"]:
+            if is_loaded(self.module, unit):
+                self.actions.append("stop %s" % unit)
+                self.module.run_command(["systemctl", "disable", "--now", unit])
+
+    def stop_containers(self):
+        """End what is left of pods: shims and the processes in our cgroups, by process id."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            pids = our_processes()
+            if not pids:
+                return
+            self.actions.append("end %d processes" % len(pids))
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            deadline = time.monotonic() + 10
+            while our_processes() and time.monotonic() < deadline:
+                time.sleep(0.2)
+        self.failures += ["process %d" % pid for pid in our_processes()]
+
+    def unmount(self):
+        for path in mounts():
+            self.actions.append("unmount %s" % path)
+            rc, _, err = self.module.run_command(["umount", path])
+            if rc != 0:
+                rc, _, err = self.module.run_command(["umount", "--lazy", path])
+            if rc != 0:
+                self.failures.append("mount %s (%s)" % (path, err.strip()))
+        for path in glob.glob("/run/netns/cni-*"):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+    def delete_links(self):
+        for name in links(self.module):
+            self.actions.append("delete interface %s" % name)
+            self.module.run_command(["ip", "link", "delete", name])
+        self.failures += ["interface %s" % name for name in links(self.module) if LINKS.match(name)]
+
+    def delete_rules(self):
+        if shutil.which("nft"):
+            _, out, _ = self.module.run_command(["nft", "list", "tables"])
+            for table in NFT_TABLES.findall(out):
+                self.actions.append("delete nft table %s" % table)
+                self.module.run_command(["nft", "delete", "table"] + table.split())
+        for program in ("iptables", "ip6tables"):
+            for variant in (program + "-nft", program + "-legacy"):
+                if shutil.which(variant + "-save"):
+                    self.filter_rules(variant)
+
+    def filter_rules(self, program):
+        """Delete our chains, and the rules that jump to them, one table at a time; every other rule stays."""
+        _, out, _ = self.module.run_command([program + "-save"])
+        table = ""
+        commands = []
+        for line in out.splitlines():
+            if line.startswith("*"):
+                table = line[1:]
+            elif line.startswith("-A") and CHAINS.search(line):
+                commands.append((0, [program, "-t", table, "-D"] + split_rule(line[3:])))
+            elif line.startswith(":") and CHAINS.match(line[1:]):
+                chain = line[1:].split()[0]
+                commands += [(1, [program, "-t", table, "-F", chain]), (2, [program, "-t", table, "-X", chain])]
+        for _, argv in sorted(commands, key=lambda command: command[0]):
+            self.module.run_command(argv)
+        if commands:
+            self.actions.append("delete %d rules and chains of %s" % (len(commands), program))
+
+    def restore_settings(self):
+        record = read_record("settings.json")
+        for name, value in sorted(record.get("sysctls", {}).items()):
+            self.actions.append("sysctl %s = %s" % (name, value))
+            try:
+                with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
+                    file.write(value)
+            except FileNotFoundError:
+                pass  # the module that had this setting is gone with the interfaces
+            except OSError as error:
+                self.failures.append("sysctl %s (%s)" % (name, error.strerror))
+        for unit in record.get("masked_units", []):
+            self.actions.append("unmask %s" % unit)
+            self.module.run_command(["systemctl", "unmask", unit])
+        if record.get("swap_was_on"):
+            self.actions.append("swapon")
+            self.module.run_command(["swapon", "-a"])
+
+    def remove_files(self):
+        originals = {path: saved for path, saved in read_record("files.json").items() if saved}
+        for path in present_paths(self.module):
+            if path == STATE_DIR:
+                continue
+            self.actions.append(("restore %s" if path in originals else "remove %s") % path)
+            try:
+                if path in originals:
+                    shutil.copy2(originals[path], path)
+                else:
+                    remove(path)
+            except OSError as error:
+                self.failures.append("%s (%s)" % (path, error.strerror))
+        if self.actions:
+            self.module.run_command(["systemctl", "daemon-reload"])
+            self.module.run_command(["systemctl", "reset-failed"])
+        if not self.failures:
+            for name in os.listdir(STATE_DIR) if os.path.isdir(STATE_DIR) else []:
+                path = os.path.join(STATE_DIR, name)
+                if not os.path.ismount(path):
+                    remove(path)
+            with contextlib.suppress(OSError):
+                os.rmdir(STATE_DIR)
+
+
+def remove(path):
+    """Remove a file or folder; of a mount point only what is in it."""
+    if os.path.ismount(path):
+        for name in os.listdir(path):
+            remove(os.path.join(path, name))
+    elif os.path.isdir(path) and not os.path.islink(path):
+        inner = [name for name in os.listdir(path) if os.path.ismount(os.path.join(path, name))]
+        for name in os.listdir(path):
+            if name in inner:
+                continue
+            remove(os.path.join(path, name))
+        if not inner:
+            os.rmdir(path)
+    else:
+        os.unlink(path)
+
+
+def our_processes():
+    """Return the pids of programs that we installed and of everything that runs in a pod's cgroup."""
+    pids = []
+    installed = {target for target in read_record("artifacts.json") if target.startswith("/")}
+    for folder in glob.glob("/proc/[0-9]*"):
+        with contextlib.suppress(OSError):
+            program = os.readlink(folder + "/exe").replace(" (deleted)", "")
+            in_pod = "/kubepods" in (read_text(folder + "/cgroup") or "")
+            if in_pod or (program in installed and os.path.basename(program) in OUR_PROCESSES):
+                pids.append(int(os.path.basename(folder)))
+    return [pid for pid in pids if pid != os.getpid()]
+
+
+def split_rule(rule):
+    """Split a rule as iptables-save prints it; only comments hold quotes."""
+    return [part.strip('"') for part in re.findall(r'"[^"]*"|\S+', rule)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+#!/usr/bin/python
+"""Look at a host once: what it is, and what it lacks for the part it shall play. Changes nothing."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: preflight
+short_description: Facts about a host, and everything that stands in the way, in one call
+description:
+  - Changes nothing. Every problem is found before any is reported, each with its remedy; the task fails when there is one.
+options:
+  address:
+    description: The address that the node is to be known by; must be configured on the host.
+    type: str
+  architectures:
+    description: Accepted machine architectures, as C(uname -m) prints them.
+    type: list
+    elements: str
+    default: [x86_64]
+  min_cpus:
+    description: Fewest CPUs.
+    type: int
+    default: 1
+  min_memory_mib:
+    description: Least memory in MiB.
+    type: int
+    default: 900
+  free_space:
+    description: Least free space in MiB, by folder. Not asked of a node that has joined already.
+    type: dict
+    default: {}
+  ports:
+    description: TCP ports that must be free, with the program that may hold each.
+    type: dict
+    default: {}
+  distributions:
+    description: >-
+      Known distributions, by C(id-version), C(id-major) or C(family:NAME), each with C(packages) (whose absence is
+      reported) and C(tested). Empty accepts every distribution.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    support: full
+author: The gedge-provision authors
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  gedge.provision.preflight:
+    address: 192.168.40.21
+    free_space: {/var/lib: 10240}
+    ports: {"10250": kubelet}
+"""
+
+RETURN = r"""
+problems:
+  description: What stands in the way, each with its remedy.
+  type: list
+  elements: str
+  returned: always
+ansible_facts:
+  description: >-
+    C(gedge_host), with architecture, cpus, memory_mib, cgroup_version, container, can_raise_limits, distribution
+    (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
+    cluster here).
+  type: dict
+  returned: always
+"""
+
+import glob
+import json
+import os
+import platform
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.host_state import cgroup_version, in_container, read_record, read_text
+
+CAP_SYS_RESOURCE = 24
+TCP_LISTEN = "0A"
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "address": {"type": "str"},
+            "architectures": {"type": "list", "elements": "str", "default": ["x86_64"]},
+            "min_cpus": {"type": "int", "default": 1},
+            "min_memory_mib": {"type": "int", "default": 900},
+            "free_space": {"type": "dict", "default": {}},
+            "ports": {"type": "dict", "default": {}},
+            "distributions": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    host = {
+        "architecture": platform.machine(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_mib": memory_mib(),
+        "cgroup_version": cgroup_version(),
+        "container": in_container(),
+        "can_raise_limits": can_raise_limits(),
+        "distribution": distribution(),
+        "joined": read_record("kubeadm.json").get("state") == "done" and os.path.exists("/etc/kubernetes/kubelet.conf"),
+    }
+    problems = []
+    if wanted["address"]:
+        host["interface"], host["mtu"] = interface_of(module, wanted["address"])
+        if host["interface"] is None:
+            problems.append(
+                "no interface has the address %s -> correct the node's address, or configure it on the host"
+                % wanted["address"]
+            )
+    if os.geteuid() != 0:
+        problems.append("not running as root -> set ssh.become: true in the site file (become in a plain inventory)")
+    if host["architecture"] not in wanted["architectures"]:
+        problems.append(
+            "the architecture is %s, the artifacts are for %s -> use such a host, or build the artifacts for this one"
+            % (host["architecture"], ", ".join(wanted["architectures"]))
+        )
+    if host["cpus"] < wanted["min_cpus"]:
+        problems.append("%d CPUs, needed are %d -> use a larger host" % (host["cpus"], wanted["min_cpus"]))
+    if host["memory_mib"] < wanted["min_memory_mib"]:
+        problems.append(
+            "%d MiB of memory, needed are %d -> use a larger host" % (host["memory_mib"], wanted["min_memory_mib"])
+        )
+    if not os.path.isdir("/run/systemd/system"):
+        problems.append("systemd does not run here -> use a host with systemd")
+    if not host["joined"]:
+        problems += space_problems(wanted["free_space"])
+    problems += port_problems(wanted["ports"])
+    foreign = None if host["joined"] or read_record("kubeadm.json") else foreign_cluster()
+    if foreign:
+        problems.append(foreign)
+    problems += distribution_problems(module, host)
+    if problems:
+        module.fail_json(msg="; ".join(problems), problems=problems)
+    module.exit_json(changed=False, problems=[], ansible_facts={"gedge_host": host})
+
+
+def distribution_problems(module, host):
+    """Find the data of the host's distribution, and note in `host` what it lacks."""
+    known = module.params["distributions"]
+    found = host["distribution"]
+    names = [
+        "%s-%s" % (found["id"], found["version"]),
+        "%s-%s" % (found["id"], found["version"].split(".")[0]),
+        "family:%s" % found["family"],
+    ]
+    data = next((known[name] for name in names if name in known), None)
+    host["tested"] = bool(data and data.get("tested"))
+    host["missing_packages"] = missing_packages(module, data["packages"]) if data else []
+    if known and data is None:
+        return [
+            "the distribution %s %s is not known -> use one of %s, or add its data to host_prepare_distributions"
+            % (found["id"], found["version"], ", ".join(sorted(known)))
+        ]
+    return []
+
+
+def memory_mib():
+    for line in (read_text("/proc/meminfo") or "").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) // 1024
+    return 0
+
+
+def can_raise_limits():
+    for line in (read_text("/proc/self/status") or "").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> CAP_SYS_RESOURCE & 1)
+    return False
+
+
+def distribution():
+    fields = {}
+    for line in (read_text("/etc/os-release") or "").splitlines():
+        name, _, value = line.partition("=")
+        fields[name] = value.strip('"')
+    like = (fields.get("ID", "") + " " + fields.get("ID_LIKE", "")).split()
+    family = "debian" if "debian" in like else "rhel" if {"rhel", "fedora"} & set(like) else "unknown"
+    return {"id": fields.get("ID", "unknown"), "version": fields.get("VERSION_ID", ""), "family": family}
+
+
+def interface_of(module, address):
+    rc, out, _ = module.run_command(["ip", "-json", "-4", "address"])
+    if rc != 0:
+        return None, 0
+    for link in json.loads(out):
+        if any(info.get("local") == address for info in link.get("addr_info", [])):
+            return link["ifname"], link["mtu"]
+    return None, 0
+
+
+def space_problems(wanted):
+    for folder, need in sorted(wanted.items()):
+        present = folder
+        while not os.path.isdir(present):
+            present = os.path.dirname(present)
+        stat = os.statvfs(present)
+        free = stat.f_bavail * stat.f_frsize // 2**20
+        if free < int(need):
+            yield "%d MiB free at %s, needed are %s -> free space there, or mount a larger disk" % (free, folder, need)
+
+
+def port_problems(wanted):
+    listening = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in (read_text(table) or "").splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == TCP_LISTEN:
+                listening[int(fields[1].rsplit(":", 1)[1], 16)] = fields[9]
+    taken = {port: owner for port, owner in wanted.items() if int(port) in listening}
+    if not taken:
+        return
+    names = socket_holders()
+    for port, owner in sorted(taken.items()):
+        holder = names.get(listening[int(port)], "another program")
+        if holder != owner:
+            yield "port %s is taken by %s, %s needs it -> stop %s or move it to another port" % (
+                port,
+                holder,
+                owner,
+                holder,
+            )
+
+
+def socket_holders():
+    holders = {}
+    for link in glob.glob("/proc/[0-9]*/fd/*"):
+        try:
+            target = os.readlink(link)
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            process = link.split("/")[2]
+            # comm is cut at 15 characters; the command line is not.
+            command = (read_text("/proc/%s/cmdline" % process) or "").split("\0")[0]
+            holders[target[8:-1]] = os.path.basename(command) or (read_text("/proc/%s/comm" % process) or "").strip()
+    return holders
+
+
+def foreign_cluster():
+    for sign in ("/etc/kubernetes/kubelet.conf", "/etc/rancher", "/var/lib/k0s", "/var/snap/microk8s"):
+        if os.path.exists(sign):
+            return "%s shows that another installer has set up Kubernetes here -> remove that cluster first" % sign
+    return None
+
+
+def missing_packages(module, names):
+    if not names:
+        return []
+    if os.path.exists("/usr/bin/dpkg-query"):
+        _, out, _ = module.run_command(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"] + names)
+        present = {line.split()[0] for line in out.splitlines() if line.endswith(" installed")}
+        return [name for name in names if name not in present]
+    return [name for name in names if module.run_command(["rpm", "-q", name])[0] != 0]
+
+
+if __name__ == "__main__":
+    main()
