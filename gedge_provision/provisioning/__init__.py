@@ -1,1 +1,14 @@
-"""Runs of the playbooks: apply, status, kubeconfig, reset."""
+"""Runs of the playbooks on a site, and what the site is now."""
+
+from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset, verify
+from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
+
+__all__ = [
+    "apply",
+    "default_site_path",
+    "fetch_kubeconfig",
+    "kubeconfig_path",
+    "load_site",
+    "reset",
+    "verify",
+]

@@ -1,0 +1,126 @@
+"""The verbs on a whole site: apply, status, kubeconfig, reset."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from gedge_provision import provisioning
+from gedge_provision.cli import _ui
+from gedge_provision.models.errors import UsageError
+from gedge_provision.models.runs import RunResult
+
+__all__ = ["SiteOption", "register"]
+
+SiteOption = Annotated[
+    Path,
+    typer.Option(
+        "--site",
+        "-s",
+        envvar="GEDGE_SITE",
+        default_factory=provisioning.default_site_path,
+        help="The site file.",
+        show_default="the lab's",
+    ),
+]
+LimitOption = Annotated[str | None, typer.Option("--limit", help="Only these nodes, separated by commas.")]
+CheckOption = Annotated[bool, typer.Option("--check", help="Change nothing, say what would change.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the root command."""
+    app.command()(apply)
+    app.command()(status)
+    app.command()(kubeconfig)
+    app.command()(reset)
+
+
+def apply(
+    site: SiteOption,
+    check: CheckOption = False,
+    limit: LimitOption = None,
+    kubelet_restart_ok: Annotated[
+        bool, typer.Option("--kubelet-restart-ok", help="Restart the kubelet of nodes whose settings changed.")
+    ] = False,
+    output: _ui.OutputOption = _ui.Output.TEXT,
+) -> None:
+    """Bring the site's hosts to what the site file says. Safe to repeat; a killed run continues."""
+    with _ui.progress() as reporter:
+        result = provisioning.apply(site, reporter, check=check, limit=limit, restart_ok=kubelet_restart_ok)
+    _show_run(result, output, check=check)
+
+
+def reset(
+    site: SiteOption,
+    limit: LimitOption = None,
+    check: CheckOption = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    output: _ui.OutputOption = _ui.Output.TEXT,
+) -> None:
+    """Take Kubernetes and everything it runs off the site's hosts; they are then what they were before."""
+    if not yes and not check:
+        loaded = provisioning.load_site(site)
+        names = limit or ", ".join(node.name for node in loaded.nodes)
+        _confirm(f"Remove Kubernetes and every pod from {names} (site {loaded.name})?")
+    with _ui.progress() as reporter:
+        result = provisioning.reset(site, reporter, check=check, limit=limit)
+    _show_run(result, output, check=check)
+
+
+def kubeconfig(
+    site: SiteOption,
+    fetch: Annotated[bool, typer.Option("--fetch", help="Read it from the control plane again.")] = False,
+) -> None:
+    """Print the path of the administrator's kubeconfig: export KUBECONFIG=$(gedge kubeconfig)."""
+    path = provisioning.kubeconfig_path(provisioning.load_site(site))
+    if fetch or not path.is_file():
+        with _ui.progress() as reporter:
+            path = provisioning.fetch_kubeconfig(site, reporter)
+    typer.echo(path)
+
+
+def status(site: SiteOption, output: _ui.OutputOption = _ui.Output.TEXT) -> None:
+    """Show the site's nodes as the cluster sees them; exit code 1 when one is missing or not ready."""
+    nodes = provisioning.status(site)
+    if output is _ui.Output.JSON:
+        _ui.print_json([asdict(node) for node in nodes])
+    else:
+        table = Table("node", "roles", "class", "state", "version", "CPUs", "allocatable", "CPU manager", box=None)
+        for node in nodes:
+            table.add_row(
+                node.name,
+                ", ".join(node.roles),
+                node.node_class,
+                node.state,
+                node.version,
+                node.cpu_capacity,
+                node.cpu_allocatable,
+                node.cpu_manager_policy,
+            )
+        _ui.console.print(table)
+    if any(node.state != "ready" for node in nodes):
+        raise typer.Exit(1)
+
+
+def _confirm(question: str) -> None:
+    try:
+        typer.confirm(question, abort=True)
+    except typer.Abort as error:
+        raise UsageError("not confirmed, nothing was changed", remedy="answer y, or give --yes") from error
+
+
+def _show_run(result: RunResult, output: _ui.Output, *, check: bool) -> None:
+    if output is _ui.Output.JSON:
+        _ui.print_json(asdict(result))
+        return
+    word = "would change" if check else "changed"
+    total = sum(result.changed.values())
+    _ui.console.print(f"{word} {total} things on {len(result.changed)} hosts in {result.seconds:.0f} s; log {result.log}")
+    if check:
+        for host, names in result.changes.items():
+            for name in names:
+                _ui.console.print(f"  {host}: {name}")

@@ -1,0 +1,96 @@
+"""Runs of the playbooks on a site: apply, verify, kubeconfig, reset."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gedge_provision.adapters.ansible import run_playbook
+from gedge_provision.adapters.locations import state_dir
+from gedge_provision.models.errors import UsageError
+from gedge_provision.models.progress import Reporter
+from gedge_provision.models.runs import RunFailedError, RunResult
+from gedge_provision.models.site import Site
+from gedge_provision.provisioning.inventories import site_inventory
+from gedge_provision.provisioning.sites import kubeconfig_path, load_site
+
+__all__ = ["apply", "fetch_kubeconfig", "reset", "verify"]
+
+
+def apply(
+    site_path: Path, reporter: Reporter, *, check: bool = False, limit: str | None = None, restart_ok: bool = False
+) -> RunResult:
+    """Bring a site's hosts to what its site file says.
+
+    Args:
+        site_path: the site file.
+        reporter: receives each phase.
+        check: change nothing, report what would change.
+        limit: host pattern, as ansible-playbook takes it.
+        restart_ok: consent to restarting the kubelet of nodes whose kubelet settings changed.
+
+    Raises:
+        DocumentError: the site file is wrong; nothing was changed.
+        RunFailedError: a host failed or could not be reached.
+    """
+    variables = {"kubelet_restart_ok": True} if restart_ok else {}
+    return _run("site", site_path, reporter, variables=variables, check=check, limit=limit)
+
+
+def verify(site_path: Path, reporter: Reporter) -> RunResult:
+    """Compare the running cluster with the site file."""
+    return _run("verify", site_path, reporter)
+
+
+def reset(site_path: Path, reporter: Reporter, *, check: bool = False, limit: str | None = None) -> RunResult:
+    """Bring hosts back to what they were before they became nodes; the caller has the user's consent.
+
+    Raises:
+        RunFailedError: something could not be removed; the message names it.
+    """
+    result = _run("reset", site_path, reporter, variables={"node_reset_ok": True}, check=check, limit=limit)
+    if not check and limit is None:
+        kubeconfig_path(load_site(site_path)).unlink(missing_ok=True)
+    return result
+
+
+def fetch_kubeconfig(site_path: Path, reporter: Reporter) -> Path:
+    """Write the administrator's kubeconfig of a site to its place on this machine and return that."""
+    _run("kubeconfig", site_path, reporter)
+    return kubeconfig_path(load_site(site_path))
+
+
+def _run(  # noqa: PLR0913 - what a run takes
+    playbook: str,
+    site_path: Path,
+    reporter: Reporter,
+    *,
+    variables: dict[str, object] | None = None,
+    check: bool = False,
+    limit: str | None = None,
+) -> RunResult:
+    site = load_site(site_path)
+    site_inventory(site_path)  # what is wrong with it is said before Ansible starts
+    _check_limit(site, limit)
+    kubeconfig_path(site).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    result = run_playbook(
+        playbook, site_path, _run_folder(site, playbook), reporter, variables=variables, check=check, limit=limit
+    )
+    if result.status != "successful":
+        raise RunFailedError(result)
+    return result
+
+
+def _run_folder(site: Site, playbook: str) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+    return state_dir() / "sites" / site.name / "runs" / f"{stamp}-{playbook}-{os.getpid()}"
+
+
+def _check_limit(site: Site, limit: str | None) -> None:
+    names = {node.name for node in site.nodes}
+    unknown = sorted(set((limit or "").split(",")) - names - {""})
+    if unknown:
+        raise UsageError(
+            f"no node {', '.join(unknown)} in this site", place="--limit", remedy=f"use names of {', '.join(sorted(names))}"
+        )
