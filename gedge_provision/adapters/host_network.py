@@ -40,10 +40,9 @@ def address_holders(*, but: frozenset[str]) -> list[Holder]:
             holders.append((device, Holder(IPv4Network(route["dst"]), f"is routed to {device}")))
     for path in sorted(Path("/etc/containers/networks").glob("*.json")):
         entry = json.loads(path.read_text(encoding="utf-8"))
-        for subnet in entry.get("subnets") or ():
-            network = ip_network(subnet["subnet"])
-            if isinstance(network, IPv4Network):
-                holders.append(("", Holder(network, f"is podman's network {entry['name']}")))
+        taken = [ip_network(subnet["subnet"]) for subnet in entry.get("subnets") or ()]
+        what = f"is podman's network {entry['name']}"
+        holders += [("", Holder(network, what)) for network in taken if isinstance(network, IPv4Network)]
     return [holder for device, holder in holders if device not in but]
 
 
@@ -84,9 +83,9 @@ def firewall_rules(*words: str) -> list[str]:
     """Return the rules and tables of the host that name one of these words (whole ones)."""
     found = []
     for argv in (["iptables-save"], ["ip6tables-save"], ["nft", "list", "ruleset"]):
-        for line in run(argv, check=False).stdout.splitlines():
-            if set(line.replace('"', " ").split()) & set(words):
-                found.append(f"{argv[0]}: {line.strip()}")
+        lines = run(argv, check=False).stdout.splitlines()
+        named = [line.strip() for line in lines if set(line.replace('"', " ").split()) & set(words)]
+        found += [f"{argv[0]}: {line}" for line in named]
     return found
 
 

@@ -58,6 +58,7 @@ def host_facts() -> HostFacts:
         runtimes=frozenset(name for name in ("crun", "runc") if shutil.which(name)),
         hard_nofile=nofile if nofile >= 0 else infinite,
         hard_nproc=nproc if nproc >= 0 else infinite,
+        pid_max=int(Path("/proc/sys/kernel/pid_max").read_text()),
         may_raise_limits=bool(int(status["CapEff"], 16) >> _CAP_SYS_RESOURCE & 1),
     )
 

@@ -98,7 +98,7 @@ def _duration(seconds: int) -> str:
     )
 
 
-@app.command(context_settings={"allow_interspersed_args": False})
+@app.command()
 def shell(
     node: _Node,
     command: Annotated[

@@ -1,7 +1,7 @@
 """Nodes on one machine: containers that are real hosts to Ansible.
 
-`up` and `down` take a lab to the state that its site file asks for and back to nothing; both may be killed at any moment
-and run again.
+`up` and `down` take a lab to the state that its site file asks for and back to nothing; both may be killed at any
+moment and run again.
 """
 
 from gedge_provision.lab._down import down, leftovers, prune

@@ -39,7 +39,7 @@ def tear_down(lab: str, reporter: Reporter) -> None:
     Raises:
         GedgeError: something could not be removed; it is named.
     """
-    step = f"lab {lab} down"
+    step = f"remove {lab}"
     reporter.start(step)
     podman = Podman.private()
     subnet = podman.networks().get(lab, (None, None))[1]
@@ -91,8 +91,8 @@ def _wait_for_calls(lab: str, reporter: Reporter, step: str) -> None:
 def leftovers(lab: str, subnet: IPv4Network | None = None) -> list[str]:
     """Return everything of a lab that is on this host, a line each; empty means that nothing is.
 
-    Looks at containers (also half-made ones), volumes, networks, interfaces, network namespaces, firewall rules, mounts,
-    processes, cgroups and files.
+    Looks at containers (also half-made ones), volumes, networks, interfaces, network namespaces, firewall rules,
+    mounts, processes, cgroups and files.
 
     Args:
         lab: the lab's name.

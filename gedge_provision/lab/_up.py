@@ -48,7 +48,7 @@ _PROGRAMS = {
 def up(spec: LabSpec, reporter: Reporter | None = None) -> None:
     """Make a lab's nodes run: missing ones are made, stopped ones started, those no longer asked for removed.
 
-    A run that is interrupted while it makes a lab anew removes what it made; one that changes a lab leaves it to the next.
+    A run that is interrupted while it makes a lab anew removes what it made.
 
     Raises:
         UsageError: the lab cannot be here as asked; nothing was changed.

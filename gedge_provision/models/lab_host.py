@@ -27,6 +27,7 @@ class HostFacts:
         runtimes: OCI runtimes that are installed.
         hard_nofile: hard limit of open files.
         hard_nproc: hard limit of processes.
+        pid_max: the kernel's limit of process ids.
         may_raise_limits: whether CAP_SYS_RESOURCE is there.
     """
 
@@ -35,4 +36,5 @@ class HostFacts:
     runtimes: frozenset[str]
     hard_nofile: int
     hard_nproc: int
+    pid_max: int
     may_raise_limits: bool

@@ -23,8 +23,9 @@ def podman_configuration(host: HostFacts) -> str:
     if not host.may_raise_limits:
         if host.hard_nofile < _USUAL_NOFILE:
             ulimits.append(f"nofile={host.hard_nofile}:{host.hard_nofile}")
-        if host.hard_nproc < _USUAL_NPROC:
-            ulimits.append(f"nproc={host.hard_nproc}:{host.hard_nproc}")
+        processes = min(host.hard_nproc, host.pid_max)  # podman lowers its own limit to pid_max
+        if processes < _USUAL_NPROC:
+            ulimits.append(f"nproc={processes}:{processes}")
     lines = [
         "# Written by gedge for the podman of its labs; yours is not touched.",
         "[containers]",
@@ -35,7 +36,7 @@ def podman_configuration(host: HostFacts) -> str:
         f'runtime = "{_runtime(host)}"',
         f'cgroup_manager = "{_cgroup_manager(host)}"',
         'events_logger = "none"',
-        # Locks in shared memory are common to all podmans of a user: the first start of one would free those of another.
+        # Locks in shared memory are common to all podmans of a user: one's first start would free those of another.
         'lock_type = "file"',
         "[network]",
         'network_backend = "netavark"',

@@ -41,7 +41,7 @@ def lab_site(  # noqa: PLR0913 - each is a property of the lab
     if not 0 <= workers <= _MOST_WORKERS:
         raise UsageError(f"{workers} workers do not fit into {subnet}", remedy=f"use 0 to {_MOST_WORKERS}")
     first = subnet.network_address
-    managers = [
+    managers: list[dict[str, object]] = [
         {
             "name": f"gedgem{number + 1:02}",
             "address": str(first + _FIRST_MANAGER + number),
@@ -50,7 +50,7 @@ def lab_site(  # noqa: PLR0913 - each is a property of the lab
         }
         for number in range(control_planes)
     ]
-    hands = [
+    hands: list[dict[str, object]] = [
         {
             "name": f"gedgew{number + 1:02}",
             "address": str(first + _FIRST_WORKER + number),
