@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gedge_provision import __version__
-from gedge_provision.cli import _ui
+from gedge_provision.cli import _ui, lab
 from gedge_provision.models.errors import GedgeError
 
 __all__ = ["app", "main"]
@@ -20,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+app.add_typer(lab.app, name="lab")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,1 +1,26 @@
-"""Nodes on one machine: containers that are real hosts to Ansible."""
+"""Nodes on one machine: containers that are real hosts to Ansible.
+
+`up` and `down` take a lab to the state that its site file asks for and back to nothing; both may be killed at any
+moment and run again.
+"""
+
+from gedge_provision.lab._down import down, leftovers, prune
+from gedge_provision.lab._nodes import choose, labs, logs, shell, start_node, status, stop_node
+from gedge_provision.lab._sites import make_site
+from gedge_provision.lab._up import check_host, up
+
+__all__ = [
+    "check_host",
+    "choose",
+    "down",
+    "labs",
+    "leftovers",
+    "logs",
+    "make_site",
+    "prune",
+    "shell",
+    "start_node",
+    "status",
+    "stop_node",
+    "up",
+]

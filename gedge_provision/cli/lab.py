@@ -1,0 +1,143 @@
+"""`gedge lab`: container nodes on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from gedge_provision import lab as labs
+from gedge_provision.adapters.lab_files import lab_folder
+from gedge_provision.adapters.locations import content_dir
+from gedge_provision.cli import _ui
+from gedge_provision.models.errors import UsageError
+from gedge_provision.models.lab import LabSpec
+from gedge_provision.planning.lab import lab_spec
+from gedge_provision.provisioning.sites import load_site
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="A lab on this machine: container nodes that are real hosts (systemd, sshd) to Ansible.", no_args_is_help=True
+)
+
+_LabArgument = Annotated[str | None, typer.Argument(metavar="[LAB]", help="Name of the lab; the only one if left out.")]
+_LabOption = Annotated[str | None, typer.Option("--lab", "-l", help="Name of the lab; the only one if left out.")]
+_Node = Annotated[str, typer.Argument(metavar="NODE", help="Name of the node.")]
+_DEFAULT_SITE = Path("inventories/lab/site.yml")
+
+
+@app.command()
+def up(
+    site: Annotated[
+        Path | None, typer.Argument(metavar="[SITE]", help="Site file; inventories/lab/site.yml if left out.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Write a site file for a lab of this name.")] = None,
+    control_planes: Annotated[int, typer.Option("--control-planes", help="1, 3 or 5; with --name.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", help="Number of workers; with --name.")] = 2,
+) -> None:
+    """Make the nodes of a lab run. A second time it heals what is missing or stopped, and says what is unchanged."""
+    if site is not None and name is not None:
+        raise UsageError("a site file and --name exclude each other", remedy="use one of them")
+    labs.check_host()
+    if name is not None:
+        site = labs.make_site(name, control_planes=control_planes, workers=workers)
+        _ui.console.print(f"site file: {site}")
+    spec = _spec(site or content_dir() / _DEFAULT_SITE)
+    with _ui.progress() as reporter:
+        labs.up(spec, reporter)
+
+
+def _spec(path: Path) -> LabSpec:
+    site = load_site(path)
+    return lab_spec(site, lab_folder(site.name), Path.home())
+
+
+@app.command()
+def down(
+    lab: _LabArgument = None, everything: Annotated[bool, typer.Option("--all", help="Every lab of this user.")] = False
+) -> None:
+    """Remove a lab: containers, network, keys, data. The base image stays (gedge lab prune)."""
+    if lab is not None and everything:
+        raise UsageError("a name and --all exclude each other", remedy="use one of them")
+    present = labs.labs()
+    if lab is None and not present:
+        _ui.console.print("no lab is up")
+        return
+    with _ui.progress() as reporter:
+        for name in present if everything else [lab or labs.choose(None)]:
+            labs.down(name, reporter)
+
+
+@app.command()
+def status(lab: _LabArgument = None, output: _ui.OutputOption = _ui.Output.TEXT) -> None:
+    """Show the nodes of a lab, or of all."""
+    nodes = labs.status(labs.choose(lab) if lab else None)
+    if output is _ui.Output.JSON:
+        _ui.print_json([dataclasses.asdict(node) for node in nodes])
+        return
+    if not nodes:
+        _ui.console.print("no lab is up")
+        return
+    table = Table("lab", "node", "address", "state", "memory", "up", box=None)
+    for node in nodes:
+        memory = "" if node.memory_bytes is None else f"{node.memory_bytes / 2**20:.0f} MiB"
+        uptime = "" if node.uptime_s is None else _duration(node.uptime_s)
+        table.add_row(node.lab, node.node, str(node.address), node.state, memory, uptime)
+    _ui.console.print(table)
+
+
+def _duration(seconds: int) -> str:
+    minutes, hours = seconds // 60, seconds // 3600
+    return (
+        f"{hours} h {minutes % 60} min" if hours else f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+    )
+
+
+@app.command()
+def shell(
+    node: _Node,
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- COMMAND]", help="Instead of a login shell.")
+    ] = None,
+    lab: _LabOption = None,
+) -> None:
+    """Open a root shell in a node, or run a command there: gedge lab shell [-l LAB] NODE -- ip address."""
+    raise typer.Exit(labs.shell(labs.choose(lab), node, command or (), terminal=sys.stdin.isatty()))
+
+
+@app.command()
+def logs(
+    node: _Node,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is yet to come.")] = False,
+    lab: _LabOption = None,
+) -> None:
+    """Show the journal of a node."""
+    raise typer.Exit(labs.logs(labs.choose(lab), node, follow=follow))
+
+
+@app.command()
+def stop(
+    node: _Node,
+    kill: Annotated[bool, typer.Option("--kill", help="As by a power cut.")] = False,
+    lab: _LabOption = None,
+) -> None:
+    """Shut a node down; its disks stay."""
+    labs.stop_node(labs.choose(lab), node, kill=kill)
+
+
+@app.command()
+def start(node: _Node, lab: _LabOption = None) -> None:
+    """Boot a stopped node."""
+    labs.start_node(labs.choose(lab), node)
+
+
+@app.command()
+def prune() -> None:
+    """Remove the base images; no lab may be up."""
+    with _ui.progress() as reporter:
+        labs.prune(reporter)

@@ -1,0 +1,135 @@
+"""`gedge lab down`: nothing of a lab stays, whatever state it is in."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Network
+
+from gedge_provision.adapters import base_image, host_network, host_traces, lab_files
+from gedge_provision.adapters.locations import state_dir
+from gedge_provision.adapters.locks import locked
+from gedge_provision.adapters.podman import Podman
+from gedge_provision.lab._nodes import labs
+from gedge_provision.models.errors import GedgeError, UsageError
+from gedge_provision.models.lab import bridge_name, network_name
+from gedge_provision.models.progress import Reporter, SilentReporter
+from gedge_provision.planning.lab_nodes import container_prefix
+
+__all__ = ["down", "leftovers", "prune", "tear_down"]
+
+_AT_ONCE = 2
+_PATIENCE_S = 30
+
+
+def down(lab: str, reporter: Reporter | None = None) -> None:
+    """Remove a lab: nodes, network, keys, data. A lab that is not there is fine.
+
+    Raises:
+        GedgeError: something could not be removed; it is named.
+    """
+    reporter = reporter or SilentReporter()
+    with locked(lab_files.lab_folder(lab), f"lab {lab}"):
+        tear_down(lab, reporter)
+
+
+def tear_down(lab: str, reporter: Reporter) -> None:
+    """Do the work of `down` for a caller that holds the lab.
+
+    Raises:
+        GedgeError: something could not be removed; it is named.
+    """
+    step = f"remove {lab}"
+    reporter.start(step)
+    podman = Podman.private()
+    subnet = podman.networks().get(lab, (None, None))[1]
+    try:
+        _wait_for_calls(lab, reporter, step)
+        reporter.update(step, "nodes")
+        containers = [container.id for container in podman.containers() if container.lab == lab]
+        containers += podman.half_made(container_prefix(lab))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(podman.remove, containers))
+        host_traces.kill(host_traces.processes_in(network_name(lab)))
+        reporter.update(step, "network")
+        podman.remove_network(network_name(lab))
+        for namespace in host_network.namespaces_in(subnet) if subnet else ():
+            host_network.delete_namespace(namespace)
+        host_network.delete_link(bridge_name(lab))
+        host_network.open_up(network_name(lab))
+        host_traces.remove_cgroups(network_name(lab))
+        reporter.update(step, "files")
+        lab_files.remove_lab_folder(lab)
+        base_image.remove_stale_work()
+        if not labs():
+            host_traces.restore_host(state_dir() / "labs" / "host.json")
+        reporter.update(step, "looks for leftovers")
+        left = leftovers(lab, subnet)
+    except BaseException:
+        reporter.finish(step, "failed")
+        raise
+    if left:
+        reporter.finish(step, "failed")
+        raise GedgeError(
+            "could not be removed:\n" + "\n".join(f"  {item}" for item in left),
+            place=f"lab {lab}",
+            remedy=f"remove it by hand, then: gedge lab down {lab}",
+        )
+    reporter.finish(step, "done" if containers or subnet else "unchanged")
+
+
+def _wait_for_calls(lab: str, reporter: Reporter, step: str) -> None:
+    """Let podman commands end that a killed run left under way: cut off half-way they would leave more."""
+    end = time.monotonic() + _PATIENCE_S
+    while calls := host_traces.podman_calls(container_prefix(lab)):
+        reporter.update(step, f"waits for podman {calls[0]}")
+        if time.monotonic() > end:
+            host_traces.kill(calls)
+        time.sleep(0.1)
+
+
+def leftovers(lab: str, subnet: IPv4Network | None = None) -> list[str]:
+    """Return everything of a lab that is on this host, a line each; empty means that nothing is.
+
+    Looks at containers (also half-made ones), volumes, networks, interfaces, network namespaces, firewall rules,
+    mounts, processes, cgroups and files.
+
+    Args:
+        lab: the lab's name.
+        subnet: its network, where known.
+    """
+    podman, name = Podman.private(), network_name(lab)
+    containers = podman.containers()
+    ours = [container for container in containers if container.lab == lab]
+    found = [f"container {container.name} ({container.state})" for container in ours]
+    found += [f"half-made container {identity}" for identity in podman.half_made(container_prefix(lab))]
+    found += [f"volume {volume}" for volume in podman.volumes()]
+    found += [f"network {name}"] * (lab in podman.networks())
+    found += [f"interface {bridge_name(lab)}"] * host_network.has_link(bridge_name(lab))
+    words = [name, bridge_name(lab), *([str(subnet)] if subnet else [])]
+    found += [f"firewall: {rule}" for rule in host_network.firewall_rules(*words)]
+    found += [f"network namespace {path}" for path in (host_network.namespaces_in(subnet) if subnet else ())]
+    processes = host_traces.processes_in(name) + list(host_traces.processes_naming(container_prefix(lab)))
+    found += [f"process {pid}" for pid in sorted(set(processes))]
+    found += [f"cgroup {path}" for path in host_traces.cgroups(name)]
+    folder = lab_files.lab_folder(lab)
+    found += [f"mount {point}" for point in host_traces.mounts_under(folder)]
+    if not containers:
+        found += [f"mount {point}" for point in host_traces.mounts_under(podman.root, podman.runtime)]
+    found += [f"folder {folder}"] * folder.exists()
+    return found
+
+
+def prune(reporter: Reporter | None = None) -> None:
+    """Remove the base images and everything of the lab's podman.
+
+    Raises:
+        UsageError: a lab is up.
+    """
+    reporter = reporter or SilentReporter()
+    if present := labs():
+        raise UsageError(f"labs are up: {', '.join(present)}", remedy="gedge lab down --all")
+    reporter.start("base images")
+    base_image.remove_base_images()
+    Podman.private().purge()
+    reporter.finish("base images")

@@ -1,0 +1,175 @@
+"""`gedge lab up`: from whatever is there to the nodes that were asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from gedge_provision.adapters import host_network, host_traces, lab_files
+from gedge_provision.adapters.locations import cache_dir, state_dir
+from gedge_provision.adapters.locks import locked
+from gedge_provision.adapters.podman import Podman
+from gedge_provision.adapters.processes import CommandError
+from gedge_provision.lab._down import tear_down
+from gedge_provision.lab._image import ensure_image
+from gedge_provision.lab._nodes import nodes_of
+from gedge_provision.lab._ready import wait_ready
+from gedge_provision.models.errors import GedgeError, UsageError
+from gedge_provision.models.lab import LabNode, LabSpec, bridge_name, network_name
+from gedge_provision.models.progress import Reporter, SilentReporter
+from gedge_provision.planning.lab import changes, in_the_way
+from gedge_provision.planning.lab_host import cgroup_parent, podman_configuration
+from gedge_provision.planning.lab_nodes import container_name, node_arguments
+
+__all__ = ["check_host", "up"]
+
+T = TypeVar("T")
+
+_AT_ONCE = 2
+_PROGRAMS = {
+    "podman": "podman",
+    "netavark": "netavark",
+    "conmon": "conmon",
+    "iptables": "iptables",
+    "nft": "nftables",
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "setpriv": "util-linux",
+    "mmdebstrap": "mmdebstrap",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+}
+
+
+def up(spec: LabSpec, reporter: Reporter | None = None) -> None:
+    """Make a lab's nodes run: missing ones are made, stopped ones started, those no longer asked for removed.
+
+    A run that is interrupted while it makes a lab anew removes what it made.
+
+    Raises:
+        UsageError: the lab cannot be here as asked; nothing was changed.
+        GedgeError: a node did not come up.
+    """
+    reporter = reporter or SilentReporter()
+    check_host()
+    with locked(lab_files.lab_folder(spec.name), f"lab {spec.name}"):
+        podman = Podman.private()
+        fresh = spec.name not in podman.networks()
+        try:
+            _up(spec, podman, reporter)
+        except KeyboardInterrupt:
+            if fresh:
+                tear_down(spec.name, reporter)
+            raise
+        except UsageError:
+            if fresh:
+                lab_files.remove_lab_folder(spec.name)
+            raise
+
+
+def check_host() -> None:
+    """Check that this host can have labs.
+
+    Raises:
+        UsageError: not root, or programs are missing.
+    """
+    if os.geteuid() != 0:
+        raise UsageError("a lab needs root: its nodes are hosts with kernel rights", remedy="run it with sudo")
+    if missing := host_traces.missing_programs(_PROGRAMS):
+        raise UsageError("programs for a lab are missing", remedy=f"apt-get install {' '.join(missing)}")
+
+
+def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
+    host = host_traces.host_facts()
+    settings = podman_configuration(host)
+    fresh = _check_network(spec, podman)
+    host_traces.remember_host(state_dir() / "labs" / "host.json")
+    podman.configure(settings)
+    image = ensure_image(spec.base, podman, reporter)
+    if fresh:
+        podman.make_network(spec.name, network_name(spec.name), bridge_name(spec.name), spec.subnet, spec.gateway)
+    host_network.close_off(network_name(spec.name), bridge_name(spec.name))
+    plan = changes(spec, nodes_of(podman, spec.name))
+    for node in plan.remove:
+        reporter.note(f"{node} is not as asked for: removed")
+        podman.remove(container_name(spec.name, node))
+        lab_files.remove_node_folder(spec.name, node)
+    lab_files.make_keys(spec)
+    store = cache_dir() / "store"
+    store.mkdir(parents=True, exist_ok=True)
+    make = partial(
+        node_arguments,
+        spec,
+        image=image,
+        data=lab_files.DATA,
+        store=store,
+        cgroup=cgroup_parent(host, network_name(spec.name)),
+        modules=Path("/lib/modules").is_dir(),
+    )
+
+    def bring_up(node: LabNode) -> None:
+        name = f"node {node.name}"
+        reporter.start(name)
+        try:
+            if node in plan.start and not _start(podman, spec.name, node.name):
+                reporter.note(f"{node.name} cannot be started any more: made anew")
+                podman.remove(container_name(spec.name, node.name))
+                lab_files.remove_node_folder(spec.name, node.name)
+                lab_files.make_keys(spec)
+                podman.call(*make(node, folder=lab_files.node_folder(spec.name, node.name)))
+            elif node in plan.create:
+                reporter.update(name, "starts")
+                podman.call(*make(node, folder=lab_files.node_folder(spec.name, node.name)))
+            remark = wait_ready(spec, node, partial(reporter.update, name))
+        except GedgeError:
+            reporter.finish(name, "failed")
+            raise
+        touched = node in plan.create or node in plan.start
+        reporter.finish(name, "done" if touched else "unchanged", f"{node.address} {remark}".strip())
+
+    _each(bring_up, spec.nodes)
+
+
+def _check_network(spec: LabSpec, podman: Podman) -> bool:
+    """Return whether the lab's network is still to be made."""
+    bridge = bridge_name(spec.name)
+    present = podman.networks().get(spec.name)
+    if present is not None and present[1] != spec.subnet:
+        raise UsageError(
+            f"lab {spec.name} is up on {present[1]}, the site file says {spec.subnet}",
+            remedy=f"gedge lab down {spec.name}",
+        )
+    if present is None and host_network.has_link(bridge):
+        raise UsageError(f"the interface {bridge} is there and is not ours", remedy=f"ip link delete {bridge}")
+    others = [(lab, network) for lab, (_, network) in podman.networks().items() if lab != spec.name]
+    held = in_the_way(spec.subnet, host_network.address_holders(but=frozenset({bridge})))
+    held += [f"{network} is lab {lab}" for lab, network in others if network.overlaps(spec.subnet)]
+    if held:
+        raise UsageError(
+            f"lab.subnet {spec.subnet} is in use: {'; '.join(sorted(set(held)))}", remedy="choose another lab.subnet"
+        )
+    return present is None
+
+
+def _start(podman: Podman, lab: str, node: str) -> bool:
+    try:
+        podman.call("start", container_name(lab, node))
+    except CommandError:
+        return False
+    return True
+
+
+def _each(work: Callable[[T], None], items: Iterable[T]) -> None:
+    """Do work for each item, a few at once; the first failure or ^C stops what has not begun."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
