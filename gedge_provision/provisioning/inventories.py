@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gedge_provision import artifacts
+from gedge_provision.adapters.catalog_file import load_catalog
+from gedge_provision.adapters.locations import cache_dir
+from gedge_provision.adapters.store import Store
 from gedge_provision.models.catalog import Catalog, NeededOn
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.site import Role, Site
@@ -28,9 +31,9 @@ def site_inventory(path: Path) -> Inventory:
         GedgeError: the artifact store lacks something.
     """
     site = load_site(path)
-    catalog = artifacts.load_catalog()
+    catalog = load_catalog()
     _check_version(site, catalog, path)
-    store = artifacts.default_store()
+    store = Store(cache_dir() / "store")
     needed: dict[Role, list[dict[str, Any]]] = {}
     for role in ("control_plane", "worker"):
         groups = {NeededOn.ALL}
