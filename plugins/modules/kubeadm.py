@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubeadm
-short_description: Start a cluster, join a host to it, or hand out what a joining host needs
+short_description: Start a cluster, join a host to it, hand out what a joining host needs, or forget a node
 description:
   - A record on the host tells a finished step from one that was cut off; the latter is reset and done again.
   - Tokens and certificate keys travel in files that only root can read, and are removed at once; never in argv or logs.
@@ -13,10 +13,18 @@ options:
   action:
     description: >-
       V(init) starts a cluster, V(join) joins one, V(join_material) returns a short-lived token, the cluster's
-      address and CA, and for control-plane nodes the key of the uploaded certificates.
+      address and CA, and for control-plane nodes the key of the uploaded certificates, V(forget) deletes node objects
+      (of hosts that left; a cluster that does not answer is a warning).
     type: str
-    choices: [init, join, join_material]
+    choices: [init, join, join_material, forget]
     required: true
+  nodes:
+    description: >-
+      Node names. V(join_material) deletes objects of that name (a cut-off join leaves one, and kubeadm refuses to join
+      over it); V(forget) likewise.
+    type: list
+    elements: str
+    default: []
   config:
     description: kubeadm configuration (v1beta4 YAML) for V(init) and V(join).
     type: str
@@ -69,9 +77,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.host_state import host_lock, read_record, write_atomically, write_record
 
 KUBEADM = "/usr/local/bin/kubeadm"
+ADMIN_CONF = "/etc/kubernetes/admin.conf"
+KUBECTL = ("/usr/local/bin/kubectl", "--kubeconfig", ADMIN_CONF, "--request-timeout=10s")
 RUN_DIR = "/run/gedge"
 LOG_DIR = "/var/log/gedge"
-ADMIN_CONF = "/etc/kubernetes/admin.conf"
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 SECRET = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b|\b[0-9a-f]{64}\b")
 
@@ -79,7 +88,8 @@ SECRET = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b|\b[0-9a-f]{64}\b")
 def main():
     module = AnsibleModule(
         argument_spec={
-            "action": {"type": "str", "choices": ["init", "join", "join_material"], "required": True},
+            "action": {"type": "str", "choices": ["init", "join", "join_material", "forget"], "required": True},
+            "nodes": {"type": "list", "elements": "str", "default": []},
             "config": {"type": "str", "default": "", "no_log": True},
             "discovery": {"type": "str", "default": "", "no_log": True},
             "control_plane": {"type": "bool", "default": False},
@@ -90,6 +100,8 @@ def main():
     )
     if module.params["action"] == "join_material":
         hand_out(module)
+    if module.params["action"] == "forget":
+        forget(module)
     if is_done():
         module.exit_json(changed=False)
     if module.check_mode:
@@ -183,6 +195,9 @@ def explain(action, output):
 def hand_out(module):
     if module.check_mode:
         module.exit_json(changed=False, material={"token": "", "discovery": "", "certificate_key": ""})
+    _, err = delete_nodes(module)
+    if err:
+        module.fail_json(msg="the node objects of a cut-off join cannot be deleted: %s" % err)
     kubeadm = [KUBEADM, "--kubeconfig", ADMIN_CONF]
     token = ask(module, kubeadm + ["token", "create", "--ttl", "15m", "--description", "gedge: joining nodes"])
     key = ""
@@ -190,7 +205,7 @@ def hand_out(module):
         printed = ask(module, kubeadm + ["init", "phase", "upload-certs", "--upload-certs"])
         key = printed.split()[-1]
     _, discovery, err = module.run_command(
-        ["/usr/local/bin/kubectl", "--kubeconfig", ADMIN_CONF, "-n", "kube-public", "get", "configmap", "cluster-info"]
+        [*KUBECTL, "-n", "kube-public", "get", "configmap", "cluster-info"]
         + ["-o", "jsonpath={.data.kubeconfig}"]
     )
     if not discovery:
@@ -198,6 +213,24 @@ def hand_out(module):
     module.exit_json(
         changed=False, material={"token": token.strip(), "discovery": discovery, "certificate_key": key}
     )
+
+
+def forget(module):
+    if module.check_mode or not os.path.exists(ADMIN_CONF):
+        module.exit_json(changed=False)
+    deleted, err = delete_nodes(module)
+    if err:
+        module.warn("the cluster still lists %s: %s" % (", ".join(module.params["nodes"]), err))
+    module.exit_json(changed=bool(deleted))
+
+
+def delete_nodes(module):
+    """Delete the node objects; return what was deleted, and why it failed."""
+    if not module.params["nodes"]:
+        return "", ""
+    argv = [*KUBECTL, "delete", "node", "--ignore-not-found", "--wait=false", *module.params["nodes"]]
+    rc, out, err = module.run_command(argv)
+    return out.strip(), "" if rc == 0 else err.strip()
 
 
 def ask(module, argv):

@@ -1,14 +1,15 @@
 #!/usr/bin/python
-"""Write whole files on a host, in one call."""
+"""Write whole files on a host and keep the units that read them running, in one call."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: managed_files
-short_description: Write or remove whole files on a host, in one call
+short_description: Write whole files on a host and keep the units that read them running, in one call
 description:
   - Each file is written atomically and only when its content or mode differs.
   - The original of a file that was there before is kept, and comes back when the node is reset.
+  - A unit that a killed run left unrestarted after its files had changed is restarted by the next run.
 options:
   files:
     description: The files.
@@ -33,6 +34,22 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  units:
+    description: >-
+      systemd units that read these files. Each is enabled and started, and restarted (or reloaded) only when a file changed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The unit.
+        type: str
+        required: true
+      on_change:
+        description: What a changed file asks for.
+        type: str
+        choices: [restart, reload]
+        default: restart
 attributes:
   check_mode:
     support: full
@@ -47,6 +64,8 @@ EXAMPLES = r"""
     files:
       - path: /etc/containerd/config.toml
         content: "{{ lookup('ansible.builtin.template', 'config.toml.j2') }}"
+    units:
+      - name: containerd.service
 """
 
 RETURN = r"""
@@ -55,11 +74,18 @@ changed_paths:
   type: list
   elements: str
   returned: always
+units:
+  description: What was (would be) done to units.
+  type: list
+  elements: str
+  returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import sync_file
+from ..module_utils.host_state import read_record, sync_file, write_record
+
+UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/")
 
 
 def main():
@@ -75,20 +101,91 @@ def main():
                     "mode": {"type": "str", "default": "0644"},
                     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
                 },
-            }
+            },
+            "units": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
+                },
+            },
         },
         supports_check_mode=True,
     )
+    units = module.params["units"]
+    diffs = write_files(module, [unit["name"] for unit in units])
+    actions = keep_units(module, units, changed=bool(diffs))
+    if actions:
+        diffs.append({"before": "", "after": "\n".join(actions) + "\n", "after_header": "units"})
+    paths = [diff["after_header"] for diff in diffs if diff["after_header"].startswith("/")]
+    module.exit_json(changed=bool(diffs), changed_paths=paths, units=actions, diff=diffs)
+
+
+def write_files(module, units):
+    """Write what differs; before the first file the units are marked as due, so that a killed run cannot forget them."""
     diffs = []
     for file in module.params["files"]:
         content = file["content"] if file["state"] == "present" else None
+        mode = int(file["mode"], 8)
         try:
-            diff = sync_file(file["path"], content, int(file["mode"], 8), module.check_mode)
+            diff = sync_file(file["path"], content, mode, True)
+            if diff and not module.check_mode:
+                if not diffs:
+                    mark_due(units, True)
+                sync_file(file["path"], content, mode, False)
         except OSError as error:
             module.fail_json(msg="%s cannot be written: %s" % (file["path"], error.strerror))
         if diff:
             diffs.append(diff)
-    module.exit_json(changed=bool(diffs), changed_paths=[d["after_header"] for d in diffs], diff=diffs)
+    if not module.check_mode and any(diff["after_header"].startswith(UNIT_FOLDERS) for diff in diffs):
+        module.run_command(["systemctl", "daemon-reload"], check_rc=True)
+    return diffs
+
+
+def mark_due(units, due):
+    record = read_record("due_units.json")
+    for unit in units:
+        if due:
+            record[unit] = True
+        else:
+            record.pop(unit, None)
+    write_record("due_units.json", record)
+
+
+def keep_units(module, units, changed):
+    """Enable and start what is not, restart or reload what reads changed files."""
+    due = read_record("due_units.json") if units else {}
+    actions = []
+    for unit in units:
+        name = unit["name"]
+        active, enabled = state_of(module, name)
+        verbs = [] if enabled else ["enable"]
+        if not active:
+            verbs.append("start")
+        elif changed or name in due:
+            verbs.append(unit["on_change"])
+        actions += ["%s %s" % (verb, name) for verb in verbs]
+        if module.check_mode:
+            continue
+        for verb in verbs:
+            rc, _, err = module.run_command(["systemctl", verb, name])
+            if rc != 0:
+                _, journal, _ = module.run_command(["journalctl", "--unit", name, "--lines", "5", "--output", "cat"])
+                module.fail_json(
+                    msg="%s cannot be brought to %s: %s %s -> journalctl -u %s"
+                    % (name, verb, err.strip(), journal.strip(), name)
+                )
+    if units and (due or changed) and not module.check_mode:
+        mark_due([unit["name"] for unit in units], False)
+    return actions
+
+
+def state_of(module, name):
+    _, out, _ = module.run_command(["systemctl", "show", "--property=ActiveState,UnitFileState", name])
+    fields = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+    return fields.get("ActiveState") in ("active", "reloading"), fields.get("UnitFileState") == "enabled"
 
 
 if __name__ == "__main__":

@@ -213,6 +213,25 @@ class Reset:
                 if shutil.which(variant + "-save"):
                     self.filter_rules(variant)
 
+        if shutil.which("nft"):
+            self.delete_empty_tables()
+
+    def delete_empty_tables(self):
+        """Delete the tables that iptables-nft makes and that hold no rule any more; it makes them again when needed."""
+        rc, out, _ = self.module.run_command(["nft", "-j", "list", "ruleset"])
+        found = json.loads(out)["nftables"] if rc == 0 and out.strip() else []
+        kinds = {}
+        for entry in found:
+            for kind, value in entry.items():
+                if kind != "metainfo":
+                    name = (value["family"], value["name"] if kind == "table" else value["table"])
+                    # A chain counts unless it is a built-in one that lets everything pass.
+                    empty = kind == "table" or (kind == "chain" and value.get("policy") == "accept")
+                    kinds[name] = kinds.get(name, True) and empty
+        for (family, table), empty in sorted(kinds.items()):
+            if empty and family in ("ip", "ip6") and table in ("filter", "mangle", "nat", "raw", "security"):
+                self.module.run_command(["nft", "delete", "table", family, table])
+
     def filter_rules(self, program):
         """Delete our chains, and the rules that jump to them, one table at a time; every other rule stays."""
         _, out, _ = self.module.run_command([program + "-save"])
@@ -252,7 +271,7 @@ class Reset:
     def remove_files(self):
         originals = {path: saved for path, saved in read_record("files.json").items() if saved}
         for path in present_paths(self.module):
-            if path == STATE_DIR:
+            if path == STATE_DIR or not os.path.lexists(path):  # it may have gone with its folder
                 continue
             self.actions.append(("restore %s" if path in originals else "remove %s") % path)
             try:
