@@ -230,7 +230,7 @@ class _Builder:
         output = self._store.work / f"{artifact.name}.tar"
         program = {PROGRAM: self._program_file(artifact.build)}
         tool.build(reference, containerfile(self._catalog, artifact, image), program)
-        tool.save(reference, reference, output)
+        tool.save(reference, output)
         self._put(artifact, output)
 
     def _put(self, artifact: Artifact, file: Path) -> None:
