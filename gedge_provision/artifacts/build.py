@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from gedge_provision.adapters import bases, go, hosttools
+from gedge_provision.adapters import go, hosttools, image_bases
 from gedge_provision.adapters.images import ImageTool, image_tool
 from gedge_provision.adapters.locations import content_dir
 from gedge_provision.adapters.store import Store
@@ -223,7 +223,7 @@ class _Builder:
         with step(self._reporter, f"base {name}"):
             file = self._base_file(name)
             file.parent.mkdir(parents=True, exist_ok=True)
-            bases.make_base(self._catalog.bases[name], file)
+            image_bases.make_base(self._catalog.bases[name], file)
 
     def _image(self, tool: ImageTool, artifact: Artifact, image: Image) -> None:
         reference = str(artifact.reference)
