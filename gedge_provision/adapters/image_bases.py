@@ -10,7 +10,7 @@ from gedge_provision.models.catalog import Base
 
 __all__ = ["make_base"]
 
-# Package manager data, device nodes, documentation (licences stay), and character sets that the C library can do without.
+# Data of the package manager, device nodes, documentation (licences stay), character sets that nothing here reads.
 _UNNEEDED = ("boot", "dev", "etc/apt", "etc/dpkg", "etc/fstab", "etc/hostname", "etc/resolv.conf", "var", "tmp")
 _UNNEEDED_PARTS = ("gconv", "locale", "man", "lintian", "bash-completion", "examples", "systemd")
 

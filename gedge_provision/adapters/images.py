@@ -44,16 +44,28 @@ class ImageTool:
         text.write_text(containerfile, encoding="utf-8")
         # --timestamp makes the result depend on the content only.
         self._buildah(
-            "build", "--quiet", "--timestamp=0", "--layers=false", "--network=none", f"--file={text}", f"--tag={reference}", str(context)
+            "build",
+            "--quiet",
+            "--timestamp=0",
+            "--layers=false",
+            "--network=none",
+            f"--file={text}",
+            f"--tag={reference}",
+            str(context),
         )
 
-    def pull(self, reference: str, sha256: str) -> None:
-        """Pull the image whose manifest has this digest and give it its name.
+    def pull(self, upstream: str, sha256: str, reference: str) -> None:
+        """Pull the image whose manifest has this digest and name it.
+
+        Args:
+            upstream: where it is (registry/name:tag; the tag does not matter, the digest does).
+            sha256: digest of its manifest.
+            reference: the name that it gets.
 
         Raises:
             CommandError: the registry cannot be reached, or what it sends has another digest.
         """
-        repository = reference.rsplit(":", 1)[0] if ":" in reference.rsplit("/", 1)[-1] else reference
+        repository = upstream.rsplit(":", 1)[0] if ":" in upstream.rsplit("/", 1)[-1] else upstream
         image = self._buildah("pull", "--quiet", f"docker://{repository}@sha256:{sha256}").strip()
         self._buildah("tag", image, reference)
 
