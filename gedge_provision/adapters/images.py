@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,27 +44,49 @@ class ImageTool:
         text.write_text(containerfile, encoding="utf-8")
         # --timestamp makes the result depend on the content only.
         self._buildah(
-            "build", "--quiet", "--timestamp=0", "--layers=false", "--network=none", f"--file={text}", f"--tag={reference}", str(context)
+            "build",
+            "--quiet",
+            "--timestamp=0",
+            "--layers=false",
+            "--network=none",
+            f"--file={text}",
+            f"--tag={reference}",
+            str(context),
         )
 
-    def pull(self, reference: str, sha256: str) -> None:
-        """Pull the image whose manifest has this digest and give it its name.
+    def pull(self, upstream: str, sha256: str, reference: str) -> None:
+        """Pull the image whose manifest has this digest and name it.
+
+        Args:
+            upstream: where it is (registry/name:tag; the tag does not matter, the digest does).
+            sha256: digest of its manifest.
+            reference: the name that it gets.
 
         Raises:
             CommandError: the registry cannot be reached, or what it sends has another digest.
         """
-        repository = reference.rsplit(":", 1)[0] if ":" in reference.rsplit("/", 1)[-1] else reference
+        repository = upstream.rsplit(":", 1)[0] if ":" in upstream.rsplit("/", 1)[-1] else upstream
         image = self._buildah("pull", "--quiet", f"docker://{repository}@sha256:{sha256}").strip()
         self._buildah("tag", image, reference)
 
-    def save(self, stored: str, reference: str, output: Path) -> None:
-        """Write an image of the private storage as an archive that containerd imports under `reference`.
+    def save(self, reference: str, output: Path) -> None:
+        """Write an image of the private storage as an OCI archive with zstd layers; equal images give equal bytes.
+
+        zstd, because a node imports it faster than uncompressed layers (0.4 s against 0.65 s for kube-apiserver),
+        and a quarter of the bytes travel to it.
 
         Raises:
             CommandError: buildah failed.
         """
-        output.unlink(missing_ok=True)
-        self._buildah("push", "--quiet", stored, f"docker-archive:{output}:{reference}")
+        layout = self._storage / "layout"
+        shutil.rmtree(layout, ignore_errors=True)
+        self._buildah("push", "--quiet", "--compression-format=zstd", reference, f"oci:{layout}:{reference}")
+        with tarfile.open(output, "w", format=tarfile.GNU_FORMAT) as archive:
+            for file in sorted(path for path in layout.rglob("*") if path.is_file()):
+                member = tarfile.TarInfo(str(file.relative_to(layout)))
+                member.size = file.stat().st_size
+                with file.open("rb") as content:
+                    archive.addfile(member, content)
 
     def _buildah(self, command: str, *arguments: str) -> str:
         # vfs: plain copies without mounts, so that nothing stays behind when we are killed.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from gedge_provision.models.errors import GedgeError
 
-__all__ = ["CommandError", "run"]
+__all__ = ["CommandError", "interrupt_all", "run"]
 
 _TAIL_LINES = 15
+_running: set[subprocess.Popen[str]] = set()
 
 
 class CommandError(GedgeError):
@@ -49,25 +52,46 @@ def run(  # noqa: PLR0913 - each argument mirrors one of subprocess.run
         CommandError: the program is missing, timed out, or (with check) failed.
     """
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             list(argv),
             cwd=cwd,
             env={**os.environ, **(env or {})},
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout_s,
-            check=False,
         )
     except FileNotFoundError as error:
         raise CommandError(argv, 127, f"{argv[0]}: not found", remedy=f"install {argv[0]}") from error
-    except subprocess.TimeoutExpired as error:
-        raise CommandError(argv, 124, f"no end after {timeout_s:g} s") from error
+    with process, _listed(process):
+        try:
+            stdout, stderr = process.communicate(stdin, timeout_s)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise CommandError(argv, 124, f"no end after {timeout_s:g} s") from error
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(list(argv), process.returncode, stdout, stderr)
     if log is not None:
         with log.open("a", encoding="utf-8") as file:
             file.write(f"$ {' '.join(argv)}\n{done.stdout}{done.stderr}")
     if check and done.returncode != 0:
         raise CommandError(argv, done.returncode, done.stdout + done.stderr)
     return done
+
+
+def interrupt_all() -> None:
+    """Send an interrupt to every program that `run` waits for, in whatever thread, as ^C in a terminal does."""
+    for process in tuple(_running):
+        process.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def _listed(process: subprocess.Popen[str]) -> Iterator[None]:
+    _running.add(process)
+    try:
+        yield
+    finally:
+        _running.discard(process)

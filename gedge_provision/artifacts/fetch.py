@@ -1,16 +1,94 @@
-"""Fetching artifacts from their official places."""
+"""Fetching artifacts from their official places, by pinned digests only."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
 
+from gedge_provision.adapters import hosttools
+from gedge_provision.adapters.archives import extract_member
+from gedge_provision.adapters.downloads import download
+from gedge_provision.adapters.images import ImageTool, image_tool
 from gedge_provision.adapters.store import Store
-from gedge_provision.models.catalog import Artifact, Catalog
-from gedge_provision.models.progress import Reporter
+from gedge_provision.models.catalog import Artifact, Catalog, GoModule, Source
+from gedge_provision.models.errors import GedgeError
+from gedge_provision.models.progress import Reporter, step
+from gedge_provision.models.stored import StoredArtifact
+from gedge_provision.planning.artifacts import recipe
 
 __all__ = ["fetch"]
 
+_MEGABYTE = 1_000_000
 
-def fetch(catalog: Catalog, artifacts: Collection[Artifact], store: Store, reporter: Reporter) -> None:
-    """X."""
-    raise NotImplementedError
+
+def fetch(
+    catalog: Catalog, artifacts: Collection[Artifact], modules: Mapping[str, GoModule], store: Store, reporter: Reporter
+) -> None:
+    """Fetch artifacts into the store.
+
+    Raises:
+        GedgeError: an artifact has no pin, a place cannot be reached, or what it sends has another digest.
+    """
+    unpinned = [artifact.name for artifact in artifacts if artifact.upstream.sha256 is None]
+    if unpinned:
+        raise GedgeError(
+            f"no digest is pinned for the upstream source of {', '.join(unpinned)}; nothing was fetched",
+            remedy="check the publisher's sha256 (of the file, or of the image's manifest) and add it as "
+            "upstream.sha256 to these entries of gedge_provision/data/catalog.yml, "
+            "or use: gedge artifacts build --source build",
+        )
+    images = [artifact for artifact in artifacts if artifact.image]
+    if images:
+        hosttools.require([hosttools.ASSEMBLE])
+    for artifact in artifacts:
+        if artifact.image is None:
+            with step(reporter, name := f"fetch {artifact.name} {artifact.version}"):
+                _put(catalog, artifact, modules, store, _file(artifact, store, reporter, name))
+    if images:
+        with image_tool(store.work / "images") as tool:
+            for artifact in images:
+                with step(reporter, f"pull {artifact.upstream.reference}"):
+                    _put(catalog, artifact, modules, store, _image(artifact, tool, store))
+
+
+def _file(artifact: Artifact, store: Store, reporter: Reporter, name: str) -> Path:
+    upstream = artifact.upstream
+    # By address, because several artifacts can be members of one archive.
+    fetched = store.work / "downloads" / hashlib.sha256(str(upstream.url).encode()).hexdigest()
+    download(
+        str(upstream.url),
+        str(upstream.sha256),
+        fetched,
+        lambda received, total: reporter.update(name, f"{received // _MEGABYTE} of {total // _MEGABYTE} MB"),
+    )
+    file = store.work / artifact.name
+    if upstream.member is None:
+        fetched.replace(file)
+    else:
+        extract_member(fetched, upstream.member, file, place=str(upstream.url))
+    return file
+
+
+def _image(artifact: Artifact, tool: ImageTool, store: Store) -> Path:
+    file = store.work / f"{artifact.name}.tar"
+    tool.pull(str(artifact.upstream.reference), str(artifact.upstream.sha256), str(artifact.reference))
+    tool.save(str(artifact.reference), file)
+    return file
+
+
+def _put(catalog: Catalog, artifact: Artifact, modules: Mapping[str, GoModule], store: Store, file: Path) -> None:
+    store.put(
+        file,
+        StoredArtifact(
+            name=artifact.name,
+            kind=artifact.kind.value,
+            version=artifact.version,
+            sha256="",
+            size=0,
+            path=file,
+            target=artifact.target,
+            source=Source.UPSTREAM.value,
+            recipe=recipe(catalog, artifact, Source.UPSTREAM, modules),
+        ),
+    )

@@ -11,7 +11,19 @@ from pydantic import Field, StringConstraints, model_validator
 
 from gedge_provision.models.base import Document
 
-__all__ = ["Artifact", "Base", "Build", "Catalog", "GoModule", "Image", "Kind", "NeededOn", "Product", "Source", "Upstream"]
+__all__ = [
+    "Artifact",
+    "Base",
+    "Build",
+    "Catalog",
+    "GoModule",
+    "Image",
+    "Kind",
+    "NeededOn",
+    "Product",
+    "Source",
+    "Upstream",
+]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

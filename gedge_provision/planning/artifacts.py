@@ -25,6 +25,9 @@ __all__ = [
 ]
 
 
+_IMAGE_FORMAT = "OCI archive, zstd layers"  # part of every image's recipe: change it when adapters/images.py changes
+
+
 @dataclass(frozen=True)
 class BuildPlan:
     """What a build has to do.
@@ -55,6 +58,7 @@ def recipe(catalog: Catalog, artifact: Artifact, source: Source, modules: Mappin
         return _hash(parts)
     parts["program"] = _program_parts(catalog, artifact.build, modules)
     if artifact.image is not None:
+        parts["format"] = _IMAGE_FORMAT
         parts["containerfile"] = containerfile(catalog, artifact, artifact.image)
         if artifact.image.base is not None:
             parts["base"] = [base_containerfile(), catalog.bases[artifact.image.base].model_dump(mode="json")]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from gedge_provision.adapters import processes
 from gedge_provision.models.catalog import Base
 
-__all__ = ["make_base"]
+__all__ = ["make_base", "reduce"]
 
-# Package manager data, device nodes, documentation (licences stay), and character sets that the C library can do without.
+# Data of the package manager, device nodes, documentation (licences stay), character sets that nothing here reads.
 _UNNEEDED = ("boot", "dev", "etc/apt", "etc/dpkg", "etc/fstab", "etc/hostname", "etc/resolv.conf", "var", "tmp")
 _UNNEEDED_PARTS = ("gconv", "locale", "man", "lintian", "bash-completion", "examples", "systemd")
 
@@ -25,15 +26,20 @@ def make_base(base: Base, output: Path) -> None:
     processes.run(
         ["mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join(base.packages)}", base.release, str(raw)]
     )
+    reduce(raw, base.links, output)
+    raw.unlink()
+
+
+def reduce(raw: Path, links: Mapping[str, str], output: Path) -> None:
+    """Write an archive with what runs out of a raw one, plus symbolic links; equal content gives equal bytes."""
     with tarfile.open(raw) as source, tarfile.open(output, "w", format=tarfile.GNU_FORMAT) as target:
         for member in sorted(source.getmembers(), key=lambda m: m.name):
             if _kept(PurePosixPath(member.name)):
                 target.addfile(_plain(member), source.extractfile(member) if member.isreg() else None)
-        for path, link in sorted(base.links.items()):
+        for path, link in sorted(links.items()):
             entry = tarfile.TarInfo("." + path)
             entry.type, entry.linkname = tarfile.SYMTYPE, link
             target.addfile(_plain(entry))
-    raw.unlink()
 
 
 def _kept(path: PurePosixPath) -> bool:
