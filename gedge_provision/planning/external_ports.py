@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from gedge_provision.models.cluster import NodeState, ServiceState
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.service import Service
-from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
+from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, NODE_ADDRESS_CLASS
 
 __all__ = ["check_external_ports", "node_addresses", "service_urls"]
 
@@ -47,7 +47,8 @@ def check_external_ports(
         if own and other.metadata.namespace == namespace:
             continue
         taken = {(port.node_port, port.protocol) for port in other.spec.ports}
-        if set(other.ingress_ips + other.spec.external_ips) & set(addresses):
+        ours = other.spec.load_balancer_class == NODE_ADDRESS_CLASS  # its addresses may not be filled in yet
+        if ours or set(other.ingress_ips + other.spec.external_ips) & set(addresses):
             taken |= {(port.port, port.protocol) for port in other.spec.ports}
         clash = sorted((number, protocol) for number, protocol in wanted & taken if number is not None)
         if clash:

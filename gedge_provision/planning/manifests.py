@@ -1,4 +1,4 @@
-"""From a service to Kubernetes objects: a Deployment, a Service inside the cluster, a Service on the nodes' addresses."""
+"""From a service to Kubernetes objects: a Deployment, a Service inside the cluster, one on the nodes' addresses."""
 
 from __future__ import annotations
 
@@ -119,9 +119,7 @@ def _deployment(service: Service, namespace: str) -> Manifest:
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [
             _container(name, container, planned)
-            for name, container, planned in zip(
-                service.container_names(), service.containers, resources, strict=True
-            )
+            for name, container, planned in zip(service.container_names(), service.containers, resources, strict=True)
         ],
     }
     if service.node_selector:

@@ -132,12 +132,16 @@ def _amounts(path: tuple[str | int, ...], container: Container) -> Iterator[Prob
                 (*path, "requests", name), f"{name} {request} is more than the limit {limit}", "raise the limit"
             )
         if name == "memory" and any(amount is not None and amount.amount % 1 for amount in (request, limit)):
-            yield Problem((*path, "requests", name), "memory is a fraction of a byte", "write it like 500Mi; m is for cpu")
+            yield Problem(
+                (*path, "requests", name), "memory is a fraction of a byte", "write it like 500Mi; m is for cpu"
+            )
 
 
 def _devices(path: tuple[str | int, ...], container: Container) -> Iterator[Problem]:
     if len(container.resources.acceleration.compute) > 1:
-        yield Problem((*path, "acceleration", "compute", 1), "GPU stands twice", "write the number of GPUs in one entry")
+        yield Problem(
+            (*path, "acceleration", "compute", 1), "GPU stands twice", "write the number of GPUs in one entry"
+        )
 
 
 def _guaranteed(path: tuple[str | int, ...], container: Container) -> Iterator[Problem]:
