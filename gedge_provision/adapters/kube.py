@@ -78,7 +78,7 @@ class Kube:
         """
         return self._json("GET", _path(kind, namespace, name))
 
-    def list(
+    def find(
         self, kind: Kind, namespace: str | None = None, *, labels: Mapping[str, str] | None = None, fields: str = ""
     ) -> list[Manifest]:
         """Return all objects of a kind, page by page.
@@ -136,9 +136,9 @@ class Kube:
             return False
         return True
 
-    def events(self, namespace: str, uid: str) -> list[Manifest]:
-        """Return the events of an object, oldest first."""
-        found = self.list(EVENT, namespace, fields=f"involvedObject.uid={uid}")
+    def pod_warnings(self, namespace: str) -> list[Manifest]:
+        """Return the warnings about pods of a namespace, oldest first."""
+        found = self.find(EVENT, namespace, fields="involvedObject.kind=Pod,type=Warning")
         return sorted(found, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
 
     def pod_log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
@@ -189,7 +189,7 @@ class Kube:
             response = self._client.call_api(
                 call[0], call[1], call[2], body.encode() if body else None, _request_timeout=(_CONNECT_S, _READ_S)
             )
-            text: str = response.read().decode(errors="replace")
+            text: str = response.read().decode(errors="replace")  # type: ignore[no-untyped-call]
             status: int = response.status
         except (ApiException, HTTPError, OSError) as error:
             raise UnreachableError(
@@ -223,7 +223,7 @@ def connect(kubeconfig: Path) -> Iterator[Kube]:
     settings = client.Configuration()
     settings.retries = False
     try:
-        config.load_kube_config(str(kubeconfig), client_configuration=settings, persist_config=False)
+        config.load_kube_config(str(kubeconfig), client_configuration=settings, persist_config=False)  # type: ignore[no-untyped-call]
     except Exception as error:  # the loader lets every kind of exception through
         raise UsageError(
             f"the kubeconfig cannot be used: {_cause(error)}", place=str(kubeconfig), remedy="fetch it again"
