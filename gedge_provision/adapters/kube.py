@@ -104,21 +104,26 @@ class Kube:
                 return items
             query["continue"] = following
 
-    def apply(self, manifest: Manifest, *, subresource: str = "", dry_run: bool = False) -> Manifest:
+    def apply(
+        self, manifest: Manifest, *, subresource: str = "", dry_run: bool = False, take_over: bool = False
+    ) -> Manifest:
         """Create or change an object by server-side apply and return it as it then is.
 
         Args:
             manifest: the fields that we own.
             subresource: for example status.
             dry_run: let the API server check and compute it without storing it.
+            take_over: make fields ours that another field manager owns with another value.
 
         Raises:
-            ConflictError: another field manager owns one of the fields with another value.
+            ConflictError: (without take_over) another field manager owns one of the fields with another value.
         """
         kind = CONTROLLER_KINDS[manifest["kind"]]
         metadata = manifest["metadata"]
         path = _path(kind, metadata.get("namespace"), metadata["name"])
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"} | _dry(dry_run)
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": str(take_over).lower()}
+        if dry_run:
+            query["dryRun"] = "All"
         return self._json(
             "PATCH",
             f"{path}/{subresource}" if subresource else path,
@@ -129,9 +134,9 @@ class Kube:
 
     def delete(self, kind: Kind, namespace: str, name: str) -> bool:
         """Delete an object after what it owns; return whether there was one."""
-        body = json.dumps({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"})
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
         try:
-            self._json("DELETE", _path(kind, namespace, name), body=body)
+            self._json("DELETE", _path(kind, namespace, name), body=options)
         except NotFoundError:
             return False
         return True
@@ -160,7 +165,7 @@ class Kube:
         path: str,
         query: Mapping[str, str] | None = None,
         *,
-        body: str | None = None,
+        body: Manifest | str | None = None,
         content_type: str = "application/json",
     ) -> Manifest:
         answer = self._request(method, path, query, body=body, content_type=content_type)
@@ -173,7 +178,7 @@ class Kube:
         path: str,
         query: Mapping[str, str] | None = None,
         *,
-        body: str | None = None,
+        body: Manifest | str | None = None,
         content_type: str = "application/json",
     ) -> str:
         """Make one call: the only place that meets the untyped client and its exceptions."""
@@ -186,16 +191,17 @@ class Kube:
                 method, path, query_params=list((query or {}).items()), header_params=headers,
                 auth_settings=["BearerToken"],
             )  # fmt: skip
-            response = self._client.call_api(
-                call[0], call[1], call[2], body.encode() if body else None, _request_timeout=(_CONNECT_S, _READ_S)
-            )
+            response = self._client.call_api(call[0], call[1], call[2], body, _request_timeout=(_CONNECT_S, _READ_S))
             text: str = response.read().decode(errors="replace")  # type: ignore[no-untyped-call]
             status: int = response.status
         except (ApiException, HTTPError, OSError) as error:
+            foreign = "CERTIFICATE_VERIFY_FAILED" in str(error)
             raise UnreachableError(
                 f"no answer from the API server: {_cause(error)}",
                 place=self.server,
-                remedy="check that the cluster runs and that this machine reaches the address",
+                remedy="this kubeconfig is of another cluster, or the cluster was made anew: fetch it again"
+                if foreign
+                else "check that the cluster runs and that this machine reaches the address",
             ) from error
         if status > _LARGEST_OK:
             raise _refusal(status, text, f"{self.server}{path}", method)
@@ -226,7 +232,9 @@ def connect(kubeconfig: Path) -> Iterator[Kube]:
         config.load_kube_config(str(kubeconfig), client_configuration=settings, persist_config=False)  # type: ignore[no-untyped-call]
     except Exception as error:  # the loader lets every kind of exception through
         raise UsageError(
-            f"the kubeconfig cannot be used: {_cause(error)}", place=str(kubeconfig), remedy="fetch it again"
+            f"this is no usable kubeconfig ({type(error).__name__})",
+            place=str(kubeconfig),
+            remedy="fetch it again: gedge kubeconfig",
         ) from error
     with client.ApiClient(settings) as opened:
         yield Kube(opened, str(settings.host))
@@ -236,10 +244,6 @@ def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
     root = f"/apis/{kind.api_version}" if "/" in kind.api_version else f"/api/{kind.api_version}"
     scope = f"/namespaces/{namespace}" if kind.namespaced and namespace else ""
     return f"{root}{scope}/{kind.plural}" + (f"/{name}" if name else "")
-
-
-def _dry(dry_run: bool) -> dict[str, str]:
-    return {"dryRun": "All"} if dry_run else {}
 
 
 def _cause(error: BaseException) -> str:
@@ -260,7 +264,8 @@ def _refusal(status: int, text: str, place: str, method: str) -> KubeError:
     if status == _FORBIDDEN:
         return ForbiddenError(message, place=place, remedy="use a kubeconfig whose user may do this")
     if status == _NOT_FOUND:
-        return NotFoundError(message, place=place)
+        remedy = "create the namespace first" if (answer.get("details") or {}).get("kind") == "namespaces" else ""
+        return NotFoundError(message, place=place, remedy=remedy)
     if status == _CONFLICT:
         return _conflict(answer, message, place)
     return KubeError(f"{method} refused ({status}): {message}", place=place)
@@ -278,5 +283,5 @@ def _conflict(answer: Mapping[str, Any], message: str, place: str) -> ConflictEr
     return ConflictError(
         "\n".join(["another field manager owns what this would change; nothing was overwritten", *lines]),
         place=place,
-        remedy="undo that change there, or write the same value into the document",
+        remedy="write the same value into the document, or decide that yours holds: --take-over",
     )

@@ -44,6 +44,9 @@ def apply(  # noqa: PLR0913, PLR0917 - one per option
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything on the server, and say what would change.")
     ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Overwrite fields that another field manager set to another value.")
+    ] = False,
     timeout: TimeoutOption = 120,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -54,7 +57,9 @@ def apply(  # noqa: PLR0913, PLR0917 - one per option
     with _ui.progress() as reporter:
         service = load_service(file, reporter, accelerated=not without_acceleration)
         with connect(chosen_kubeconfig(site, kubeconfig)) as kube:
-            applied = apply_service(kube, service, namespace, reporter, timeout_s=timeout, dry_run=dry_run)
+            applied = apply_service(
+                kube, service, namespace, reporter, timeout_s=timeout, dry_run=dry_run, take_over=take_over
+            )
     if output is Output.JSON:
         _ui.print_json({**asdict(applied), "changed": applied.changed, "dry_run": dry_run})
     else:

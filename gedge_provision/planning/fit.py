@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from gedge_provision.models.cluster import NodeState
 from gedge_provision.models.errors import NotFittingError
@@ -12,18 +11,10 @@ from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.service import Service
 from gedge_provision.planning.acceleration import plan_resources, without_acceleration
 
-__all__ = ["Obstacle", "check_fit", "obstacles", "pod_requests"]
+__all__ = ["check_fit", "obstacles", "pod_requests"]
 
 _SHOWN_NODES = 6
 _BLOCKING_EFFECTS = ("NoSchedule", "NoExecute")
-
-
-@dataclass(frozen=True, order=True)
-class Obstacle:
-    """Why a node cannot hold the pod: `what` is asked for, `why` is what this node says to it."""
-
-    what: str
-    why: str
 
 
 def pod_requests(service: Service) -> dict[str, Quantity]:
@@ -36,24 +27,24 @@ def pod_requests(service: Service) -> dict[str, Quantity]:
     return totals
 
 
-def obstacles(service: Service, node: NodeState) -> tuple[Obstacle, ...]:
-    """Return everything that keeps a pod of the service off a node.
+def obstacles(service: Service, node: NodeState) -> tuple[str, ...]:
+    """Return everything that keeps a pod of the service off a node, each as a phrase that the node's name ends.
 
     Looks at what the node offers as a whole, not at what runs there: a full node empties, one without a GPU grows none.
     """
-    found: list[Obstacle] = []
+    found: list[str] = []
     if not node.ready:
-        found.append(Obstacle("a ready node", "not ready"))
+        found.append("not ready:")
     if node.spec.unschedulable:
-        found.append(Obstacle("a schedulable node", "cordoned"))
+        found.append("cordoned:")
     else:
         found += [
-            Obstacle(f"no taint {taint}", "tainted")
+            f"taint {taint} keeps pods off"
             for taint in node.spec.taints
             if taint.effect in _BLOCKING_EFFECTS and not _follows_from_state(taint.key)
         ]
     found += [
-        Obstacle(f"label {key}={value}", "without it")
+        f"label {key}={value} is not on"
         for key, value in service.node_selector.items()
         if node.metadata.labels.get(key) != value
     ]
@@ -89,18 +80,18 @@ def _follows_from_state(taint: str) -> bool:
     return taint.startswith("node.kubernetes.io/")
 
 
-def _short(requests: Mapping[str, Quantity], allocatable: Mapping[str, str]) -> Iterable[Obstacle]:
+def _short(requests: Mapping[str, Quantity], allocatable: Mapping[str, str]) -> Iterable[str]:
     for name, amount in requests.items():
         offered = allocatable.get(name)
         if offered is None:
-            yield Obstacle(f"{name}: {amount}", "not offered")
+            yield f"{name}: {amount} is asked for, none is offered by"
         elif Quantity(offered) < amount:
-            yield Obstacle(f"{name}: {amount}", f"only {offered}")
+            yield f"{name}: {amount} is asked for, only {offered} is offered by"
 
 
-def _table(found: Mapping[str, tuple[Obstacle, ...]]) -> Iterable[str]:
+def _table(found: Mapping[str, tuple[str, ...]]) -> Iterable[str]:
     count = Counter(obstacle for on_node in found.values() for obstacle in on_node)
     for obstacle in sorted(count, key=lambda entry: (-count[entry], entry)):
         nodes = [name for name, on_node in found.items() if obstacle in on_node]
         more = f" and {len(nodes) - _SHOWN_NODES} more" if len(nodes) > _SHOWN_NODES else ""
-        yield f"  {obstacle.what} - {obstacle.why} on {', '.join(nodes[:_SHOWN_NODES])}{more}"
+        yield f"  {obstacle} {', '.join(nodes[:_SHOWN_NODES])}{more}"

@@ -202,5 +202,10 @@ def _phases(pods: Sequence[PodState]) -> str:
         return ", waiting for pods"
     pod = starting[0]
     waiting = [entry.state.waiting.reason for entry in pod.status.container_statuses if entry.state.waiting]
-    what = waiting[0] if waiting else "its first answer" if pod.status.phase == "Running" else "a node"
+    if waiting:
+        what = waiting[0]
+    elif pod.status.phase == "Running":
+        what = "its port to answer"
+    else:
+        what = f"the kubelet of {pod.spec.node_name}" if pod.spec.node_name else "a node"
     return f", {pod.name} waits for {what}"

@@ -59,6 +59,7 @@ class _Plan:
     manifests: tuple[Manifest, ...]
     changes: tuple[Change, ...]
     addresses: tuple[str, ...]
+    take_over: bool
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,14 @@ class Applied:
 
 
 def apply_service(  # noqa: PLR0913 - what, where and how long
-    kube: Kube, service: Service, namespace: str, reporter: Reporter, *, timeout_s: float, dry_run: bool = False
+    kube: Kube,
+    service: Service,
+    namespace: str,
+    reporter: Reporter,
+    *,
+    timeout_s: float,
+    dry_run: bool = False,
+    take_over: bool = False,
 ) -> Applied:
     """Make the cluster run a service as described, and wait until it is ready.
 
@@ -92,6 +100,7 @@ def apply_service(  # noqa: PLR0913 - what, where and how long
         reporter: receives the progress.
         timeout_s: seconds to wait for the service to be ready.
         dry_run: stop after the checks.
+        take_over: overwrite what other field managers own.
 
     Raises:
         NotFittingError: no node can hold it.
@@ -99,7 +108,8 @@ def apply_service(  # noqa: PLR0913 - what, where and how long
         GedgeError: an external port is taken, or the service does not get ready in time.
     """
     with step(reporter, f"check {service.name} against the cluster"):
-        plan = _plan(kube, service, namespace, _check_cluster(kube, service, namespace))
+        addresses = _check_cluster(kube, service, namespace)
+        plan = _plan(kube, service, namespace, addresses, take_over=take_over)
     if dry_run:
         return Applied(service.name, namespace, plan.changes)
     _carry_out(kube, service.name, namespace, plan, reporter)
@@ -146,13 +156,13 @@ def _check_cluster(kube: Kube, service: Service, namespace: str) -> tuple[str, .
     return addresses
 
 
-def _plan(kube: Kube, service: Service, namespace: str, addresses: tuple[str, ...]) -> _Plan:
+def _plan(kube: Kube, service: Service, namespace: str, addresses: tuple[str, ...], *, take_over: bool) -> _Plan:
     """Let the API server compute every change without storing it: what it refuses, it refuses here."""
     manifests = render(service, namespace)
     changes = []
     for manifest in manifests:
         before = _existing(kube, manifest, service.name)
-        after = kube.apply(manifest, dry_run=True)
+        after = kube.apply(manifest, dry_run=True, take_over=take_over)
         action: Action = "created"
         if before is not None:
             same = comparable(before) == comparable(after)
@@ -166,7 +176,7 @@ def _plan(kube: Kube, service: Service, namespace: str, addresses: tuple[str, ..
         for item in _belongings(kube, service.name, namespace)
         if (item["kind"], item["metadata"]["name"]) not in wanted
     ]
-    return _Plan(manifests, tuple(changes), addresses)
+    return _Plan(manifests, tuple(changes), addresses, take_over)
 
 
 def _existing(kube: Kube, manifest: Manifest, name: str) -> Manifest | None:
@@ -190,9 +200,10 @@ def _carry_out(kube: Kube, name: str, namespace: str, plan: _Plan, reporter: Rep
     reporter.start(title)
     try:
         for manifest in plan.manifests:
-            kube.apply(manifest)
+            kube.apply(manifest, take_over=plan.take_over)
             if manifest["metadata"]["name"] == external_name(name):
-                kube.apply(ingress_status(external_name(name), namespace, plan.addresses), subresource="status")
+                status = ingress_status(external_name(name), namespace, plan.addresses)
+                kube.apply(status, subresource="status", take_over=plan.take_over)
         for change in plan.changes:
             if change.action == "deleted":
                 kube.delete(CONTROLLER_KINDS[change.kind], namespace, change.name)
