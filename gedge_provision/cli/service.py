@@ -10,14 +10,12 @@ import typer
 import yaml
 from rich.table import Table
 
-from gedge_provision.adapters.kube import connect
+from gedge_provision import services
 from gedge_provision.cli import _ui
-from gedge_provision.cli._cluster import KubeconfigOption, NamespaceOption, SiteOption, chosen_kubeconfig
+from gedge_provision.cli._cluster import KubeconfigOption, NamespaceOption, chosen_kubeconfig
 from gedge_provision.cli._ui import Output, OutputOption
+from gedge_provision.cli.site import SiteOption
 from gedge_provision.planning.manifests import render as render_service
-from gedge_provision.services.documents import load_service
-from gedge_provision.services.rollout import Applied, apply_service, delete_service
-from gedge_provision.services.status import ServiceStatus, list_services, read_status
 
 __all__ = ["app"]
 
@@ -37,7 +35,7 @@ TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds 
 @app.command()
 def apply(  # noqa: PLR0913, PLR0917 - one per option
     file: FileArgument,
-    site: SiteOption = None,
+    site: SiteOption,
     kubeconfig: KubeconfigOption = None,
     namespace: NamespaceOption = "default",
     without_acceleration: PlainOption = False,
@@ -55,9 +53,9 @@ def apply(  # noqa: PLR0913, PLR0917 - one per option
     Exit codes: 0 ready, 1 not ready or refused, 2 wrong document, 3 no node can hold it (nothing was created).
     """
     with _ui.progress() as reporter:
-        service = load_service(file, reporter, accelerated=not without_acceleration)
-        with connect(chosen_kubeconfig(site, kubeconfig)) as kube:
-            applied = apply_service(
+        service = services.load_service(file, reporter, accelerated=not without_acceleration)
+        with services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
+            applied = services.apply_service(
                 kube, service, namespace, reporter, timeout_s=timeout, dry_run=dry_run, take_over=take_over
             )
     if output is Output.JSON:
@@ -68,15 +66,15 @@ def apply(  # noqa: PLR0913, PLR0917 - one per option
 
 @app.command("list")
 def list_(
-    site: SiteOption = None,
+    site: SiteOption,
     kubeconfig: KubeconfigOption = None,
     namespace: NamespaceOption = "default",
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of every namespace.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """List the services that gedge deployed."""
-    with connect(chosen_kubeconfig(site, kubeconfig)) as kube:
-        lines = list_services(kube, None if all_namespaces else namespace)
+    with services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
+        lines = services.list_services(kube, None if all_namespaces else namespace)
     if output is Output.JSON:
         _ui.print_json([asdict(line) for line in lines])
         return
@@ -93,7 +91,7 @@ def list_(
 @app.command()
 def status(
     name: NameArgument,
-    site: SiteOption = None,
+    site: SiteOption,
     kubeconfig: KubeconfigOption = None,
     namespace: NamespaceOption = "default",
     output: OutputOption = Output.TEXT,
@@ -102,8 +100,8 @@ def status(
 
     Exit codes: 0 ready, 1 not ready or not there.
     """
-    with connect(chosen_kubeconfig(site, kubeconfig)) as kube:
-        found = read_status(kube, namespace, name)
+    with services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
+        found = services.read_status(kube, namespace, name)
     if output is Output.JSON:
         _ui.print_json(asdict(found))
     else:
@@ -115,15 +113,15 @@ def status(
 @app.command()
 def delete(  # noqa: PLR0913, PLR0917 - one per option
     name: NameArgument,
-    site: SiteOption = None,
+    site: SiteOption,
     kubeconfig: KubeconfigOption = None,
     namespace: NamespaceOption = "default",
     timeout: TimeoutOption = 120,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Delete a service and wait until nothing of it is left; a second time does nothing."""
-    with _ui.progress() as reporter, connect(chosen_kubeconfig(site, kubeconfig)) as kube:
-        deleted = delete_service(kube, name, namespace, reporter, timeout_s=timeout)
+    with _ui.progress() as reporter, services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
+        deleted = services.delete_service(kube, name, namespace, reporter, timeout_s=timeout)
     if output is Output.JSON:
         _ui.print_json({"name": name, "namespace": namespace, "deleted": deleted})
 
@@ -137,7 +135,7 @@ def render(
 ) -> None:
     """Print the Kubernetes manifests of a service document (YAML, or JSON); needs no cluster."""
     with _ui.progress() as reporter:
-        service = load_service(file, reporter, accelerated=not without_acceleration)
+        service = services.load_service(file, reporter, accelerated=not without_acceleration)
     manifests = render_service(service, namespace)
     if output is Output.JSON:
         _ui.print_json(manifests)
@@ -145,7 +143,7 @@ def render(
         typer.echo(yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=True), nl=False)
 
 
-def _print_applied(applied: Applied, *, dry_run: bool) -> None:
+def _print_applied(applied: services.Applied, *, dry_run: bool) -> None:
     if dry_run:
         for change in applied.changes:
             _ui.console.print(f"would be {change.action}: {change.kind} {change.name}")
@@ -156,7 +154,7 @@ def _print_applied(applied: Applied, *, dry_run: bool) -> None:
         _ui.console.print(f"  {url}")
 
 
-def _print_status(found: ServiceStatus) -> None:
+def _print_status(found: services.ServiceStatus) -> None:
     _ui.console.print(f"{found.namespace}/{found.name}: {'ready' if found.ready else 'not ready'}, {found.detail}")
     if found.problem:
         _ui.console.print(f"  {found.problem}\n  -> {found.remedy}", markup=False)

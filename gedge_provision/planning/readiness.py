@@ -55,7 +55,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Readiness:
-    """How far a service is: ready, or `detail` says what it waits for and `trouble` what keeps it."""
+    """How far a service is: `detail` counts, and says what is awaited; `trouble` is what keeps it, if anything does."""
 
     ready: bool
     detail: str
@@ -93,11 +93,9 @@ def assess(snapshot: Snapshot) -> Readiness:
     for pod in alive:
         trouble = trouble or pod_trouble(pod, snapshot.events)
     detail = f"{sum(pod.ready for pod in alive)}/{wanted} ready"
-    if trouble is not None:
-        detail += f", {trouble.message.splitlines()[0]}"
-    elif status.updated_replicas == wanted and status.replicas > wanted:
+    if trouble is None and status.updated_replicas == wanted and status.replicas > wanted:
         detail += ", old pods are ending"
-    else:
+    elif trouble is None:
         detail += _phases(alive)
     return Readiness(ready=False, detail=detail, trouble=trouble)
 

@@ -220,7 +220,8 @@ def _wait_ready(kube: Kube, name: str, namespace: str, reporter: Reporter, timeo
 
     def look() -> tuple[Readiness, tuple[PodState, ...]]:
         snapshot, readiness = observe(kube, namespace, name)
-        reporter.update(title, readiness.detail)
+        keeps = f", {readiness.trouble.message.splitlines()[0]}" if readiness.trouble else ""
+        reporter.update(title, f"{readiness.detail}{keeps}")
         return readiness, snapshot.pods
 
     reporter.start(title)
@@ -234,7 +235,7 @@ def _wait_ready(kube: Kube, name: str, namespace: str, reporter: Reporter, timeo
         reporter.finish(title, "failed")
         raise
     if not readiness.ready:
-        reporter.finish(title, "failed", readiness.detail.splitlines()[0])
+        reporter.finish(title, "failed", readiness.detail)
         raise _not_ready(kube, namespace, name, readiness, timeout_s)
     reporter.finish(title, "done", readiness.detail)
     alive = [pod for pod in pods if pod.metadata.deletion_timestamp is None]
