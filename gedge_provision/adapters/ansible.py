@@ -82,9 +82,7 @@ class _Recorder:
 
     def _end_task(self) -> None:
         if self._task:
-            self._tasks[self._task] = round(
-                self._tasks.get(self._task, 0.0) + time.monotonic() - self._task_began, 2
-            )
+            self._tasks[self._task] = round(self._tasks.get(self._task, 0.0) + time.monotonic() - self._task_began, 2)
         self._task = ""
 
     def end_phase(self) -> None:
@@ -227,5 +225,3 @@ def _write_record(result: RunResult, folder: Path) -> None:
         "changed": result.changed,
     }
     (folder / "timings.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-

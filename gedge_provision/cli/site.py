@@ -119,7 +119,9 @@ def _show_run(result: RunResult, output: _ui.Output, *, check: bool) -> None:
         return
     word = "would change" if check else "changed"
     total = sum(result.changed.values())
-    _ui.console.print(f"{word} {total} things on {len(result.changed)} hosts in {result.seconds:.0f} s; log {result.log}")
+    _ui.console.print(
+        f"{word} {total} things on {len(result.changed)} hosts in {result.seconds:.0f} s; log {result.log}"
+    )
     if check:
         for host, names in result.changes.items():
             for name in names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from functools import total_ordering
 from typing import Any
 
@@ -59,6 +59,12 @@ class Quantity:
 
     def __lt__(self, other: Quantity) -> bool:
         return self.amount < other.amount
+
+    def __add__(self, other: Quantity) -> Quantity:
+        """Return the sum, in the smallest common spelling: whole units, else thousandths rounded up."""
+        total = self.amount + other.amount
+        whole = total == total.to_integral_value()
+        return Quantity(f"{total:.0f}" if whole else f"{(total * 1000).to_integral_value(rounding=ROUND_CEILING):.0f}m")
 
     def __hash__(self) -> int:
         return hash(self.amount)

@@ -109,9 +109,7 @@ def _connection(site: Site, node: Node) -> dict[str, Any]:
     return variables
 
 
-def _node_variables(
-    site: Site, node: Node, artifacts: Mapping[Role, Sequence[Mapping[str, Any]]]
-) -> dict[str, Any]:
+def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     manager = "control_plane" in node.roles
     node_class = site.node_classes[node.node_class]
     taints = [taint.model_dump(exclude_defaults=True) for taint in node_class.taints]

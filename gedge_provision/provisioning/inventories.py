@@ -59,5 +59,3 @@ def _check_version(site: Site, catalog: Catalog, path: Path) -> None:
             place=str(path),
             remedy=f"set kubernetes.version: {have}",
         )
-
-

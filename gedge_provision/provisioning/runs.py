@@ -92,5 +92,7 @@ def _check_limit(site: Site, limit: str | None) -> None:
     unknown = sorted(set((limit or "").split(",")) - names - {""})
     if unknown:
         raise UsageError(
-            f"no node {', '.join(unknown)} in this site", place="--limit", remedy=f"use names of {', '.join(sorted(names))}"
+            f"no node {', '.join(unknown)} in this site",
+            place="--limit",
+            remedy=f"use names of {', '.join(sorted(names))}",
         )

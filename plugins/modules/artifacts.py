@@ -127,7 +127,11 @@ def main():
                 import_image(module, item, sources[item["sha256"]])
             else:
                 install_file(module, item, sources[item["sha256"]])
-                record[item["target"]] = {"name": item["name"], "sha256": item["sha256"], "stamp": stamp(item["target"])}
+                record[item["target"]] = {
+                    "name": item["name"],
+                    "sha256": item["sha256"],
+                    "stamp": stamp(item["target"]),
+                }
                 write_record("artifacts.json", record)
         images = image_digests(module) if any(item["kind"] == "image" for item in wanted) else {}
         for item in wanted:

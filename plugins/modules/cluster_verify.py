@@ -104,14 +104,17 @@ def main():
         if not waiting or time.monotonic() > deadline:
             break
         time.sleep(1)
-    problems = ["%s is not ready after %d s: %s" % (name, module.params["timeout_s"], why) for name, why in waiting.items()]
+    problems = [
+        "%s is not ready after %d s: %s" % (name, module.params["timeout_s"], why) for name, why in waiting.items()
+    ]
     if error:
         problems.append("the API server does not answer: %s" % error)
     for name in sorted(set(wanted) - set(waiting)):
         problems += differences(module, name, wanted[name], live[name])
     if problems:
         module.fail_json(
-            msg="%s -> look at kubectl describe node, journalctl -u kubelet on it" % "; ".join(problems), problems=problems
+            msg="%s -> look at kubectl describe node, journalctl -u kubelet on it" % "; ".join(problems),
+            problems=problems,
         )
     module.exit_json(
         changed=False,

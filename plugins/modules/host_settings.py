@@ -183,7 +183,9 @@ def keep_time(module, changes):
         return
     rc, _, err = module.run_command(["systemctl", "enable", "--now", unit])
     if rc != 0:
-        module.fail_json(msg="%s cannot be started: %s -> install chrony, or set the clock's service" % (unit, err.strip()))
+        module.fail_json(
+            msg="%s cannot be started: %s -> install chrony, or set the clock's service" % (unit, err.strip())
+        )
 
 
 if __name__ == "__main__":

@@ -115,7 +115,9 @@ def versions(found):
 def contents(found):
     kept = {}
     for item in found:
-        meta = {k: v for k, v in item["metadata"].items() if k not in ("managedFields", "resourceVersion", "generation")}
+        meta = {
+            k: v for k, v in item["metadata"].items() if k not in ("managedFields", "resourceVersion", "generation")
+        }
         kept[name_of(item)] = json.dumps(dict(item, metadata=meta), sort_keys=True)
     return kept
 

@@ -184,11 +184,14 @@ def explain(action, output):
     lines = [line.strip() for line in output.splitlines()]
     errors = [line for line in lines if line.startswith(("[ERROR", "error:", "error execution", "E1"))]
     shown = errors or [line for line in lines if line][-6:]
-    return "kubeadm %s failed: %s -> log on the host: %s/kubeadm-%s.log; journalctl -u kubelet. The next run starts over here" % (
-        action,
-        " | ".join(shown)[:1200],
-        LOG_DIR,
-        action,
+    return (
+        "kubeadm %s failed: %s -> log on the host: %s/kubeadm-%s.log; journalctl -u kubelet. The next run starts over here"
+        % (
+            action,
+            " | ".join(shown)[:1200],
+            LOG_DIR,
+            action,
+        )
     )
 
 
@@ -205,14 +208,11 @@ def hand_out(module):
         printed = ask(module, kubeadm + ["init", "phase", "upload-certs", "--upload-certs"])
         key = printed.split()[-1]
     _, discovery, err = module.run_command(
-        [*KUBECTL, "-n", "kube-public", "get", "configmap", "cluster-info"]
-        + ["-o", "jsonpath={.data.kubeconfig}"]
+        [*KUBECTL, "-n", "kube-public", "get", "configmap", "cluster-info"] + ["-o", "jsonpath={.data.kubeconfig}"]
     )
     if not discovery:
         module.fail_json(msg="the cluster's address and CA cannot be read: %s" % err.strip())
-    module.exit_json(
-        changed=False, material={"token": token.strip(), "discovery": discovery, "certificate_key": key}
-    )
+    module.exit_json(changed=False, material={"token": token.strip(), "discovery": discovery, "certificate_key": key})
 
 
 def forget(module):

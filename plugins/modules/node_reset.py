@@ -55,9 +55,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.host_state import STATE_DIR, host_lock, read_record, read_text
 
 LINKS = re.compile(r"^(cni0|flannel\.\d+|flannel-v6\.\d+|kube-ipvs0|kube-bridge)$")
-NFT_TABLES = re.compile(r"^table (ip6? (?:kube-proxy|flannel-ipv[46])|inet (?:kube-proxy|flannel-ipv[46]))$", re.MULTILINE)
+NFT_TABLES = re.compile(
+    r"^table (ip6? (?:kube-proxy|flannel-ipv[46])|inet (?:kube-proxy|flannel-ipv[46]))$", re.MULTILINE
+)
 CHAINS = re.compile(r"KUBE-|CNI-|FLANNEL-|FLANNEL")
-MOUNT_ROOTS = ("/var/lib/kubelet/", "/run/containerd/", "/var/lib/containerd/", "/run/netns/cni-", "/var/run/netns/cni-")
+MOUNT_ROOTS = (
+    "/var/lib/kubelet/",
+    "/run/containerd/",
+    "/var/lib/containerd/",
+    "/run/netns/cni-",
+    "/var/run/netns/cni-",
+)
 OUR_PROCESSES = ("containerd-shim-runc-v2", "kubelet", "containerd", "kube-proxy", "flanneld")
 
 

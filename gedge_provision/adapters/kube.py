@@ -1,0 +1,287 @@
+"""The one door to the Kubernetes API: thin, typed calls with timeouts, and errors that name place and remedy.
+
+Errors:
+    KubeError                the API server refuses or fails (exit code 1)
+    ├── UnreachableError     no answer
+    ├── ForbiddenError       not allowed, or not known (401, 403)
+    ├── NotFoundError        the object does not exist
+    └── ConflictError        another field manager, or another writer, owns what we would change
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gedge_provision.models.cluster import CONTROLLER_KINDS, EVENT, POD, Kind, Manifest
+from gedge_provision.models.errors import GedgeError, UsageError
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+__all__ = [
+    "FIELD_MANAGER",
+    "ConflictError",
+    "ForbiddenError",
+    "Kube",
+    "KubeError",
+    "NotFoundError",
+    "UnreachableError",
+    "connect",
+]
+
+FIELD_MANAGER = "gedge"
+"""Under which name our fields are kept by server-side apply."""
+
+_CONNECT_S, _READ_S = 5.0, 30.0
+_PAGE = 500
+_LARGEST_OK = 299
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
+
+
+class KubeError(GedgeError):
+    """The API server refuses or fails."""
+
+
+class UnreachableError(KubeError):
+    """The API server gives no answer."""
+
+
+class ForbiddenError(KubeError):
+    """The API server does not know us, or does not allow it."""
+
+
+class NotFoundError(KubeError):
+    """The object does not exist."""
+
+
+class ConflictError(KubeError):
+    """Somebody else owns what we would change."""
+
+
+class Kube:
+    """Calls to one cluster; made by `connect`."""
+
+    def __init__(self, client: ApiClient, server: str) -> None:
+        self._client = client
+        self.server = server
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
+        """Return an object.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return self._json("GET", _path(kind, namespace, name))
+
+    def find(
+        self, kind: Kind, namespace: str | None = None, *, labels: Mapping[str, str] | None = None, fields: str = ""
+    ) -> list[Manifest]:
+        """Return all objects of a kind, page by page.
+
+        Args:
+            kind: the kind.
+            namespace: None means all namespaces.
+            labels: labels that they must have.
+            fields: a field selector.
+        """
+        query = {"limit": str(_PAGE)}
+        if labels:
+            query["labelSelector"] = ",".join(f"{key}={value}" for key, value in labels.items())
+        if fields:
+            query["fieldSelector"] = fields
+        items: list[Manifest] = []
+        while True:
+            page = self._json("GET", _path(kind, namespace), query)
+            # The items of a list come without kind and apiVersion.
+            items += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
+            following = page["metadata"].get("continue")
+            if not following:
+                return items
+            query["continue"] = following
+
+    def apply(
+        self, manifest: Manifest, *, subresource: str = "", dry_run: bool = False, take_over: bool = False
+    ) -> Manifest:
+        """Create or change an object by server-side apply and return it as it then is.
+
+        Args:
+            manifest: the fields that we own.
+            subresource: for example status.
+            dry_run: let the API server check and compute it without storing it.
+            take_over: make fields ours that another field manager owns with another value.
+
+        Raises:
+            ConflictError: (without take_over) another field manager owns one of the fields with another value.
+        """
+        kind = CONTROLLER_KINDS[manifest["kind"]]
+        metadata = manifest["metadata"]
+        path = _path(kind, metadata.get("namespace"), metadata["name"])
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": str(take_over).lower()}
+        if dry_run:
+            query["dryRun"] = "All"
+        return self._json(
+            "PATCH",
+            f"{path}/{subresource}" if subresource else path,
+            query,
+            body=json.dumps(manifest),
+            content_type="application/apply-patch+yaml",
+        )
+
+    def delete(self, kind: Kind, namespace: str, name: str) -> bool:
+        """Delete an object after what it owns; return whether there was one."""
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
+        try:
+            self._json("DELETE", _path(kind, namespace, name), body=options)
+        except NotFoundError:
+            return False
+        return True
+
+    def pod_warnings(self, namespace: str) -> list[Manifest]:
+        """Return the warnings about pods of a namespace, oldest first."""
+        found = self.find(EVENT, namespace, fields="involvedObject.kind=Pod,type=Warning")
+        return sorted(found, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+
+    def pod_log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
+        """Return the end of a container's log.
+
+        Args:
+            namespace: the pod's namespace.
+            pod: the pod.
+            container: the container.
+            lines: how many lines at most.
+            previous: of the run before the present one.
+        """
+        query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
+        return self._request("GET", f"{_path(POD, namespace, pod)}/log", query)
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Manifest | str | None = None,
+        content_type: str = "application/json",
+    ) -> Manifest:
+        answer = self._request(method, path, query, body=body, content_type=content_type)
+        document: Manifest = json.loads(answer)
+        return document
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Manifest | str | None = None,
+        content_type: str = "application/json",
+    ) -> str:
+        """Make one call: the only place that meets the untyped client and its exceptions."""
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - see connect
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see connect
+
+        headers = {"Accept": "application/json, */*", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
+        try:
+            call = self._client.param_serialize(
+                method, path, query_params=list((query or {}).items()), header_params=headers,
+                auth_settings=["BearerToken"],
+            )  # fmt: skip
+            response = self._client.call_api(call[0], call[1], call[2], body, _request_timeout=(_CONNECT_S, _READ_S))
+            text: str = response.read().decode(errors="replace")  # type: ignore[no-untyped-call]
+            status: int = response.status
+        except (ApiException, HTTPError, OSError) as error:
+            foreign = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            raise UnreachableError(
+                f"no answer from the API server: {_cause(error)}",
+                place=self.server,
+                remedy="this kubeconfig is of another cluster, or the cluster was made anew: fetch it again"
+                if foreign
+                else "check that the cluster runs and that this machine reaches the address",
+            ) from error
+        if status > _LARGEST_OK:
+            raise _refusal(status, text, f"{self.server}{path}", method)
+        return text
+
+
+@contextmanager
+def connect(kubeconfig: Path) -> Iterator[Kube]:
+    """Open the cluster that a kubeconfig's current context names.
+
+    Raises:
+        UsageError: the kubeconfig is missing or broken.
+    """
+    # The client takes 0.6 s to import: only commands that talk to a cluster pay for it.
+    from kubernetes import client, config  # noqa: PLC0415
+
+    if not kubeconfig.is_file():
+        raise UsageError(
+            "no such kubeconfig",
+            place=str(kubeconfig),
+            remedy="install the cluster first (gedge apply), or name one by --kubeconfig",
+        )
+    # Its warnings about every retry are ours to tell, as one error.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    settings = client.Configuration()
+    settings.retries = False
+    try:
+        config.load_kube_config(str(kubeconfig), client_configuration=settings, persist_config=False)  # type: ignore[no-untyped-call]
+    except Exception as error:  # the loader lets every kind of exception through
+        raise UsageError(
+            f"this is no usable kubeconfig ({type(error).__name__})",
+            place=str(kubeconfig),
+            remedy="fetch it again: gedge kubeconfig",
+        ) from error
+    with client.ApiClient(settings) as opened:
+        yield Kube(opened, str(settings.host))
+
+
+def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
+    root = f"/apis/{kind.api_version}" if "/" in kind.api_version else f"/api/{kind.api_version}"
+    scope = f"/namespaces/{namespace}" if kind.namespaced and namespace else ""
+    return f"{root}{scope}/{kind.plural}" + (f"/{name}" if name else "")
+
+
+def _cause(error: BaseException) -> str:
+    reason = getattr(error, "reason", None) or error
+    return str(reason).strip().splitlines()[-1] if str(reason).strip() else type(error).__name__
+
+
+def _refusal(status: int, text: str, place: str, method: str) -> KubeError:
+    try:
+        answer: dict[str, Any] = json.loads(text)
+    except ValueError:
+        answer = {}
+    message = str(answer.get("message") or text.strip() or f"HTTP {status}")
+    if status == _UNAUTHORIZED:
+        return ForbiddenError(
+            "the API server does not know this user", place=place, remedy="fetch a fresh kubeconfig: gedge kubeconfig"
+        )
+    if status == _FORBIDDEN:
+        return ForbiddenError(message, place=place, remedy="use a kubeconfig whose user may do this")
+    if status == _NOT_FOUND:
+        remedy = "create the namespace first" if (answer.get("details") or {}).get("kind") == "namespaces" else ""
+        return NotFoundError(message, place=place, remedy=remedy)
+    if status == _CONFLICT:
+        return _conflict(answer, message, place)
+    return KubeError(f"{method} refused ({status}): {message}", place=place)
+
+
+def _conflict(answer: Mapping[str, Any], message: str, place: str) -> ConflictError:
+    causes = [
+        cause
+        for cause in (answer.get("details") or {}).get("causes", [])
+        if cause.get("reason") == "FieldManagerConflict"
+    ]
+    if not causes:
+        return ConflictError(message, place=place, remedy="somebody changed it at the same time: try again")
+    lines = [f"  {cause.get('field', '')}: {cause.get('message', '')}" for cause in causes]
+    return ConflictError(
+        "\n".join(["another field manager owns what this would change; nothing was overwritten", *lines]),
+        place=place,
+        remedy="write the same value into the document, or decide that yours holds: --take-over",
+    )

@@ -1,0 +1,178 @@
+"""`gedge service`: from a service document to a running, reachable service."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.table import Table
+
+from gedge_provision import services
+from gedge_provision.cli import _ui
+from gedge_provision.cli._cluster import KubeconfigOption, NamespaceOption, chosen_kubeconfig
+from gedge_provision.cli._ui import Output, OutputOption
+from gedge_provision.cli.site import SiteOption
+from gedge_provision.planning.manifests import render as render_service
+
+__all__ = ["app"]
+
+app = typer.Typer(name="service", help="Deploy services and see how they do.", no_args_is_help=True)
+
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Service document, YAML or JSON.", show_default=False)
+]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The service's name.", show_default=False)]
+PlainOption = Annotated[
+    bool,
+    typer.Option("--without-acceleration", help="Drop every acceleration block: no devices, no CPUs of its own."),
+]
+TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")]
+
+
+@app.command()
+def apply(  # noqa: PLR0913, PLR0917 - one per option
+    file: FileArgument,
+    site: SiteOption,
+    kubeconfig: KubeconfigOption = None,
+    namespace: NamespaceOption = "default",
+    without_acceleration: PlainOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything on the server, and say what would change.")
+    ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Overwrite fields that another field manager set to another value.")
+    ] = False,
+    timeout: TimeoutOption = 120,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Make the cluster run a service as described, wait until it is ready, and say how to reach it.
+
+    Exit codes: 0 ready, 1 not ready or refused, 2 wrong document, 3 no node can hold it (nothing was created).
+    """
+    with _ui.progress() as reporter:
+        service = services.load_service(file, reporter, accelerated=not without_acceleration)
+        with services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
+            applied = services.apply_service(
+                kube, service, namespace, reporter, timeout_s=timeout, dry_run=dry_run, take_over=take_over
+            )
+    if output is Output.JSON:
+        _ui.print_json({**asdict(applied), "changed": applied.changed, "dry_run": dry_run})
+    else:
+        _print_applied(applied, dry_run=dry_run)
+
+
+@app.command("list")
+def list_(
+    site: SiteOption,
+    kubeconfig: KubeconfigOption = None,
+    namespace: NamespaceOption = "default",
+    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of every namespace.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """List the services that gedge deployed."""
+    with services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
+        lines = services.list_services(kube, None if all_namespaces else namespace)
+    if output is Output.JSON:
+        _ui.print_json([asdict(line) for line in lines])
+        return
+    if not lines:
+        where = "any namespace" if all_namespaces else f"namespace {namespace}"
+        _ui.console.print(f"no service in {where}")
+        return
+    table = _table("NAMESPACE", "NAME", "STATE", "REACH IT AT")
+    for line in lines:
+        table.add_row(line.namespace, line.name, line.detail, _some(line.urls))
+    _ui.console.print(table)
+
+
+@app.command()
+def status(
+    name: NameArgument,
+    site: SiteOption,
+    kubeconfig: KubeconfigOption = None,
+    namespace: NamespaceOption = "default",
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show a service, its pods and what keeps it from being ready.
+
+    Exit codes: 0 ready, 1 not ready or not there.
+    """
+    with services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
+        found = services.read_status(kube, namespace, name)
+    if output is Output.JSON:
+        _ui.print_json(asdict(found))
+    else:
+        _print_status(found)
+    if not found.ready:
+        raise typer.Exit(1)
+
+
+@app.command()
+def delete(  # noqa: PLR0913, PLR0917 - one per option
+    name: NameArgument,
+    site: SiteOption,
+    kubeconfig: KubeconfigOption = None,
+    namespace: NamespaceOption = "default",
+    timeout: TimeoutOption = 120,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Delete a service and wait until nothing of it is left; a second time does nothing."""
+    with _ui.progress() as reporter, services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
+        deleted = services.delete_service(kube, name, namespace, reporter, timeout_s=timeout)
+    if output is Output.JSON:
+        _ui.print_json({"name": name, "namespace": namespace, "deleted": deleted})
+
+
+@app.command()
+def render(
+    file: FileArgument,
+    namespace: NamespaceOption = "default",
+    without_acceleration: PlainOption = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Print the Kubernetes manifests of a service document (YAML, or JSON); needs no cluster."""
+    with _ui.progress() as reporter:
+        service = services.load_service(file, reporter, accelerated=not without_acceleration)
+    manifests = render_service(service, namespace)
+    if output is Output.JSON:
+        _ui.print_json(manifests)
+    else:
+        typer.echo(yaml.safe_dump_all(manifests, sort_keys=False, explicit_start=True), nl=False)
+
+
+def _print_applied(applied: services.Applied, *, dry_run: bool) -> None:
+    if dry_run:
+        for change in applied.changes:
+            _ui.console.print(f"would be {change.action}: {change.kind} {change.name}")
+        return
+    state = "is ready" if applied.changed else "is ready, unchanged"
+    _ui.console.print(f"{applied.name} {state} ({'/'.join(applied.qos)} QoS)")
+    for url in applied.urls:
+        _ui.console.print(f"  {url}")
+
+
+def _print_status(found: services.ServiceStatus) -> None:
+    _ui.console.print(f"{found.namespace}/{found.name}: {'ready' if found.ready else 'not ready'}, {found.detail}")
+    if found.problem:
+        _ui.console.print(f"  {found.problem}\n  -> {found.remedy}", markup=False)
+    for url in found.urls:
+        _ui.console.print(f"  {url}")
+    table = _table("POD", "NODE", "PHASE", "READY", "QOS", "RESTARTS", "ADDRESS")
+    for pod in found.pods:
+        ready = "yes" if pod.ready else "no"
+        table.add_row(pod.name, pod.node, pod.phase, ready, pod.qos, str(pod.restarts), pod.address)
+    _ui.console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _some(urls: tuple[str, ...]) -> str:
+    return urls[0] + (f" and {len(urls) - 1} more" if len(urls) > 1 else "") if urls else "inside the cluster only"

@@ -1,0 +1,281 @@
+"""What a cluster tells: the parts of Kubernetes objects that are read here, typed; all other fields are ignored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+__all__ = [
+    "CONTROLLER_KINDS",
+    "DEPLOYMENT",
+    "EVENT",
+    "NODE",
+    "POD",
+    "REPLICA_SET",
+    "SERVICE",
+    "Condition",
+    "ContainerStatus",
+    "DeploymentState",
+    "Event",
+    "Kind",
+    "Manifest",
+    "Metadata",
+    "NodeState",
+    "PodState",
+    "ReplicaSetState",
+    "ServiceState",
+    "Taint",
+]
+
+Manifest: TypeAlias = dict[str, Any]
+"""A Kubernetes object as JSON data."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object and where the API server keeps it."""
+
+    api_version: str
+    name: str
+    plural: str
+    namespaced: bool = True
+
+
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
+SERVICE = Kind("v1", "Service", "services")
+POD = Kind("v1", "Pod", "pods")
+EVENT = Kind("v1", "Event", "events")
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
+
+CONTROLLER_KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE)}
+"""The kinds that a service consists of, by name: what is applied, pruned and deleted."""
+
+
+class _Observed(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+
+
+class Owner(_Observed):
+    """A reference to the object that controls another."""
+
+    uid: str = ""
+
+
+class Metadata(_Observed):
+    """Name and bookkeeping of an object."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    generation: int = 0
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    owner_references: tuple[Owner, ...] = ()
+
+
+class Condition(_Observed):
+    """A condition of a node, a Deployment or a pod."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+
+
+class Taint(_Observed):
+    """A taint on a node."""
+
+    key: str
+    value: str = ""
+    effect: str
+
+    def __str__(self) -> str:
+        return f"{self.key}{'=' * bool(self.value)}{self.value}:{self.effect}"
+
+
+class _NodeAddress(_Observed):
+    type: str
+    address: str
+
+
+class _NodeSpec(_Observed):
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+
+
+class _NodeStatus(_Observed):
+    allocatable: dict[str, str] = Field(default_factory=dict)
+    addresses: tuple[_NodeAddress, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+class NodeState(_Observed):
+    """A node."""
+
+    metadata: Metadata
+    spec: _NodeSpec = Field(default_factory=_NodeSpec)
+    status: _NodeStatus = Field(default_factory=_NodeStatus)
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.metadata.name
+
+    @property
+    def ready(self) -> bool:
+        """Whether its kubelet reports that it takes pods."""
+        return any(condition.type == "Ready" and condition.status == "True" for condition in self.status.conditions)
+
+    @property
+    def internal_ips(self) -> tuple[str, ...]:
+        """The addresses that other nodes reach it by."""
+        return tuple(entry.address for entry in self.status.addresses if entry.type == "InternalIP")
+
+
+class _DeploymentSpec(_Observed):
+    replicas: int = 1
+
+
+class _DeploymentStatus(_Observed):
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    available_replicas: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class DeploymentState(_Observed):
+    """A Deployment."""
+
+    metadata: Metadata
+    spec: _DeploymentSpec = Field(default_factory=_DeploymentSpec)
+    status: _DeploymentStatus = Field(default_factory=_DeploymentStatus)
+
+
+class ReplicaSetState(_Observed):
+    """A ReplicaSet: one revision of a Deployment."""
+
+    metadata: Metadata
+
+    @property
+    def revision(self) -> int:
+        """The number that the Deployment gave it; higher is newer."""
+        return int(self.metadata.annotations.get("deployment.kubernetes.io/revision", "0"))
+
+
+class _Waiting(_Observed):
+    reason: str = ""
+    message: str = ""
+
+
+class _Terminated(_Observed):
+    reason: str = ""
+    message: str = ""
+    exit_code: int = 0
+
+
+class _ContainerPhase(_Observed):
+    waiting: _Waiting | None = None
+    terminated: _Terminated | None = None
+
+
+class ContainerStatus(_Observed):
+    """What the kubelet says of one container."""
+
+    name: str
+    image: str = ""
+    ready: bool = False
+    restart_count: int = 0
+    state: _ContainerPhase = Field(default_factory=_ContainerPhase)
+    last_state: _ContainerPhase = Field(default_factory=_ContainerPhase)
+
+
+class _PodSpec(_Observed):
+    node_name: str = ""
+
+
+class _PodStatus(_Observed):
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    qos_class: str = ""
+    pod_ip: str = Field("", alias="podIP")
+    conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class PodState(_Observed):
+    """A pod."""
+
+    metadata: Metadata
+    spec: _PodSpec = Field(default_factory=_PodSpec)
+    status: _PodStatus = Field(default_factory=_PodStatus)
+
+    @property
+    def name(self) -> str:
+        """The pod's name."""
+        return self.metadata.name
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may receive traffic."""
+        return any(condition.type == "Ready" and condition.status == "True" for condition in self.status.conditions)
+
+
+class _InvolvedObject(_Observed):
+    name: str = ""
+    uid: str = ""
+
+
+class Event(_Observed):
+    """Something that happened to an object."""
+
+    involved_object: _InvolvedObject
+    type: str = "Normal"
+    reason: str = ""
+    message: str = ""
+
+
+class _ServicePort(_Observed):
+    port: int
+    protocol: str = "TCP"
+    node_port: int | None = None
+
+
+class _ServiceSpec(_Observed):
+    type: str = "ClusterIP"
+    load_balancer_class: str | None = None
+    ports: tuple[_ServicePort, ...] = ()
+    external_ips: tuple[str, ...] = Field((), alias="externalIPs")
+
+
+class _Ingress(_Observed):
+    ip: str = ""
+
+
+class _LoadBalancer(_Observed):
+    ingress: tuple[_Ingress, ...] = ()
+
+
+class _ServiceStatus(_Observed):
+    load_balancer: _LoadBalancer = Field(default_factory=_LoadBalancer)
+
+
+class ServiceState(_Observed):
+    """A Kubernetes Service."""
+
+    metadata: Metadata
+    spec: _ServiceSpec = Field(default_factory=_ServiceSpec)
+    status: _ServiceStatus = Field(default_factory=_ServiceStatus)
+
+    @property
+    def ingress_ips(self) -> tuple[str, ...]:
+        """The addresses that it is published on."""
+        return tuple(entry.ip for entry in self.status.load_balancer.ingress if entry.ip)

@@ -1,0 +1,161 @@
+"""What runs: the services of a cluster, and one of them in detail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gedge_provision.adapters.kube import Kube, NotFoundError
+from gedge_provision.models.cluster import (
+    DEPLOYMENT,
+    NODE,
+    POD,
+    REPLICA_SET,
+    SERVICE,
+    DeploymentState,
+    Event,
+    NodeState,
+    PodState,
+    ReplicaSetState,
+    ServiceState,
+)
+from gedge_provision.planning.external_ports import node_addresses, service_urls
+from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
+from gedge_provision.planning.readiness import Readiness, Snapshot, assess
+
+__all__ = ["PodLine", "ServiceLine", "ServiceStatus", "list_services", "observe", "read_status"]
+
+
+@dataclass(frozen=True)
+class ServiceLine:
+    """A service in a list."""
+
+    name: str
+    namespace: str
+    ready: bool
+    detail: str
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PodLine:
+    """A pod of a service."""
+
+    name: str
+    node: str
+    phase: str
+    ready: bool
+    qos: str
+    restarts: int
+    address: str
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """A service in detail; `problem` and `remedy` are empty when nothing keeps it."""
+
+    name: str
+    namespace: str
+    ready: bool
+    detail: str
+    problem: str
+    remedy: str
+    urls: tuple[str, ...]
+    pods: tuple[PodLine, ...]
+
+
+def list_services(kube: Kube, namespace: str | None) -> tuple[ServiceLine, ...]:
+    """Return the services of a namespace, or of all with None."""
+    published: dict[tuple[str, str], list[ServiceState]] = {}
+    for item in kube.find(SERVICE, namespace, labels=MANAGED):
+        state = ServiceState.model_validate(item)
+        published.setdefault(_key(state.metadata.namespace, state.metadata.labels), []).append(state)
+    lines = []
+    for item in kube.find(DEPLOYMENT, namespace, labels=MANAGED):
+        deployment = DeploymentState.model_validate(item)
+        key = _key(deployment.metadata.namespace, deployment.metadata.labels)
+        readiness = assess(Snapshot(deployment))
+        available = f"{deployment.status.available_replicas}/{deployment.spec.replicas} ready"
+        lines.append(ServiceLine(key[1], key[0], readiness.ready, available, service_urls(published.get(key, []))))
+    return tuple(sorted(lines, key=lambda line: (line.namespace, line.name)))
+
+
+def observe(kube: Kube, namespace: str, name: str) -> tuple[Snapshot, Readiness]:
+    """Look at a service once.
+
+    Raises:
+        NotFoundError: there is no such service.
+    """
+    labels = {INVENTORY_LABEL: name}
+    with _missing(namespace, name):
+        deployment = DeploymentState.model_validate(kube.get(DEPLOYMENT, namespace, name))
+    quick = assess(Snapshot(deployment))
+    pods = tuple(PodState.model_validate(item) for item in kube.find(POD, namespace, labels=labels))
+    if quick.ready:
+        return Snapshot(deployment, pods=pods), quick
+    snapshot = Snapshot(
+        deployment,
+        tuple(ReplicaSetState.model_validate(item) for item in kube.find(REPLICA_SET, namespace, labels=labels)),
+        pods,
+        tuple(Event.model_validate(item) for item in kube.pod_warnings(namespace)),
+    )
+    return snapshot, assess(snapshot)
+
+
+def read_status(kube: Kube, namespace: str, name: str) -> ServiceStatus:
+    """Return a service in detail.
+
+    Raises:
+        NotFoundError: there is no such service.
+    """
+    snapshot, readiness = observe(kube, namespace, name)
+    published = [
+        ServiceState.model_validate(item) for item in kube.find(SERVICE, namespace, labels={INVENTORY_LABEL: name})
+    ]
+    problem = readiness.trouble.message if readiness.trouble else ""
+    remedy = readiness.trouble.remedy if readiness.trouble else ""
+    if not problem:
+        problem = _stale_addresses(kube, published)
+        remedy = "apply the service again" if problem else ""
+    return ServiceStatus(
+        name,
+        namespace,
+        readiness.ready,
+        readiness.detail,
+        problem,
+        remedy,
+        service_urls(published),
+        tuple(_pod_line(pod) for pod in sorted(snapshot.pods, key=lambda pod: pod.name)),
+    )
+
+
+def _stale_addresses(kube: Kube, published: list[ServiceState]) -> str:
+    external = [state for state in published if state.spec.type == "LoadBalancer"]
+    if not external:
+        return ""
+    addresses = node_addresses(NodeState.model_validate(item) for item in kube.find(NODE))
+    told = tuple(sorted(address for state in external for address in state.ingress_ips))
+    if told == addresses:
+        return ""
+    return f"published on {', '.join(told) or 'no address'}, while the ready nodes have {', '.join(addresses)}"
+
+
+def _pod_line(pod: PodState) -> PodLine:
+    phase = "Terminating" if pod.metadata.deletion_timestamp else pod.status.reason or pod.status.phase
+    restarts = sum(container.restart_count for container in pod.status.container_statuses)
+    return PodLine(pod.name, pod.spec.node_name, phase, pod.ready, pod.status.qos_class, restarts, pod.status.pod_ip)
+
+
+def _key(namespace: str, labels: dict[str, str]) -> tuple[str, str]:
+    return namespace, labels.get(INVENTORY_LABEL, "")
+
+
+@contextmanager
+def _missing(namespace: str, name: str) -> Iterator[None]:
+    try:
+        yield
+    except NotFoundError as error:
+        raise NotFoundError(
+            "no such service", place=f"{namespace}/{name}", remedy="gedge service list --all-namespaces shows them all"
+        ) from error

@@ -1,0 +1,123 @@
+"""The service verbs on the lab's cluster, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import LabCluster
+
+pytestmark = pytest.mark.e2e
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "services"
+SAMPLE = EXAMPLES / "service-app2.yaml"
+PINNED = EXAMPLES / "app2-pinned.yaml"
+
+
+def gedge(lab: LabCluster, *argv: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("gedge")), "service", *map(str, argv), "--site", str(lab.site_path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+
+
+def answers(url: str) -> int:
+    """Return the HTTP status of a URL, asking for 20 s: kube-proxy learns of a new address after the API server."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            return httpx.get(url, timeout=5, trust_env=False).status_code
+        except httpx.TransportError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
+
+
+@pytest.fixture(autouse=True)
+def _clean(lab: LabCluster) -> None:
+    for name in ("app2", "app2-pinned"):
+        done = gedge(lab, "delete", name)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_sample_is_refused_by_what_no_node_has(lab: LabCluster) -> None:
+    done = gedge(lab, "apply", SAMPLE)
+    assert done.returncode == 3, done.stderr
+    assert "nvidia.com/gpu: 1 is asked for, none is offered by" in done.stderr
+    assert "intel.com/intel_sriov_netdevice: 1 is asked for, none is offered by" in done.stderr
+    assert "--without-acceleration" in done.stderr
+    assert "toploygyAware is read as topologyAware" in done.stderr
+    assert "rounded up to 1" in done.stderr
+    assert gedge(lab, "status", "app2").returncode == 1
+
+
+def test_without_acceleration_it_answers_on_every_node_and_leaves_nothing(lab: LabCluster) -> None:
+    done = gedge(lab, "apply", SAMPLE, "--without-acceleration", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    applied = json.loads(done.stdout)
+    assert applied["changed"]
+    assert applied["qos"] == ["Burstable"]
+    assert applied["urls"]
+    for url in applied["urls"]:
+        assert answers(f"{url}/") == 200
+
+    again = gedge(lab, "apply", SAMPLE, "--without-acceleration", "-o", "json")
+    assert again.returncode == 0, again.stderr
+    assert not json.loads(again.stdout)["changed"]
+
+    rival = gedge(lab, "apply", PINNED, "--dry-run")
+    assert rival.returncode == 0, rival.stderr
+
+    done = gedge(lab, "delete", "app2", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["deleted"]
+    assert not json.loads(gedge(lab, "delete", "app2", "-o", "json").stdout)["deleted"]
+    assert "app2" not in gedge(lab, "list").stdout
+    for url in applied["urls"]:
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url, timeout=3, trust_env=False)
+
+
+def test_a_taken_external_port_is_refused(lab: LabCluster, tmp_path: Path) -> None:
+    assert gedge(lab, "apply", SAMPLE, "--without-acceleration").returncode == 0
+    rival = tmp_path / "rival.yaml"
+    rival.write_text(PINNED.read_text(encoding="utf-8").replace("8081", "80"), encoding="utf-8")
+    done = gedge(lab, "apply", rival)
+    assert done.returncode == 1
+    assert "external port 80/TCP is published by service app2" in done.stderr
+    assert gedge(lab, "status", "app2-pinned").returncode == 1
+
+
+def test_the_pinned_example_is_guaranteed(lab: LabCluster) -> None:
+    done = gedge(lab, "apply", PINNED)
+    assert done.returncode == 0, done.stderr
+    status = json.loads(gedge(lab, "status", "app2-pinned", "-o", "json").stdout)
+    assert status["ready"]
+    assert [pod["qos"] for pod in status["pods"]] == ["Guaranteed"]
+    for url in status["urls"]:
+        assert answers(f"{url}/") == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("image: k8s.gcr.io/echoserver:1.10", "image: example.invalid/none:1"), "image example.invalid/none:1"),
+        (("      ports:", "      args: [no-such-command]\n      ports:"), "its last words"),
+        (("containerPort: 8080", "containerPort: 9999"), "runs but is not ready"),
+    ],
+    ids=["image", "crash", "probe"],
+)
+def test_what_keeps_it_is_named(lab: LabCluster, tmp_path: Path, change: tuple[str, str], reason: str) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(SAMPLE.read_text(encoding="utf-8").replace(*change), encoding="utf-8")
+    done = gedge(lab, "apply", broken, "--without-acceleration", "--timeout", "60")
+    assert done.returncode == 1, done.stdout
+    assert reason in done.stderr
+    mended = gedge(lab, "apply", SAMPLE, "--without-acceleration")
+    assert mended.returncode == 0, mended.stderr
