@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gedge_provision.models.cluster import CONTROLLER_KINDS, EVENT, POD, Kind, Manifest
+from gedge_provision.models.cluster import CONTROLLER_KINDS, EVENT, NODE, POD, Kind, Manifest
 from gedge_provision.models.errors import GedgeError, UsageError
 
 if TYPE_CHECKING:
@@ -158,6 +158,11 @@ class Kube:
         """
         query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
         return self._request("GET", f"{_path(POD, namespace, pod)}/log", query)
+
+    def kubelet_configuration(self, node: str) -> Manifest:
+        """Return the KubeletConfiguration that a node's kubelet runs with (its /configz, through the API server)."""
+        configuration: Manifest = self._json("GET", f"{_path(NODE, None, node)}/proxy/configz")["kubeletconfig"]
+        return configuration
 
     def _json(
         self,

@@ -162,11 +162,9 @@ def _finding(source: Source, root: Path, details: ErrorDetails, data: Any, schem
 def _existing(data: Any, loc: Path) -> Path:  # noqa: ANN401
     path: Path = ()
     for key in loc:
-        if (isinstance(data, dict) and key in data) or (
-            isinstance(data, list) and isinstance(key, int) and key < len(data)
-        ):
+        try:
             data = data[key]
-        else:
+        except (KeyError, IndexError, TypeError):
             continue
         path = (*path, key)
     return path

@@ -2,13 +2,16 @@
 
 from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset, verify
 from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
+from gedge_provision.provisioning.status import NodeSummary, status
 
 __all__ = [
+    "NodeSummary",
     "apply",
     "default_site_path",
     "fetch_kubeconfig",
     "kubeconfig_path",
     "load_site",
     "reset",
+    "status",
     "verify",
 ]

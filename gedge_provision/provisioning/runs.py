@@ -34,7 +34,7 @@ def apply(
         DocumentError: the site file is wrong; nothing was changed.
         RunFailedError: a host failed or could not be reached.
     """
-    variables = {"kubelet_restart_ok": True} if restart_ok else {}
+    variables: dict[str, object] = {"kubelet_restart_ok": True} if restart_ok else {}
     return _run("site", site_path, reporter, variables=variables, check=check, limit=limit)
 
 

@@ -8,7 +8,8 @@ module: artifacts
 short_description: Install binaries, CNI plugins and images by digest, in one call per host
 description:
   - Nothing is installed whose SHA-256 differs from the one asked for.
-  - What the host lacks is taken from O(host_path), where the artifact store is mounted, else the controller copies it over SSH.
+  - What the host lacks is taken from O(host_path), where the artifact store is mounted, else the controller copies it
+    over SSH.
   - A record below C(/var/lib/gedge) saves hashing what has not changed since.
 options:
   items:
@@ -176,7 +177,7 @@ def image_digests(module):
         return {}
     rc, out, _ = module.run_command([CTR, "-n", "k8s.io", "images", "list"])
     rows = [line.split() for line in out.splitlines()[1:]] if rc == 0 else []
-    return {row[0]: row[2] for row in rows if len(row) > 2}
+    return {reference: digest for reference, _, digest, *_ in rows}
 
 
 def source_of(module, item):
@@ -207,7 +208,7 @@ def install_file(module, item, source):
                 writer.write(chunk)
         if digest.hexdigest() != item["sha256"]:
             refuse(module, item, source, digest.hexdigest())
-        os.chmod(temporary, 0o755)
+        os.chmod(temporary, 0o755)  # noqa: S103 - programs are for everybody
         os.rename(temporary, target)
     except OSError as error:
         module.fail_json(msg="%s cannot be installed: %s" % (target, error.strerror))
@@ -229,8 +230,8 @@ def import_image(module, item, source):
 
 def refuse(module, item, source, found):
     module.fail_json(
-        msg="%s: the digest of %s is %s..., the catalog's is %s... -> nothing was installed; find out who changed it, then: "
-        "gedge artifacts verify" % (item["name"], source, found[:16], item["sha256"][:16])
+        msg="%s: the digest of %s is %s..., the catalog's is %s... -> nothing was installed; find out who "
+        "changed it: gedge artifacts verify" % (item["name"], source, found[:16], item["sha256"][:16])
     )
 
 

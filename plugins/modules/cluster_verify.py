@@ -160,7 +160,7 @@ def differences(module, name, wanted, live):
         return found
     answer, error = raw(module, "/api/v1/nodes/%s/proxy/configz" % name)
     if answer is None:
-        return found + ["%s: the kubelet's running configuration cannot be read: %s" % (name, error)]
+        return [*found, "%s: the kubelet's running configuration cannot be read: %s" % (name, error)]
     running = answer["kubeletconfig"]
     for key, value in sorted(wanted["kubelet"].items()):
         if running.get(key) != value:

@@ -26,7 +26,8 @@ options:
     choices: ["off", keep]
     default: keep
   time_service:
-    description: The unit that keeps the clock; an active one of the usual kind is accepted in its place. Empty for none.
+    description: >-
+      The unit that keeps the clock; an active one of the usual kind is accepted in its place. Empty for none.
     type: str
     default: ""
 attributes:
@@ -174,7 +175,7 @@ def swap_off(module, changes):
 
 
 def keep_time(module, changes):
-    _, out, _ = module.run_command(["systemctl", "is-active"] + list(TIME_SERVICES))
+    _, out, _ = module.run_command(["systemctl", "is-active", *list(TIME_SERVICES)])
     if "active" in out.split():
         return
     unit = module.params["time_service"]

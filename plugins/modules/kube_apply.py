@@ -72,12 +72,12 @@ def main():
 
 def changed_by_dry_run(module, apply):
     live = contents(kubectl(module, ["get", "--ignore-not-found", "-o", "json", "-f", "-"]))
-    would_be = contents(kubectl(module, apply + ["--dry-run=server"]))
+    would_be = contents(kubectl(module, [*apply, "--dry-run=server"]))
     return sorted(name for name, content in would_be.items() if live.get(name) != content)
 
 
 def kubectl(module, arguments):
-    argv = [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "--request-timeout=20s"] + arguments
+    argv = [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "--request-timeout=20s", *arguments]
     for attempt in range(ATTEMPTS):
         rc, out, err = module.run_command(argv, data=module.params["manifests"])
         if rc == 0:

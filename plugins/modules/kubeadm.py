@@ -185,7 +185,7 @@ def explain(action, output):
     errors = [line for line in lines if line.startswith(("[ERROR", "error:", "error execution", "E1"))]
     shown = errors or [line for line in lines if line][-6:]
     return (
-        "kubeadm %s failed: %s -> log on the host: %s/kubeadm-%s.log; journalctl -u kubelet. The next run starts over here"
+        "kubeadm %s failed: %s -> read %s/kubeadm-%s.log and journalctl -u kubelet there; the next run starts over"
         % (
             action,
             " | ".join(shown)[:1200],
@@ -202,13 +202,13 @@ def hand_out(module):
     if err:
         module.fail_json(msg="the node objects of a cut-off join cannot be deleted: %s" % err)
     kubeadm = [KUBEADM, "--kubeconfig", ADMIN_CONF]
-    token = ask(module, kubeadm + ["token", "create", "--ttl", "15m", "--description", "gedge: joining nodes"])
+    token = ask(module, [*kubeadm, "token", "create", "--ttl", "15m", "--description", "gedge: joining nodes"])
     key = ""
     if module.params["control_plane"]:
-        printed = ask(module, kubeadm + ["init", "phase", "upload-certs", "--upload-certs"])
+        printed = ask(module, [*kubeadm, "init", "phase", "upload-certs", "--upload-certs"])
         key = printed.split()[-1]
     _, discovery, err = module.run_command(
-        [*KUBECTL, "-n", "kube-public", "get", "configmap", "cluster-info"] + ["-o", "jsonpath={.data.kubeconfig}"]
+        [*KUBECTL, "-n", "kube-public", "get", "configmap", "cluster-info", "-o", "jsonpath={.data.kubeconfig}"]
     )
     if not discovery:
         module.fail_json(msg="the cluster's address and CA cannot be read: %s" % err.strip())

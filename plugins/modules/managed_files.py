@@ -36,7 +36,8 @@ options:
         default: present
   units:
     description: >-
-      systemd units that read these files. Each is enabled and started, and restarted (or reloaded) only when a file changed.
+      systemd units that read these files. Each is enabled and started, and restarted (or reloaded) only when a file
+      changed.
     type: list
     elements: dict
     default: []
@@ -124,7 +125,7 @@ def main():
 
 
 def write_files(module, units):
-    """Write what differs; before the first file the units are marked as due, so that a killed run cannot forget them."""
+    """Write what differs; before the first file the units are marked as due: a killed run cannot forget them."""
     diffs = []
     for file in module.params["files"]:
         content = file["content"] if file["state"] == "present" else None

@@ -215,7 +215,7 @@ class Reset:
             _, out, _ = self.module.run_command(["nft", "list", "tables"])
             for table in NFT_TABLES.findall(out):
                 self.actions.append("delete nft table %s" % table)
-                self.module.run_command(["nft", "delete", "table"] + table.split())
+                self.module.run_command(["nft", "delete", "table", *table.split()])
         for program in ("iptables", "ip6tables"):
             for variant in (program + "-nft", program + "-legacy"):
                 if shutil.which(variant + "-save"):
@@ -249,7 +249,7 @@ class Reset:
             if line.startswith("*"):
                 table = line[1:]
             elif line.startswith("-A") and CHAINS.search(line):
-                commands.append((0, [program, "-t", table, "-D"] + split_rule(line[3:])))
+                commands.append((0, [program, "-t", table, "-D", *split_rule(line[3:])]))
             elif line.startswith(":") and CHAINS.match(line[1:]):
                 chain = line[1:].split()[0]
                 commands += [(1, [program, "-t", table, "-F", chain]), (2, [program, "-t", table, "-X", chain])]

@@ -130,6 +130,7 @@ def wait_for_pod_range(module):
         msg="node %s has no pod range after %d s (%s) -> look at kube-controller-manager and journalctl -u kubelet"
         % (module.params["node_name"], module.params["timeout_s"], reason)
     )
+    return None
 
 
 def get_node(name):

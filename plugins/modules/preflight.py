@@ -7,7 +7,8 @@ DOCUMENTATION = r"""
 module: preflight
 short_description: Facts about a host, and everything that stands in the way, in one call
 description:
-  - Changes nothing. Every problem is found before any is reported, each with its remedy; the task fails when there is one.
+  - Changes nothing. Every problem is found before any is reported, each with its remedy; the task fails when there is
+    one.
 options:
   address:
     description: The address that the node is to be known by; must be configured on the host.
@@ -105,39 +106,39 @@ def main():
         "distribution": distribution(),
         "joined": read_record("kubeadm.json").get("state") == "done" and os.path.exists("/etc/kubernetes/kubelet.conf"),
     }
-    problems = []
     if wanted["address"]:
         host["interface"], host["mtu"] = interface_of(module, wanted["address"])
-        if host["interface"] is None:
-            problems.append(
-                "no interface has the address %s -> correct the node's address, or configure it on the host"
-                % wanted["address"]
-            )
+    problems = list(host_problems(wanted, host)) + distribution_problems(module, host)
+    if problems:
+        module.fail_json(msg="; ".join(problems), problems=problems)
+    module.exit_json(changed=False, problems=[], ansible_facts={"gedge_host": host})
+
+
+def host_problems(wanted, host):
+    """Yield what stands in the way, whatever the distribution."""
+    if wanted["address"] and host["interface"] is None:
+        yield (
+            "no interface has the address %s -> correct the node's address, or configure it on the host"
+            % wanted["address"]
+        )
     if os.geteuid() != 0:
-        problems.append("not running as root -> set ssh.become: true in the site file (become in a plain inventory)")
+        yield "not running as root -> set ssh.become: true in the site file (become in a plain inventory)"
     if host["architecture"] not in wanted["architectures"]:
-        problems.append(
+        yield (
             "the architecture is %s, the artifacts are for %s -> use such a host, or build the artifacts for this one"
             % (host["architecture"], ", ".join(wanted["architectures"]))
         )
     if host["cpus"] < wanted["min_cpus"]:
-        problems.append("%d CPUs, needed are %d -> use a larger host" % (host["cpus"], wanted["min_cpus"]))
+        yield "%d CPUs, needed are %d -> use a larger host" % (host["cpus"], wanted["min_cpus"])
     if host["memory_mib"] < wanted["min_memory_mib"]:
-        problems.append(
-            "%d MiB of memory, needed are %d -> use a larger host" % (host["memory_mib"], wanted["min_memory_mib"])
-        )
+        yield "%d MiB of memory, needed are %d -> use a larger host" % (host["memory_mib"], wanted["min_memory_mib"])
     if not os.path.isdir("/run/systemd/system"):
-        problems.append("systemd does not run here -> use a host with systemd")
+        yield "systemd does not run here -> use a host with systemd"
     if not host["joined"]:
-        problems += space_problems(wanted["free_space"])
-    problems += port_problems(wanted["ports"])
-    foreign = None if host["joined"] or read_record("kubeadm.json") else foreign_cluster()
-    if foreign:
-        problems.append(foreign)
-    problems += distribution_problems(module, host)
-    if problems:
-        module.fail_json(msg="; ".join(problems), problems=problems)
-    module.exit_json(changed=False, problems=[], ansible_facts={"gedge_host": host})
+        yield from space_problems(wanted["free_space"])
+    yield from port_problems(wanted["ports"])
+    if not host["joined"] and not read_record("kubeadm.json"):
+        yield from foreign_cluster()
 
 
 def distribution_problems(module, host):
@@ -245,15 +246,14 @@ def socket_holders():
 def foreign_cluster():
     for sign in ("/etc/kubernetes/kubelet.conf", "/etc/rancher", "/var/lib/k0s", "/var/snap/microk8s"):
         if os.path.exists(sign):
-            return "%s shows that another installer has set up Kubernetes here -> remove that cluster first" % sign
-    return None
+            yield "%s shows that another installer has set up Kubernetes here -> remove that cluster first" % sign
 
 
 def missing_packages(module, names):
     if not names:
         return []
     if os.path.exists("/usr/bin/dpkg-query"):
-        _, out, _ = module.run_command(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"] + names)
+        _, out, _ = module.run_command(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names])
         present = {line.split()[0] for line in out.splitlines() if line.endswith(" installed")}
         return [name for name in names if name not in present]
     return [name for name in names if module.run_command(["rpm", "-q", name])[0] != 0]
