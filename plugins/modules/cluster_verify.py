@@ -66,14 +66,13 @@ nodes:
   returned: always
 """
 
-import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
 
-KUBECTL = "/usr/local/bin/kubectl"
-
+from ..module_utils.kube_client import ADMIN_CONF, KubeClient, KubeError
 
 def main():
     module = AnsibleModule(
@@ -90,7 +89,7 @@ def main():
                 },
             },
             "timeout_s": {"type": "int", "default": 180},
-            "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
+            "kubeconfig": {"type": "path", "default": ADMIN_CONF},
         },
         supports_check_mode=True,
     )
@@ -109,8 +108,10 @@ def main():
     ]
     if error:
         problems.append("the API server does not answer: %s" % error)
-    for name in sorted(set(wanted) - set(waiting)):
-        problems += differences(module, name, wanted[name], live[name])
+    names = sorted(set(wanted) - set(waiting))
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        for found in pool.map(lambda name: differences(module, name, wanted[name], live[name]), names):
+            problems += found
     if problems:
         module.fail_json(
             msg="%s -> look at kubectl describe node, journalctl -u kubelet on it" % "; ".join(problems),
@@ -123,15 +124,16 @@ def main():
     )
 
 
-def raw(module, path):
-    rc, out, err = module.run_command(
-        [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "--request-timeout=10s", "get", "--raw", path]
-    )
-    return (json.loads(out), "") if rc == 0 else (None, err.strip())
+def ask(module, path):
+    """Return what the API answers, and why it does not."""
+    try:
+        return KubeClient(module.params["kubeconfig"]).get(path), ""
+    except KubeError as error:
+        return None, str(error)
 
 
 def get_nodes(module):
-    answer, error = raw(module, "/api/v1/nodes")
+    answer, error = ask(module, "/api/v1/nodes")
     return ({item["metadata"]["name"]: item for item in answer["items"]} if answer else {}), error
 
 
@@ -158,7 +160,7 @@ def differences(module, name, wanted, live):
     ]
     if not wanted["kubelet"]:
         return found
-    answer, error = raw(module, "/api/v1/nodes/%s/proxy/configz" % name)
+    answer, error = ask(module, "/api/v1/nodes/%s/proxy/configz" % name)
     if answer is None:
         return [*found, "%s: the kubelet's running configuration cannot be read: %s" % (name, error)]
     running = answer["kubeletconfig"]

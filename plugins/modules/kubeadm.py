@@ -75,13 +75,11 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host_state import host_lock, read_record, write_atomically, write_record
+from ..module_utils.kube_client import ADMIN_CONF, KUBELET_CONF, KubeClient, KubeError
 
 KUBEADM = "/usr/local/bin/kubeadm"
-ADMIN_CONF = "/etc/kubernetes/admin.conf"
-KUBECTL = ("/usr/local/bin/kubectl", "--kubeconfig", ADMIN_CONF, "--request-timeout=10s")
 RUN_DIR = "/run/gedge"
 LOG_DIR = "/var/log/gedge"
-KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 SECRET = re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b|\b[0-9a-f]{64}\b")
 
 
@@ -207,11 +205,11 @@ def hand_out(module):
     if module.params["control_plane"]:
         printed = ask(module, [*kubeadm, "init", "phase", "upload-certs", "--upload-certs"])
         key = printed.split()[-1]
-    _, discovery, err = module.run_command(
-        [*KUBECTL, "-n", "kube-public", "get", "configmap", "cluster-info", "-o", "jsonpath={.data.kubeconfig}"]
-    )
-    if not discovery:
-        module.fail_json(msg="the cluster's address and CA cannot be read: %s" % err.strip())
+    try:
+        info = KubeClient(ADMIN_CONF).get("/api/v1/namespaces/kube-public/configmaps/cluster-info")
+    except KubeError as error:
+        module.fail_json(msg="the cluster's address and CA cannot be read: %s" % error)
+    discovery = info["data"]["kubeconfig"]
     module.exit_json(changed=False, material={"token": token.strip(), "discovery": discovery, "certificate_key": key})
 
 
@@ -225,12 +223,12 @@ def forget(module):
 
 
 def delete_nodes(module):
-    """Delete the node objects; return what was deleted, and why it failed."""
-    if not module.params["nodes"]:
-        return "", ""
-    argv = [*KUBECTL, "delete", "node", "--ignore-not-found", "--wait=false", *module.params["nodes"]]
-    rc, out, err = module.run_command(argv)
-    return out.strip(), "" if rc == 0 else err.strip()
+    """Delete the node objects; return the names of those that were there, and why it failed."""
+    try:
+        api = KubeClient(ADMIN_CONF)
+        return [name for name in module.params["nodes"] if api.delete("/api/v1/nodes/" + name)], ""
+    except KubeError as error:
+        return [], str(error)
 
 
 def ask(module, argv):

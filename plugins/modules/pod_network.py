@@ -55,20 +55,12 @@ pod_range:
 
 import json
 import os
-import re
-import ssl
-import tempfile
 import time
-import urllib.error
-import urllib.request
-from base64 import b64decode
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import read_text, sync_file
-
-KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
-CLIENT_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
+from ..module_utils.host_state import sync_file
+from ..module_utils.kube_client import KUBELET_CONF, KubeClient, KubeError
 
 
 def main():
@@ -119,11 +111,11 @@ def wait_for_pod_range(module):
     reason = "not asked yet"
     while time.monotonic() < deadline:
         try:
-            node = get_node(module.params["node_name"])
+            node = KubeClient(KUBELET_CONF).get("/api/v1/nodes/" + module.params["node_name"])
             if node.get("spec", {}).get("podCIDR"):
                 return node["spec"]["podCIDR"]
             reason = "the controller manager has given it none"
-        except (OSError, ValueError) as error:  # URLError and SSLError are OSErrors
+        except KubeError as error:
             reason = str(error)
         time.sleep(0.5)
     module.fail_json(
@@ -131,36 +123,6 @@ def wait_for_pod_range(module):
         % (module.params["node_name"], module.params["timeout_s"], reason)
     )
     return None
-
-
-def get_node(name):
-    text = read_text(KUBELET_CONF) or ""
-    server = re.search(r"^\s*server:\s*(\S+)", text, re.MULTILINE)
-    authority = re.search(r"^\s*certificate-authority-data:\s*(\S+)", text, re.MULTILINE)
-    if not server or not authority:
-        raise ValueError("%s names no server" % KUBELET_CONF)
-    context = ssl.create_default_context(cadata=b64decode(authority.group(1)).decode())
-    certificate = CLIENT_CERTIFICATE if os.path.exists(CLIENT_CERTIFICATE) else inline_certificate(text)
-    try:
-        context.load_cert_chain(certificate)
-    finally:
-        if certificate != CLIENT_CERTIFICATE:
-            os.unlink(certificate)
-    request = urllib.request.Request(server.group(1) + "/api/v1/nodes/" + name)
-    with urllib.request.urlopen(request, context=context, timeout=5) as response:
-        return json.load(response)
-
-
-def inline_certificate(text):
-    """Write the certificate that kubelet.conf holds until its first rotation to a file that only root can read."""
-    parts = [re.search(r"^\s*client-%s-data:\s*(\S+)" % part, text, re.MULTILINE) for part in ("certificate", "key")]
-    if not all(parts):
-        raise ValueError("%s has no client certificate yet" % KUBELET_CONF)
-    descriptor, path = tempfile.mkstemp(dir="/run")
-    with os.fdopen(descriptor, "wb") as file:
-        for part in parts:
-            file.write(b64decode(part.group(1)) + b"\n")
-    return path
 
 
 if __name__ == "__main__":

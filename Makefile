@@ -1,0 +1,77 @@
+# The verbs of this repository; `make help` lists them. Only Python, Go and git are assumed, on Debian as root.
+.DEFAULT_GOAL := help
+.PHONY: help setup up down test check format unit e2e roles bench wheel clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+SITE ?= inventories/lab/site.yml
+PACKAGES := python3-venv podman netavark conmon runc uidmap mmdebstrap buildah gcc libc6-dev libseccomp-dev pkg-config \
+	catatonit nftables iptables openssh-client skopeo
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(BIN)/gedge .venv/.packages ## Install what the project needs (Debian packages, a Python environment)
+
+# dpkg-query first: nothing is asked of the network when everything is there.
+.venv/.packages: Makefile | $(VENV)
+	@if ! dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | awk '$$2 != "installed" {bad=1} END {exit bad || NR < $(words $(PACKAGES))}'; then \
+		echo "installing Debian packages: $(PACKAGES)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; fi
+	@touch $@
+
+$(VENV):
+	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; }
+	@python3 -m venv $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+
+$(BIN)/gedge: pyproject.toml requirements/dev.txt | $(VENV)
+	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements/dev.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+up: setup ## Artifacts, lab, cluster, service: everything, from nothing
+	@$(BIN)/gedge artifacts build
+	@$(BIN)/gedge lab up $(SITE)
+	@$(BIN)/gedge apply --site $(SITE)
+	@$(BIN)/gedge service apply --site $(SITE) examples/services/service-app2.yaml --without-acceleration
+
+down: setup ## Remove the lab; artifacts and images stay cached outside the tree
+	@$(BIN)/gedge lab down $(SITE)
+
+check: setup ## Format, lint, types, layers, unit tests
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint -q
+	@$(BIN)/pytest -q tests/unit
+
+format: setup ## Format and mend what can be mended
+	@$(BIN)/ruff format -q .
+	@$(BIN)/ruff check -q --fix .
+
+test: setup ## Every tier that this machine can carry: check, roles, e2e
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/gedge artifacts build
+	@$(BIN)/pytest tests/roles tests/e2e
+
+unit: setup ## Unit tests
+	@$(BIN)/pytest -q tests/unit
+
+roles: setup ## Molecule on container nodes
+	@$(BIN)/pytest tests/roles
+
+e2e: setup ## The lab cluster
+	@$(BIN)/pytest tests/e2e
+
+bench: setup ## Install time beside a bare kubeadm sequence, as ratios
+	@$(BIN)/python -m bench.install
+
+wheel: setup ## Build the wheel and the collection into dist/
+	@$(BIN)/uv build -q --wheel --out-dir dist .
+	@$(BIN)/ansible-galaxy collection build --force --output-path dist . >/dev/null
+	@ls -1 dist
+
+clean: ## Remove what these verbs made in the tree
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .ansible
