@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gedge_provision.adapters.locations import cache_dir
 from gedge_provision.adapters.locks import locked
-from gedge_provision.adapters.processes import run
+from gedge_provision.adapters.processes import CommandError, run
 from gedge_provision.models.base_image import Recipe
 from gedge_provision.models.errors import GedgeError
 
@@ -116,7 +116,9 @@ def build_tree(plan: Recipe, recipe_folder: Path, work: Path) -> Path:
         ),
         *(plan.suite, str(made), "-"),
     ]
-    run(argv, stdin=plan.sources, env={"TMPDIR": str(work)}, log=log, timeout_s=_BUILD_LIMIT_S)
+    done = run(argv, stdin=plan.sources, env={"TMPDIR": str(work)}, log=log, check=False, timeout_s=_BUILD_LIMIT_S)
+    if done.returncode != 0:
+        raise CommandError(["mmdebstrap", plan.suite], done.returncode, done.stderr, remedy=f"its whole log: {log}")
     log.unlink()
     return made.rename(archive)
 

@@ -27,6 +27,7 @@ __all__ = [
     "remember_host",
     "remove_cgroups",
     "restore_host",
+    "unmount",
 ]
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -54,7 +55,6 @@ def host_facts() -> HostFacts:
     nofile, nproc = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
     return HostFacts(
         cgroup_version=2 if (_CGROUPS / "cgroup.controllers").exists() else 1,
-        systemd=Path("/run/systemd/system").is_dir(),
         runtimes=frozenset(name for name in ("crun", "runc") if shutil.which(name)),
         hard_nofile=nofile if nofile >= 0 else infinite,
         hard_nproc=nproc if nproc >= 0 else infinite,
@@ -85,8 +85,9 @@ def processes_naming(word: str) -> dict[int, list[str]]:
 
 
 def podman_calls(word: str) -> list[int]:
-    """Return podman commands under way (not their monitors) with an argument that begins so."""
-    return [pid for pid, argv in processes_naming(word).items() if Path(argv[0]).name == "podman"]
+    """Return podman commands under way with an argument that begins so; not their monitors, nor shells in nodes."""
+    found = processes_naming(word).items()
+    return [pid for pid, argv in found if Path(argv[0]).name == "podman" and "exec" not in argv]
 
 
 def _processes() -> list[tuple[int, list[str]]]:
@@ -119,6 +120,12 @@ def mounts_under(*folders: Path) -> list[str]:
     """Return mount points at or below folders."""
     points = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     return [point for point in points if any(Path(point).is_relative_to(folder) for folder in folders)]
+
+
+def unmount(points: list[str]) -> None:
+    """Unmount mount points, inner ones first."""
+    for point in sorted(points, key=len, reverse=True):
+        run(["umount", point], check=False)
 
 
 def cgroups(name: str) -> list[Path]:

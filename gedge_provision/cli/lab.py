@@ -15,7 +15,7 @@ from gedge_provision.adapters.lab_files import lab_folder
 from gedge_provision.adapters.locations import content_dir
 from gedge_provision.cli import _ui
 from gedge_provision.models.errors import UsageError
-from gedge_provision.models.lab import LabSpec
+from gedge_provision.models.lab import Base, LabSpec
 from gedge_provision.planning.lab import lab_spec
 from gedge_provision.provisioning.sites import load_site
 
@@ -39,13 +39,14 @@ def up(
     name: Annotated[str | None, typer.Option("--name", help="Write a site file for a lab of this name.")] = None,
     control_planes: Annotated[int, typer.Option("--control-planes", help="1, 3 or 5; with --name.")] = 1,
     workers: Annotated[int, typer.Option("--workers", help="Number of workers; with --name.")] = 2,
+    base: Annotated[Base, typer.Option("--base", help="Debian of the nodes; with --name.")] = "debian12",
 ) -> None:
     """Make the nodes of a lab run. A second time it heals what is missing or stopped, and says what is unchanged."""
     if site is not None and name is not None:
         raise UsageError("a site file and --name exclude each other", remedy="use one of them")
     labs.check_host()
     if name is not None:
-        site = labs.make_site(name, control_planes=control_planes, workers=workers)
+        site = labs.make_site(name, control_planes=control_planes, workers=workers, base=base)
         _ui.console.print(f"site file: {site}")
     spec = _spec(site or content_dir() / _DEFAULT_SITE)
     with _ui.progress() as reporter:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Network
 
 from gedge_provision.adapters import base_image, host_network, host_traces, lab_files
 from gedge_provision.adapters.locations import state_dir
 from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.podman import Podman
+from gedge_provision.adapters.processes import CommandError
 from gedge_provision.lab._nodes import labs
 from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.lab import bridge_name, network_name
@@ -19,7 +21,9 @@ from gedge_provision.planning.lab_nodes import container_prefix
 __all__ = ["down", "leftovers", "prune", "tear_down"]
 
 _AT_ONCE = 2
+_TRIES = 3
 _PATIENCE_S = 30
+_MOMENT_S = 5
 
 
 def down(lab: str, reporter: Reporter | None = None) -> None:
@@ -49,22 +53,22 @@ def tear_down(lab: str, reporter: Reporter) -> None:
         containers = [container.id for container in podman.containers() if container.lab == lab]
         containers += podman.half_made(container_prefix(lab))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(podman.remove, containers))
+            list(pool.map(partial(_remove, podman), containers))
         host_traces.kill(host_traces.processes_in(network_name(lab)))
+        host_traces.unmount(_stray_mounts(podman))
         reporter.update(step, "network")
         podman.remove_network(network_name(lab))
         for namespace in host_network.namespaces_in(subnet) if subnet else ():
             host_network.delete_namespace(namespace)
         host_network.delete_link(bridge_name(lab))
         host_network.open_up(network_name(lab))
-        host_traces.remove_cgroups(network_name(lab))
         reporter.update(step, "files")
         lab_files.remove_lab_folder(lab)
         base_image.remove_stale_work()
         if not labs():
             host_traces.restore_host(state_dir() / "labs" / "host.json")
         reporter.update(step, "looks for leftovers")
-        left = leftovers(lab, subnet)
+        left = _last_look(lab, subnet)
     except BaseException:
         reporter.finish(step, "failed")
         raise
@@ -76,6 +80,33 @@ def tear_down(lab: str, reporter: Reporter) -> None:
             remedy=f"remove it by hand, then: gedge lab down {lab}",
         )
     reporter.finish(step, "done" if containers or subnet else "unchanged")
+
+
+def _last_look(lab: str, subnet: IPv4Network | None) -> list[str]:
+    """Return what stays; what is about to end (processes, and cgroups with them) has a moment for it."""
+    end = time.monotonic() + _MOMENT_S
+    while True:
+        host_traces.remove_cgroups(network_name(lab))
+        left = leftovers(lab, subnet)
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.2)
+
+
+def _remove(podman: Podman, container: str) -> None:
+    """Remove a container as far as it can be done: what stays is found and named at the end."""
+    for _ in range(_TRIES):
+        try:
+            podman.remove(container)
+        except CommandError:
+            continue
+        return
+
+
+def _stray_mounts(podman: Podman) -> list[str]:
+    """Return mounts of our podman that no container can own: those that were there before it had none."""
+    mounts = host_traces.mounts_under(podman.root, podman.runtime)
+    return mounts if not podman.containers() else []
 
 
 def _wait_for_calls(lab: str, reporter: Reporter, step: str) -> None:
@@ -99,8 +130,7 @@ def leftovers(lab: str, subnet: IPv4Network | None = None) -> list[str]:
         subnet: its network, where known.
     """
     podman, name = Podman.private(), network_name(lab)
-    containers = podman.containers()
-    ours = [container for container in containers if container.lab == lab]
+    ours = [container for container in podman.containers() if container.lab == lab]
     found = [f"container {container.name} ({container.state})" for container in ours]
     found += [f"half-made container {identity}" for identity in podman.half_made(container_prefix(lab))]
     found += [f"volume {volume}" for volume in podman.volumes()]
@@ -114,8 +144,7 @@ def leftovers(lab: str, subnet: IPv4Network | None = None) -> list[str]:
     found += [f"cgroup {path}" for path in host_traces.cgroups(name)]
     folder = lab_files.lab_folder(lab)
     found += [f"mount {point}" for point in host_traces.mounts_under(folder)]
-    if not containers:
-        found += [f"mount {point}" for point in host_traces.mounts_under(podman.root, podman.runtime)]
+    found += [f"mount {point}" for point in _stray_mounts(podman)]
     found += [f"folder {folder}"] * folder.exists()
     return found
 

@@ -22,7 +22,7 @@ from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.lab import LabNode, LabSpec, bridge_name, network_name
 from gedge_provision.models.progress import Reporter, SilentReporter
 from gedge_provision.planning.lab import changes, in_the_way
-from gedge_provision.planning.lab_host import cgroup_parent, podman_configuration
+from gedge_provision.planning.lab_host import podman_configuration
 from gedge_provision.planning.lab_nodes import container_name, node_arguments
 
 __all__ = ["check_host", "up"]
@@ -84,8 +84,7 @@ def check_host() -> None:
 
 
 def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
-    host = host_traces.host_facts()
-    settings = podman_configuration(host)
+    settings = podman_configuration(host_traces.host_facts())
     fresh = _check_network(spec, podman)
     host_traces.remember_host(state_dir() / "labs" / "host.json")
     podman.configure(settings)
@@ -107,7 +106,6 @@ def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
         image=image,
         data=lab_files.DATA,
         store=store,
-        cgroup=cgroup_parent(host, network_name(spec.name)),
         modules=Path("/lib/modules").is_dir(),
     )
 

@@ -23,7 +23,6 @@ class HostFacts:
 
     Attributes:
         cgroup_version: 1 also stands for the hybrid layout.
-        systemd: whether the host's init is systemd.
         runtimes: OCI runtimes that are installed.
         hard_nofile: hard limit of open files.
         hard_nproc: hard limit of processes.
@@ -32,7 +31,6 @@ class HostFacts:
     """
 
     cgroup_version: Literal[1, 2]
-    systemd: bool
     runtimes: frozenset[str]
     hard_nofile: int
     hard_nproc: int

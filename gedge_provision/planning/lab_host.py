@@ -7,7 +7,7 @@ import json
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.lab_host import HostFacts
 
-__all__ = ["cgroup_parent", "podman_configuration"]
+__all__ = ["podman_configuration"]
 
 # What podman asks for by default; a process without CAP_SYS_RESOURCE cannot go beyond its own hard limits.
 _USUAL_NOFILE, _USUAL_NPROC = 1048576, 4194304
@@ -34,7 +34,8 @@ def podman_configuration(host: HostFacts) -> str:
         *([f"default_ulimits = {json.dumps(ulimits)}"] if ulimits else []),
         "[engine]",
         f'runtime = "{_runtime(host)}"',
-        f'cgroup_manager = "{_cgroup_manager(host)}"',
+        # One way on every host: the lab finds its cgroups by name, and needs no systemd beside it.
+        'cgroup_manager = "cgroupfs"',
         'events_logger = "none"',
         # Locks in shared memory are common to all podmans of a user: one's first start would free those of another.
         'lock_type = "file"',
@@ -42,11 +43,6 @@ def podman_configuration(host: HostFacts) -> str:
         'network_backend = "netavark"',
     ]
     return "\n".join(lines) + "\n"
-
-
-def cgroup_parent(host: HostFacts, name: str) -> str:
-    """Return the cgroup that holds all nodes of a lab."""
-    return f"{name}.slice" if _cgroup_manager(host) == "systemd" else f"/{name}"
 
 
 def _runtime(host: HostFacts) -> str:
@@ -58,7 +54,3 @@ def _runtime(host: HostFacts) -> str:
     raise GedgeError(
         f"no OCI runtime that works with cgroup version {host.cgroup_version}", remedy=f"apt-get install {usable[0]}"
     )
-
-
-def _cgroup_manager(host: HostFacts) -> str:
-    return "systemd" if host.cgroup_version == 2 and host.systemd else "cgroupfs"  # noqa: PLR2004 - the version itself

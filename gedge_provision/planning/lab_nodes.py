@@ -34,7 +34,6 @@ def node_arguments(  # noqa: PLR0913 - each is an independent fact
     folder: Path,
     data: tuple[str, ...],
     store: Path,
-    cgroup: str,
     modules: bool,
 ) -> list[str]:
     """Return the arguments of `podman run` that make a container a host: systemd, its own address, disks and keys.
@@ -46,7 +45,6 @@ def node_arguments(  # noqa: PLR0913 - each is an independent fact
         folder: the node's folder (`ssh/`, `data/*`).
         data: folders of /var/lib that lie on the host's file system.
         store: the artifact store of the host.
-        cgroup: parent cgroup.
         modules: whether the host has kernel modules that the node may load.
     """
     labels = {"gedge.lab": spec.name, "gedge.node": node.name, "gedge.address": str(node.address)}
@@ -57,7 +55,7 @@ def node_arguments(  # noqa: PLR0913 - each is an independent fact
         volumes.append("/lib/modules:/lib/modules:ro")
     return [
         *("run", "--detach", "--name", container_name(spec.name, node.name), "--hostname", node.name),
-        *("--privileged", "--systemd=always", "--cgroupns=private", f"--cgroup-parent={cgroup}"),
+        *("--privileged", "--systemd=always", "--cgroupns=private", f"--cgroup-parent=/{network_name(spec.name)}"),
         *("--network", network_name(spec.name), "--ip", str(node.address)),
         # Nobody answers there, so that looking up a name fails at once instead of after a time-out.
         *("--dns", str(spec.gateway), "--env", f"GEDGE_LAB_GATEWAY={spec.gateway}"),

@@ -1,0 +1,158 @@
+"""The lab on this machine: really makes nodes, under names of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gedge_provision import lab
+from gedge_provision.models.errors import GedgeError
+
+pytestmark = pytest.mark.e2e
+
+GEDGE = str(Path(sys.executable).with_name("gedge"))
+UP = [GEDGE, "lab", "up", "--control-planes", "1", "--workers", "1", "--name"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _host_can_have_labs() -> None:
+    try:
+        lab.check_host()
+    except GedgeError as error:
+        pytest.skip(str(error))
+
+
+def gedge(*words: str, code: int = 0) -> str:
+    done = subprocess.run([GEDGE, *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    chosen = f"e2e-{os.getpid()}"
+    yield chosen
+    gedge("lab", "down", chosen)
+    assert lab.leftovers(chosen) == []
+
+
+def nodes(name: str) -> dict[str, dict[str, object]]:
+    return {node["node"]: node for node in json.loads(gedge("lab", "status", name, "-o", "json"))}
+
+
+def test_life_of_a_lab(name: str) -> None:
+    printed = gedge(*UP[1:], name)
+    site = next(line.split(": ")[1] for line in printed.splitlines() if line.startswith("site file"))
+    key, known = Path(site).with_name("id_ed25519"), Path(site).with_name("known_hosts")
+    assert key.stat().st_mode & 0o777 == 0o600
+    found = nodes(name)
+    assert {node: entry["state"] for node, entry in found.items()} == {"gedgem01": "running", "gedgew01": "running"}
+
+    # A host to everyone: host key checked, systemd up, its own address, the other node in reach, nothing else.
+    address, other = found["gedgem01"]["address"], found["gedgew01"]["address"]
+    ssh = ["ssh", "-F", "none", "-i", str(key), "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
+    ssh += ["-o", "StrictHostKeyChecking=yes", f"root@{address}"]
+    question = (
+        f"hostname; systemctl is-system-running; ping -qc1 -W2 {other} >&2 && echo near; "
+        "ping -qc1 -W2 192.0.2.77 >&2 || echo alone; findmnt -no FSTYPE /var/lib/containerd; cat /etc/machine-id"
+    )
+    done = subprocess.run([*ssh, question], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    answer = done.stdout.split()
+    assert answer[:4] == ["gedgem01", "running", "near", "alone"]
+    assert answer[4] != "overlay"
+    other_id = gedge("lab", "shell", "gedgew01", "--lab", name, "--", "cat", "/etc/machine-id").strip()
+    assert len(other_id) == 32
+    assert other_id != answer[5]
+    assert "Reached target" in gedge("lab", "logs", "gedgem01", "--lab", name)
+
+    again = gedge(*UP[1:], name)
+    assert "done" not in again
+    assert again.count("unchanged") == 3
+
+    # Heals what is stopped and what is missing, and leaves the rest alone.
+    gedge("lab", "shell", "gedgem01", "--lab", name, "--", "touch", "/var/lib/etcd/mark")
+    gedge("lab", "stop", "gedgem01", "--kill", "--lab", name)
+    assert nodes(name)["gedgem01"]["state"] == "stopped"
+    gedge(*UP[1:], name)
+    gedge("lab", "shell", "gedgem01", "--lab", name, "--", "test", "-e", "/var/lib/etcd/mark")
+    assert nodes(name)["gedgew01"]["container_id"] == found["gedgew01"]["container_id"]
+
+    left = lab.leftovers(name)
+    for kind in ("container", "network", "interface", "firewall", "process", "cgroup", "folder"):
+        assert any(line.startswith(kind) for line in left), f"the check does not see a {kind}"
+    gedge("lab", "down", name)
+    assert lab.leftovers(name) == []
+    assert name not in lab.labs()
+
+
+def test_other_size_and_other_labs(name: str) -> None:
+    neighbour = f"{name}-b"
+    try:
+        gedge(*UP[1:], name)
+        gedge(*UP[1:], neighbour)
+        before = nodes(neighbour)
+        gedge("lab", "up", "--name", name, "--workers", "2")
+        assert set(nodes(name)) == {"gedgem01", "gedgew01", "gedgew02"}
+        gedge("lab", "up", "--name", name, "--workers", "0")
+        assert set(nodes(name)) == {"gedgem01"}
+        gedge("lab", "down", name)
+        after = nodes(neighbour)
+        assert {node["container_id"] for node in before.values()} == {node["container_id"] for node in after.values()}
+        assert {node["state"] for node in after.values()} == {"running"}
+    finally:
+        gedge("lab", "down", neighbour)
+    assert lab.leftovers(neighbour) == []
+
+
+@pytest.mark.parametrize("after_s", [0.6, 1.3, 2.0, 2.7])
+def test_interrupt_leaves_nothing(name: str, after_s: float) -> None:
+    with subprocess.Popen([*UP, name], start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as up:
+        time.sleep(after_s)
+        os.killpg(up.pid, signal.SIGINT)
+        output = b"".join(up.communicate()).decode()
+    if up.returncode == 0:
+        pytest.skip(f"it was up within {after_s} s: nothing to interrupt")
+    assert up.returncode in (130, -signal.SIGINT), output
+    assert lab.leftovers(name) == [], output
+
+
+@pytest.mark.parametrize("after_s", [0.6, 1.3, 2.0, 2.7])
+def test_down_after_kill_leaves_nothing(name: str, after_s: float) -> None:
+    with subprocess.Popen(
+        [*UP, name], start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as up:
+        time.sleep(after_s)
+        up.kill()
+    gedge("lab", "down", name)
+    assert lab.leftovers(name) == []
+
+
+def test_up_after_kill_heals(name: str) -> None:
+    with subprocess.Popen(
+        [*UP, name], start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as up:
+        time.sleep(1.6)
+        up.kill()
+    gedge(*UP[1:], name)
+    assert {node["state"] for node in nodes(name).values()} == {"running"}
+
+
+def test_wrong_input_changes_nothing(name: str, tmp_path: Path) -> None:
+    assert "1, 3 or 5" in gedge("lab", "up", "--name", name, "--control-planes", "2", code=2)
+    assert "no name for a lab" in gedge("lab", "up", "--name", "No_Name", code=2)
+    site = tmp_path / "site.yml"
+    site.write_text(
+        f"name: {name}\nlab: {{subnet: 127.0.0.0/24}}\nnodes:\n"
+        "  - {name: n1, address: 127.0.0.5, roles: [control_plane]}\n"
+    )
+    assert "on interface lo" in gedge("lab", "up", str(site), code=2)
+    assert "no lab" in gedge("lab", "shell", "n1", "--lab", name, code=2)
+    assert lab.leftovers(name) == []
