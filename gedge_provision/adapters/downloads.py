@@ -15,7 +15,6 @@ __all__ = ["download"]
 
 _ATTEMPTS = 5
 _TIMEOUT_S = 30.0
-_CHUNK_BYTES = 1 << 20
 _LONGEST_PAUSE_S = 10.0
 
 
@@ -85,7 +84,7 @@ def _attempt(url: str, partial: Path, watch: Callable[[int, int], None]) -> None
         total = int(response.headers.get("Content-Length", 0)) + (have if resumed else 0)
         received = have if resumed else 0
         with partial.open("ab" if resumed else "wb") as file:
-            for chunk in response.iter_bytes(_CHUNK_BYTES):
+            for chunk in response.iter_raw():
                 file.write(chunk)
                 received += len(chunk)
                 watch(received, total)

@@ -1,0 +1,181 @@
+"""Decisions about artifacts: selection, recipes, order."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gedge_provision.adapters.catalog_file import load_catalog
+from gedge_provision.adapters.go import read_modules
+from gedge_provision.adapters.locations import content_dir
+from gedge_provision.models.catalog import Catalog, GoModule, NeededOn, Source
+from gedge_provision.models.stored import StoredArtifact
+from gedge_provision.planning import artifacts as planning
+from gedge_provision.planning.containerfiles import containerfile
+
+CATALOG = load_catalog()
+MODULES = read_modules(content_dir() / "gobuild", CATALOG.products)
+RECIPES = {a.name: planning.recipe(CATALOG, a, Source.BUILD, MODULES) for a in CATALOG.artifacts}
+
+
+def _tools(go_mod: str) -> set[str]:
+    block = re.search(r"^tool \(\n(.*?)^\)", go_mod, re.MULTILINE | re.DOTALL)
+    lines = block[1].split() if block else re.findall(r"^tool (\S+)$", go_mod, re.MULTILINE)
+    return set(lines)
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG.products))
+def test_a_go_module_pins_the_version_and_the_programs_of_the_catalog(name: str) -> None:
+    product, go_mod = CATALOG.products[name], MODULES[name].go_mod
+    assert re.search(
+        rf"^(require )?\s*{re.escape(product.module)} {re.escape(product.version)}\b", go_mod, re.MULTILINE
+    )
+    packages = {a.build.package for a in CATALOG.artifacts if a.build.product == name and a.build.package}
+    assert packages == _tools(go_mod)
+
+
+def test_the_staging_modules_of_kubernetes_have_its_version() -> None:
+    version = CATALOG.products["kubernetes"].version.replace("v1.", "v0.", 1)
+    replaced = re.findall(r"^\s(k8s\.io/\S+) => (k8s\.io/\S+) (\S+)$", MODULES["kubernetes"].go_mod, re.MULTILINE)
+    assert len(replaced) > 30
+    assert all(source == target and found == version for source, target, found in replaced)
+
+
+def test_every_product_and_base_is_used() -> None:
+    assert {a.build.product for a in CATALOG.artifacts} == set(CATALOG.products)
+    assert {a.image.base for a in CATALOG.artifacts if a.image and a.image.base} == set(CATALOG.bases)
+
+
+def test_select_gives_each_host_what_it_needs_and_no_more() -> None:
+    worker = set(planning.select(CATALOG, {NeededOn.ALL}))
+    control_plane = set(planning.select(CATALOG, {NeededOn.ALL, NeededOn.CONTROL_PLANE}))
+    lab = set(planning.select(CATALOG, {NeededOn.LAB}))
+    assert {"kubelet", "kubeadm", "runc", "bridge", "pause", "kube-proxy", "flannel", "coredns"} <= worker
+    assert control_plane - worker == {
+        "etcd", "etcdctl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl",
+    }  # fmt: skip
+    assert lab == {"agnhost", "echoserver"}
+    assert planning.select(CATALOG, ()) == ()
+
+
+def test_recipes_differ_between_artifacts_and_sources() -> None:
+    assert len(set(RECIPES.values())) == len(RECIPES)
+    kubelet = CATALOG.artifact("kubelet")
+    assert kubelet is not None
+    assert planning.recipe(CATALOG, kubelet, Source.UPSTREAM, MODULES) != RECIPES["kubelet"]
+
+
+@given(st.sampled_from(sorted(MODULES)), st.text(min_size=1))
+def test_a_changed_module_changes_the_recipes_of_its_product_only(product: str, text: str) -> None:
+    changed = MODULES | {product: GoModule(MODULES[product].go_mod, MODULES[product].go_sum + text)}
+    for artifact in CATALOG.artifacts:
+        same = planning.recipe(CATALOG, artifact, Source.BUILD, changed) == RECIPES[artifact.name]
+        assert same == (artifact.build.product != product)
+
+
+@pytest.mark.parametrize(
+    ("path", "changed"),
+    [
+        (("products", "runc", "tags"), {"runc"}),
+        (("products", "crictl", "variables"), {"crictl"}),
+        (("bases", "shell", "packages"), {"agnhost", "echoserver"}),
+    ],
+)
+def test_what_decides_the_content_changes_the_recipe(path: tuple[str, str, str], changed: set[str]) -> None:
+    data = CATALOG.model_dump(mode="json")
+    section, name, key = path
+    data[section][name][key] = {"x.y": "1"} if key == "variables" else ["other"]
+    other = Catalog.model_validate(data)
+    differing = {a.name for a in other.artifacts if planning.recipe(other, a, Source.BUILD, MODULES) != RECIPES[a.name]}
+    assert differing == changed
+
+
+def test_a_purpose_is_not_content_of_a_binary_but_is_a_label_of_an_image() -> None:
+    data = CATALOG.model_dump(mode="json")
+    for entry in data["artifacts"]:
+        entry["purpose"] += "!"
+    other = Catalog.model_validate(data)
+    differing = {a.name for a in other.artifacts if planning.recipe(other, a, Source.BUILD, MODULES) != RECIPES[a.name]}
+    assert differing == {a.name for a in other.artifacts if a.image}
+
+
+def _stored(source: str = "build", recipe: str = "r", toolchain: str = "go1.26.8") -> StoredArtifact:
+    return StoredArtifact("a", "binary", "v1", "0" * 64, 1, content_dir(), "/a", source, recipe, toolchain)
+
+
+@pytest.mark.parametrize(
+    ("stored", "recipes", "toolchain", "wanted"),
+    [
+        (None, {Source.BUILD: "r"}, "go1.26.8", False),
+        (_stored(), {Source.BUILD: "r"}, "go1.26.8", True),
+        (_stored(), {Source.BUILD: "r"}, "go1.26.9", False),
+        (_stored(), {Source.BUILD: "r"}, None, True),
+        (_stored(), {Source.BUILD: "other"}, "go1.26.8", False),
+        (_stored("upstream"), {Source.BUILD: "r"}, "go1.26.8", False),
+        (_stored("upstream"), {Source.BUILD: "x", Source.UPSTREAM: "r"}, "go1.26.8", True),
+    ],
+)
+def test_up_to_date(
+    stored: StoredArtifact | None, recipes: dict[Source, str], toolchain: str | None, wanted: bool
+) -> None:
+    assert planning.up_to_date(stored, recipes, toolchain) is wanted
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"),
+    [
+        ("go1.26.3", True),
+        ("go1.27.0", True),
+        ("go1.26.10", True),
+        ("go1.26.2", False),
+        ("go1.25.9", False),
+        ("go1.27rc1", False),
+        ("devel go1.28-abc", False),
+        ("", False),
+    ],
+)
+def test_acceptable_go(version: str, fits: bool) -> None:
+    assert planning.acceptable_go(version, "1.26.3") is fits
+
+
+def test_required_go_is_the_highest_that_a_module_asks_for() -> None:
+    modules = [GoModule(f"module a\n\ngo {version}\n", "") for version in ("1.26.0", "1.26.10", "1.26.9")]
+    assert planning.required_go(modules) == "1.26.10"
+
+
+def test_kubernetes_knows_its_version_and_cgo_programs_are_static() -> None:
+    kubelet, runc = CATALOG.artifact("kubelet"), CATALOG.artifact("runc")
+    assert kubelet is not None
+    assert runc is not None
+    flags = planning.link_flags(CATALOG, kubelet.build)
+    version = CATALOG.products["kubernetes"].version
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        assert f"-X={package}.gitVersion={version}" in flags
+        assert f"-X={package}.gitMajor=1" in flags
+        assert f"-X={package}.gitMinor={version.split('.')[1]}" in flags
+    assert "-extldflags=-static" in planning.link_flags(CATALOG, runc.build)
+
+
+def test_plan_compiles_a_shared_program_once_and_the_longest_product_first() -> None:
+    names = [artifact.name for artifact in CATALOG.artifacts]
+    plan = planning.plan_build(CATALOG, names, set(names) - {"crictl", "runc"}, MODULES)
+    assert plan.unchanged == ("crictl", "runc")
+    assert next(iter(plan.programs)) == "kubernetes"
+    assert "crictl" not in plan.programs
+    assert sum(str(build.package).endswith("/agnhost") for build in plan.programs["kubernetes"]) == 1
+    assert plan.bases == ("nft-userland", "shell")
+    assert planning.plan_build(CATALOG, names, set(), MODULES).programs == {}
+
+
+def test_containerfile_of_an_image_on_a_base() -> None:
+    artifact = CATALOG.artifact("echoserver")
+    assert artifact is not None
+    assert artifact.image is not None
+    text = containerfile(CATALOG, artifact, artifact.image)
+    assert text.startswith("FROM localhost/gedge-base/shell\nCOPY program /agnhost\n")
+    assert 'LABEL "gedge.provision/stand-in-for"="registry.k8s.io/echoserver:1.10"' in text
+    assert f'LABEL "org.opencontainers.image.version"="{artifact.version}"' in text
+    assert 'ENTRYPOINT ["/agnhost", "netexec", "--http-port=8080"]' in text
