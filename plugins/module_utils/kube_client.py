@@ -18,6 +18,7 @@ from .host_state import read_text
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
+NOT_FOUND = 404
 
 
 class KubeError(Exception):
@@ -49,7 +50,7 @@ class KubeClient:
         try:
             self._call("DELETE", path)
         except KubeError as error:
-            if error.status == 404:
+            if error.status == NOT_FOUND:
                 return False
             raise
         return True

@@ -74,6 +74,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.kube_client import ADMIN_CONF, KubeClient, KubeError
 
+
 def main():
     module = AnsibleModule(
         argument_spec={
