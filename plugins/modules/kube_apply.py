@@ -79,7 +79,9 @@ def changed_by_dry_run(module, apply):
 def kubectl(module, arguments):
     argv = [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "--request-timeout=20s", *arguments]
     for attempt in range(ATTEMPTS):
-        rc, out, err = module.run_command(argv, data=module.params["manifests"])
+        rc, out, err = module.run_command(
+            argv, data=module.params["manifests"], environ_update={"KUBECACHEDIR": "/run/gedge/kubectl"}
+        )
         if rc == 0:
             return items(out)
         # A namespace that the same manifests create does not exist yet for `get`.
