@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 
@@ -14,6 +15,7 @@ __all__ = [
     "close_off",
     "delete_link",
     "delete_namespace",
+    "empty_namespaces",
     "firewall_rules",
     "has_link",
     "namespaces_in",
@@ -99,6 +101,24 @@ def _has_address(namespace: Path, subnet: IPv4Network) -> bool:
     links = json.loads(run(argv, check=False).stdout or "[]")
     addresses = [entry["local"] for link in links for entry in link.get("addr_info", ())]
     return any(IPv4Network(address).subnet_of(subnet) for address in addresses)
+
+
+def empty_namespaces() -> list[Path]:
+    """Return named network namespaces of podman that nothing was ever put in: no process, only a loopback that is down.
+
+    One that a podman command has just made looks the same: ask only while none is under way.
+    """
+    used = set()
+    for link in Path("/proc").glob("[0-9]*/ns/net"):
+        with suppress(OSError):
+            used.add(link.stat().st_ino)
+    return [path for path in sorted(_NAMESPACES.glob("netns-*")) if path.stat().st_ino not in used and _is_bare(path)]
+
+
+def _is_bare(namespace: Path) -> bool:
+    done = run(["nsenter", f"--net={namespace}", "ip", "-json", "link"], check=False)
+    links = json.loads(done.stdout or "[]")
+    return [link["ifname"] for link in links] == ["lo"] and "UP" not in links[0]["flags"]
 
 
 def delete_namespace(path: Path) -> None:

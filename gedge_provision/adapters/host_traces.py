@@ -22,6 +22,7 @@ __all__ = [
     "missing_programs",
     "mounts_under",
     "podman_calls",
+    "podman_is_busy",
     "processes_in",
     "processes_naming",
     "remember_host",
@@ -88,6 +89,11 @@ def podman_calls(word: str) -> list[int]:
     """Return podman commands under way with an argument that begins so; not their monitors, nor shells in nodes."""
     found = processes_naming(word).items()
     return [pid for pid, argv in found if Path(argv[0]).name == "podman" and "exec" not in argv]
+
+
+def podman_is_busy() -> bool:
+    """Tell whether a podman command is under way on this host, ours or not."""
+    return any(Path(argv[0]).name == "podman" for _, argv in _processes())
 
 
 def _processes() -> list[tuple[int, list[str]]]:

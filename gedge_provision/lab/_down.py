@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import IPv4Network
+from pathlib import Path
 
 from gedge_provision.adapters import base_image, host_network, host_traces, lab_files
 from gedge_provision.adapters.locations import state_dir
@@ -58,7 +59,7 @@ def tear_down(lab: str, reporter: Reporter) -> None:
         host_traces.unmount(_stray_mounts(podman))
         reporter.update(step, "network")
         podman.remove_network(network_name(lab))
-        for namespace in host_network.namespaces_in(subnet) if subnet else ():
+        for namespace in _namespaces(subnet):
             host_network.delete_namespace(namespace)
         host_network.delete_link(bridge_name(lab))
         host_network.open_up(network_name(lab))
@@ -109,6 +110,17 @@ def _stray_mounts(podman: Podman) -> list[str]:
     return mounts if not podman.containers() else []
 
 
+def _namespaces(subnet: IPv4Network | None) -> list[Path]:
+    """Return network namespaces of a lab, and empty ones that a killed podman never gave to anyone.
+
+    A podman at work has such an empty one for a moment, so none may be at work before and after the look.
+    """
+    ours = host_network.namespaces_in(subnet) if subnet else []
+    busy = host_traces.podman_is_busy()
+    empty = [] if busy else host_network.empty_namespaces()
+    return ours if busy or host_traces.podman_is_busy() else ours + empty
+
+
 def _wait_for_calls(lab: str, reporter: Reporter, step: str) -> None:
     """Let podman commands end that a killed run left under way: cut off half-way they would leave more."""
     end = time.monotonic() + _PATIENCE_S
@@ -138,7 +150,7 @@ def leftovers(lab: str, subnet: IPv4Network | None = None) -> list[str]:
     found += [f"interface {bridge_name(lab)}"] * host_network.has_link(bridge_name(lab))
     words = [name, bridge_name(lab), *([str(subnet)] if subnet else [])]
     found += [f"firewall: {rule}" for rule in host_network.firewall_rules(*words)]
-    found += [f"network namespace {path}" for path in (host_network.namespaces_in(subnet) if subnet else ())]
+    found += [f"network namespace {path}" for path in _namespaces(subnet)]
     processes = host_traces.processes_in(name) + list(host_traces.processes_naming(container_prefix(lab)))
     found += [f"process {pid}" for pid in sorted(set(processes))]
     found += [f"cgroup {path}" for path in host_traces.cgroups(name)]

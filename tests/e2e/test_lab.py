@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gedge_provision import lab
+from gedge_provision.adapters.host_traces import remember_host, restore_host
 from gedge_provision.models.errors import GedgeError
 
 pytestmark = pytest.mark.e2e
@@ -156,3 +157,17 @@ def test_wrong_input_changes_nothing(name: str, tmp_path: Path) -> None:
     assert "on interface lo" in gedge("lab", "up", str(site), code=2)
     assert "no lab" in gedge("lab", "shell", "n1", "--lab", name, code=2)
     assert lab.leftovers(name) == []
+
+
+def test_host_settings_are_set_back(tmp_path: Path) -> None:
+    setting = Path("/proc/sys/fs/inotify/max_user_instances")
+    record, before = tmp_path / "host.json", setting.read_text()
+    remember_host(record)
+    try:
+        setting.write_text(str(int(before) + 1))
+        remember_host(record)  # by a second lab: must not record what the first has changed
+        restore_host(record)
+        assert setting.read_text() == before
+        assert not record.exists()
+    finally:
+        setting.write_text(before)
