@@ -151,9 +151,8 @@ def test_an_image_is_pulled_by_its_digest(tmp_path: Path, monkeypatch: pytest.Mo
             # A registry that sends something else under this digest; a new storage, as buildah keeps what it has.
             manifest = tmp_path / "layout" / "blobs" / "sha256" / digest
             manifest.write_bytes(manifest.read_bytes() + b"\n")
-            with image_tool(tmp_path / "storage") as tool:
-                with pytest.raises(CommandError):
-                    tool.pull(f"{place}/demo:1", digest, "example.org/demo:1")
+            with image_tool(tmp_path / "storage") as tool, pytest.raises(CommandError):
+                tool.pull(f"{place}/demo:1", digest, "example.org/demo:1")
         finally:
             server.shutdown()
             thread.join()

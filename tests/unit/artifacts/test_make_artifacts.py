@@ -87,6 +87,24 @@ def test_build_then_nothing_to_do(workshop: Workshop) -> None:
     assert not workshop.store.work.exists() or list(workshop.store.work.iterdir()) == []
 
 
+def test_force_builds_again_and_gives_the_same_bytes(workshop: Workshop) -> None:
+    workshop.build()
+    before = workshop.store.entries()
+    assert workshop.build(names=["hello"], force=True).made == ("hello",)
+    assert workshop.store.entries() == before
+
+
+def test_what_left_the_catalog_leaves_the_store(workshop: Workshop) -> None:
+    workshop.build()
+    smaller = catalog()
+    smaller = smaller.model_copy(update={"artifacts": smaller.artifacts[:1]})
+    assert workshop.build(smaller, names=["hello"]).unchanged == ("hello",)
+    gone = workshop.store.entries()["other"].path
+    assert workshop.build(smaller).unchanged == ("hello",)
+    assert set(workshop.store.entries()) == {"hello"}
+    assert not gone.exists()
+
+
 def test_only_the_named_are_built(workshop: Workshop) -> None:
     assert workshop.build(names=["other"]).made == ("other",)
     assert set(workshop.store.entries()) == {"other"}
