@@ -96,7 +96,7 @@ def unpack_store(file: Path, store: Store, watch: Callable[[str], None]) -> tupl
 
     Raises:
         UsageError: it is no archive of ours, or damaged; the store is as it was.
-        GedgeError: the store cannot be written.
+        OSError: the store cannot be written; the lock turns it into a GedgeError.
     """
     place = str(file)
     staging = store.work / "unpack"
@@ -114,12 +114,6 @@ def unpack_store(file: Path, store: Store, watch: Callable[[str], None]) -> tupl
         return tuple(store.put(staging / artifact.name, artifact) for artifact in wanted)
     except tarfile.TarError as error:
         raise UsageError(f"the archive is damaged: {error}", place=place, remedy="copy or pack it again") from error
-    except OSError as error:
-        raise GedgeError(
-            f"the archive cannot be unpacked: {error.strerror or error}",
-            place=str(store.root),
-            remedy="free space or permissions, then run the same command again",
-        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -173,11 +173,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             file = (self.root / "lock").open("a+", encoding="utf-8")
         except OSError as error:
-            raise GedgeError(
-                f"the artifact store cannot be written: {error.strerror}",
-                place=str(self.root),
-                remedy="free space or permissions, or choose another place with GEDGE_CACHE_DIR",
-            ) from error
+            raise self._unwritable(error) from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -191,8 +187,18 @@ class Store:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
-            self.work.mkdir(exist_ok=True)
-            yield
+            try:
+                self.work.mkdir(exist_ok=True)
+                yield
+            except OSError as error:
+                raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> GedgeError:
+        return GedgeError(
+            f"the artifact store cannot be written: {error.strerror or error}",
+            place=str(error.filename or self.root),
+            remedy="free space or permissions, or choose another place with GEDGE_CACHE_DIR",
+        )
 
     def _write_index(self, entries: Mapping[str, StoredArtifact]) -> None:
         document = {

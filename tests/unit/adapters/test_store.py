@@ -125,3 +125,12 @@ def test_a_store_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(GedgeError, match="cannot be written"), Store(tmp_path / "file").locked():
         pass
+
+
+def test_trouble_while_writing_is_an_error_with_a_place(store: Store) -> None:
+    store.root.mkdir()
+    (store.root / "blobs").write_text("no folder")
+    with pytest.raises(GedgeError, match="cannot be written") as caught, store.locked():
+        put(store, "kubelet", b"program")
+    assert caught.value.place.startswith(str(store.root))
+    assert store.entries() == {}

@@ -87,6 +87,24 @@ def test_build_then_nothing_to_do(workshop: Workshop) -> None:
     assert not workshop.store.work.exists() or list(workshop.store.work.iterdir()) == []
 
 
+def test_force_builds_again_and_gives_the_same_bytes(workshop: Workshop) -> None:
+    workshop.build()
+    before = workshop.store.entries()
+    assert workshop.build(names=["hello"], force=True).made == ("hello",)
+    assert workshop.store.entries() == before
+
+
+def test_what_left_the_catalog_leaves_the_store(workshop: Workshop) -> None:
+    workshop.build()
+    smaller = catalog()
+    smaller = smaller.model_copy(update={"artifacts": smaller.artifacts[:1]})
+    assert workshop.build(smaller, names=["hello"]).unchanged == ("hello",)
+    gone = workshop.store.entries()["other"].path
+    assert workshop.build(smaller).unchanged == ("hello",)
+    assert set(workshop.store.entries()) == {"hello"}
+    assert not gone.exists()
+
+
 def test_only_the_named_are_built(workshop: Workshop) -> None:
     assert workshop.build(names=["other"]).made == ("other",)
     assert set(workshop.store.entries()) == {"other"}
@@ -168,12 +186,12 @@ def test_an_interrupt_ends_the_compilers_and_the_next_build_completes(workshop: 
     argv = [sys.executable, "-c", code, str(workshop.root), str(Path(__file__).parent)]
     with subprocess.Popen(argv, env=environment, stderr=subprocess.PIPE, text=True) as process:
         pid = workshop.root / "pid"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not pid.exists() or not pid.read_text():
             assert time.monotonic() < deadline, "the compiler was not started"
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=120)
     assert "KeyboardInterrupt" in stderr
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gedge_provision.adapters.catalog_file import load_catalog
@@ -68,6 +68,7 @@ def test_recipes_differ_between_artifacts_and_sources() -> None:
     assert planning.recipe(CATALOG, kubelet, Source.UPSTREAM, MODULES) != RECIPES["kubelet"]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(MODULES)), st.text(min_size=1))
 def test_a_changed_module_changes_the_recipes_of_its_product_only(product: str, text: str) -> None:
     changed = MODULES | {product: GoModule(MODULES[product].go_mod, MODULES[product].go_sum + text)}
