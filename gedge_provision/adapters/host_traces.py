@@ -18,6 +18,7 @@ __all__ = [
     "cgroups",
     "host_facts",
     "kill",
+    "make_room",
     "memory_of",
     "missing_programs",
     "mounts_under",
@@ -33,7 +34,7 @@ __all__ = [
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _CAP_SYS_RESOURCE = 24
-# Not namespaced, and set by netavark (the first), by kubelet and by kube-proxy.
+# Not namespaced, and set by netavark (the first), by kubelet, by kube-proxy and by `make_room`.
 _SETTINGS = (
     "net/ipv4/ip_forward",
     "vm/overcommit_memory",
@@ -46,6 +47,9 @@ _SETTINGS = (
     "fs/inotify/max_user_instances",
     "fs/inotify/max_user_watches",
 )
+# Counted for all nodes together, since all are root: with the kernel's default of 128 instances, systemd in the third
+# or fourth busy node gets none and its units fail.
+_ROOM = {"fs/inotify/max_user_instances": 8192, "fs/inotify/max_user_watches": 1048576}
 _NETNS = "/run/netns"
 
 
@@ -170,6 +174,15 @@ def remember_host(record: Path) -> None:
             values[name] = Path("/proc/sys", name).read_text().strip()
     mounted = _NETNS in mounts_under(Path(_NETNS))
     write_atomically(record, json.dumps({"settings": values, "netns_mounted": mounted}, indent=2))
+
+
+def make_room() -> None:
+    """Raise limits of the host that all nodes share, where they are lower than a lab needs."""
+    for name, wanted in _ROOM.items():
+        path = Path("/proc/sys", name)
+        with suppress(OSError):
+            if int(path.read_text()) < wanted:
+                path.write_text(str(wanted))
 
 
 def restore_host(record: Path) -> None:

@@ -87,6 +87,7 @@ def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
     settings = podman_configuration(host_traces.host_facts())
     fresh = _check_network(spec, podman)
     host_traces.remember_host(state_dir() / "labs" / "host.json")
+    host_traces.make_room()
     podman.configure(settings)
     image = ensure_image(spec.base, podman, reporter)
     if fresh:

@@ -113,7 +113,7 @@ def test_other_size_and_other_labs(name: str) -> None:
     assert lab.leftovers(neighbour) == []
 
 
-@pytest.mark.parametrize("after_s", [0.6, 1.3, 2.0, 2.7])
+@pytest.mark.parametrize("after_s", [0.6, 1.2, 1.7, 2.2])
 def test_interrupt_leaves_nothing(name: str, after_s: float) -> None:
     with subprocess.Popen([*UP, name], start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as up:
         time.sleep(after_s)
@@ -125,7 +125,7 @@ def test_interrupt_leaves_nothing(name: str, after_s: float) -> None:
     assert lab.leftovers(name) == [], output
 
 
-@pytest.mark.parametrize("after_s", [0.6, 1.3, 2.0, 2.7])
+@pytest.mark.parametrize("after_s", [0.6, 1.2, 1.7, 2.2])
 def test_down_after_kill_leaves_nothing(name: str, after_s: float) -> None:
     with subprocess.Popen(
         [*UP, name], start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
