@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,14 @@ def answers(url: str) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _clean(lab: LabCluster) -> None:
+def _clean(lab: LabCluster) -> Iterator[None]:
+    """Begin and end without services."""
+    _delete_all(lab)
+    yield
+    _delete_all(lab)
+
+
+def _delete_all(lab: LabCluster) -> None:
     listed = gedge(lab, "list", "-o", "json")
     assert listed.returncode == 0, listed.stderr
     for line in json.loads(listed.stdout):
