@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from gedge_provision.models.cluster import CONTROLLER_KINDS, EVENT, NODE, POD, Kind, Manifest
 from gedge_provision.models.errors import GedgeError, UsageError
@@ -247,8 +248,8 @@ def connect(kubeconfig: Path) -> Iterator[Kube]:
 
 def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
     root = f"/apis/{kind.api_version}" if "/" in kind.api_version else f"/api/{kind.api_version}"
-    scope = f"/namespaces/{namespace}" if kind.namespaced and namespace else ""
-    return f"{root}{scope}/{kind.plural}" + (f"/{name}" if name else "")
+    scope = f"/namespaces/{quote(namespace, safe='')}" if kind.namespaced and namespace else ""
+    return f"{root}{scope}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")
 
 
 def _cause(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +10,24 @@ import typer
 
 from gedge_provision import provisioning
 
-__all__ = ["KubeconfigOption", "NamespaceOption", "chosen_kubeconfig"]
+__all__ = ["KubeconfigOption", "NamespaceOption", "checked_name", "chosen_kubeconfig"]
+
+
+def checked_name(name: str) -> str:
+    """Return a name of an object if it can be one.
+
+    Raises:
+        BadParameter: it has other characters than lower-case letters, digits and '-', or more than 63.
+    """
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+        raise typer.BadParameter(f"{name!r} is no name: use lower-case letters, digits and '-'")
+    return name
+
 
 KubeconfigOption = Annotated[
     Path | None, typer.Option("--kubeconfig", help="Kubeconfig of the cluster, instead of a site file.")
 ]
-NamespaceOption = Annotated[str, typer.Option("--namespace", "-n", help="Kubernetes namespace.")]
+NamespaceOption = Annotated[str, typer.Option("--namespace", "-n", callback=checked_name, help="Kubernetes namespace.")]
 
 
 def chosen_kubeconfig(site: Path, kubeconfig: Path | None) -> Path:

@@ -23,7 +23,11 @@ from gedge_provision.models.progress import Outcome, Reporter
 
 __all__ = ["Output", "OutputOption", "console", "errors", "print_json", "progress", "show_error"]
 
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+# A pipe has no width: tables keep one line per row there, for grep and awk.
+_PIPE_WIDTH = 1000
+console = Console(
+    highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else _PIPE_WIDTH
+)
 errors = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 _SIGNS: dict[Outcome, tuple[str, str]] = {

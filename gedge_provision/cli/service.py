@@ -12,7 +12,7 @@ from rich.table import Table
 
 from gedge_provision import services
 from gedge_provision.cli import _ui
-from gedge_provision.cli._cluster import KubeconfigOption, NamespaceOption, chosen_kubeconfig
+from gedge_provision.cli._cluster import KubeconfigOption, NamespaceOption, checked_name, chosen_kubeconfig
 from gedge_provision.cli._ui import Output, OutputOption
 from gedge_provision.cli.site import SiteOption
 from gedge_provision.planning.manifests import render as render_service
@@ -24,7 +24,9 @@ app = typer.Typer(name="service", help="Deploy services and see how they do.", n
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="Service document, YAML or JSON.", show_default=False)
 ]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The service's name.", show_default=False)]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", callback=checked_name, help="The service's name.", show_default=False)
+]
 PlainOption = Annotated[
     bool,
     typer.Option("--without-acceleration", help="Drop every acceleration block: no devices, no CPUs of its own."),

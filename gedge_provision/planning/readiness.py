@@ -162,9 +162,10 @@ def _container_trouble(pod: PodState, container: ContainerStatus, events: Sequen
         return Trouble(f"{where}: {reason}: {waiting.message}", "mend what the message names, then apply again")
     ended = terminated or container.last_state.terminated
     if ended and (terminated or reason == "CrashLoopBackOff" or container.restart_count):
-        memory = "; it used more memory than its limit" * (ended.reason == "OOMKilled")
+        why = "it used more memory than its limit" if ended.reason == "OOMKilled" else ended.message.strip()
         return Trouble(
-            f"{where}: ended with {ended.exit_code} ({ended.reason}{memory}), {container.restart_count} restarts",
+            f"{where}: ended with {ended.exit_code} ({ended.reason}), {container.restart_count} restarts"
+            + f": {why}" * bool(why),
             "a service must keep running: see its last words, mend command, args, env or limits, then apply again",
             final=container.restart_count >= _RESTARTS_ENOUGH,
             crashed=(pod.name, container.name),

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,18 @@ def answers(url: str) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _clean(lab: LabCluster) -> None:
-    for name in ("app2", "app2-pinned"):
-        done = gedge(lab, "delete", name)
+def _clean(lab: LabCluster) -> Iterator[None]:
+    """Begin and end without services."""
+    _delete_all(lab)
+    yield
+    _delete_all(lab)
+
+
+def _delete_all(lab: LabCluster) -> None:
+    listed = gedge(lab, "list", "-o", "json")
+    assert listed.returncode == 0, listed.stderr
+    for line in json.loads(listed.stdout):
+        done = gedge(lab, "delete", line["name"])
         assert done.returncode == 0, done.stderr
 
 
@@ -116,7 +126,7 @@ def test_the_pinned_example_is_guaranteed(lab: LabCluster) -> None:
 def test_what_keeps_it_is_named(lab: LabCluster, tmp_path: Path, change: tuple[str, str], reason: str) -> None:
     broken = tmp_path / "broken.yaml"
     broken.write_text(SAMPLE.read_text(encoding="utf-8").replace(*change), encoding="utf-8")
-    done = gedge(lab, "apply", broken, "--without-acceleration", "--timeout", "60")
+    done = gedge(lab, "apply", broken, "--without-acceleration", "--timeout", "20")
     assert done.returncode == 1, done.stdout
     assert reason in done.stderr
     mended = gedge(lab, "apply", SAMPLE, "--without-acceleration")

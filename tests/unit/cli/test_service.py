@@ -65,6 +65,14 @@ def test_a_cluster_that_is_not_there_yet_is_wrong_input(
     assert f"{tmp_path}/sites/lab/kubeconfig: no such kubeconfig" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("argv", [("status", "a/../b"), ("delete", ""), ("delete", "a,b"), ("list", "-n", "No_Name")])
+def test_names_that_cannot_be_are_wrong_input(
+    argv: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gedge(monkeypatch, "service", *argv) == 2
+    assert "is no name" in capsys.readouterr().err
+
+
 def test_schema_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert gedge(monkeypatch, "schema", "service") == 0
     assert json.loads(capsys.readouterr().out)["title"] == "ServiceFile"

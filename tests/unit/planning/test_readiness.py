@@ -35,6 +35,13 @@ def snapshot(data: dict[str, Any]) -> Snapshot:
     [
         ("unschedulable", "has no node: 0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insuff", False),
         ("quota", "the cluster refuses its pods: pods", True),
+        ("img", "container img: image k8s.gcr.io/none:1: ImagePullBackOff", False),
+        ("name", "container name: image Bad//Name:1: InvalidImageName", True),
+        ("crash", "container crash: ended with 1 (Error), 2 restarts", False),
+        ("nocmd", 'exec: "/no/such": stat /no/such: no such file or directory', False),
+        ("oom", "ended with 137 (OOMKilled), 3 restarts: it used more memory than its limit", True),
+        ("probe", "runs but is not ready: Readiness probe failed: dial tcp", False),
+        ("refused", "the kubelet of gedgew01 refuses pod refused-5d48b9c684-", True),
     ],
 )
 def test_recorded_troubles_are_named(name: str, said: str, *, final: bool) -> None:
@@ -44,6 +51,34 @@ def test_recorded_troubles_are_named(name: str, said: str, *, final: bool) -> No
     assert said in readiness.trouble.message
     assert readiness.trouble.remedy
     assert readiness.trouble.final is final
+
+
+def test_a_running_service_is_ready() -> None:
+    assert judge(recorded("ready")) == Readiness(ready=True, detail="1/1 ready")
+
+
+@pytest.mark.parametrize("name", ["crash", "nocmd", "oom"])
+def test_a_crash_names_whose_last_words_to_read(name: str) -> None:
+    data = recorded(name)
+    trouble = judge(data).trouble
+    assert trouble is not None
+    assert trouble.crashed == (data["pods"][0]["metadata"]["name"], name)
+
+
+def test_a_pod_that_has_just_started_is_no_trouble() -> None:
+    data = recorded("probe")
+    data["events"] = []
+    readiness = judge(data)
+    assert readiness.trouble is None
+    assert readiness.detail.endswith("waits for its port to answer")
+
+
+def test_two_refusals_are_no_verdict_yet() -> None:
+    data = recorded("refused")
+    data["pods"] = [pod for pod in data["pods"] if pod["status"]["phase"] == "Failed"][:2]
+    trouble = judge(data).trouble
+    assert trouble is not None
+    assert not trouble.final
 
 
 def test_a_change_that_the_controller_has_not_seen_is_not_ready() -> None:

@@ -23,7 +23,7 @@ from gedge_provision.adapters.kube import (
 from gedge_provision.models.cluster import DEPLOYMENT, NODE
 from gedge_provision.models.errors import UsageError
 
-ANSWERS = Path(__file__).parents[1] / "fixtures" / "services" / "answers"
+ANSWERS = Path(__file__).parents[2] / "fixtures" / "services" / "answers"
 
 
 class Handler(BaseHTTPRequestHandler):
