@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="no Go on PAT
 MODULE = "example.org/demo"
 
 
-def catalog(**changes: Any) -> Catalog:  # noqa: ANN401 - parts of a document
+def catalog(**changes: Any) -> Catalog:
     entries = [
         {
             "name": name,
@@ -65,7 +65,7 @@ class Workshop:
         (self.gobuild / "demo" / "go.mod").write_text(f"module {MODULE}\n\ngo 1.21\n")
         (self.gobuild / "demo" / "go.sum").write_text("")
 
-    def build(self, wanted: Catalog | None = None, **options: Any) -> BuildReport:  # noqa: ANN401 - passed on
+    def build(self, wanted: Catalog | None = None, **options: Any) -> BuildReport:
         return build(wanted or catalog(), self.store, self.root, SilentReporter(), gobuild=self.gobuild, **options)
 
     def output(self, name: str) -> str:
