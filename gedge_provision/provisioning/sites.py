@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gedge_provision.adapters.files import read_document
+from gedge_provision.adapters.lab_files import lab_folder
 from gedge_provision.adapters.locations import content_dir, state_dir
 from gedge_provision.models.documents import validate
 from gedge_provision.models.site import Site
@@ -20,7 +21,16 @@ def load_site(path: Path) -> Site:
         DocumentError: with every finding (file:line, field, remedy).
         UsageError: the file cannot be read.
     """
-    return validate(read_document(path), Site, check_site)
+    site = validate(read_document(path), Site, check_site)
+    return site if site.lab is None else _with_lab_keys(site)
+
+
+def _with_lab_keys(site: Site) -> Site:
+    """Fill in where `gedge lab up` keeps the keys of a lab, unless the site file says it."""
+    folder = lab_folder(site.name)
+    keys = {"private_key": str(folder / "id_ed25519"), "known_hosts": str(folder / "known_hosts")}
+    missing = {name: value for name, value in keys.items() if getattr(site.ssh, name) is None}
+    return site.model_copy(update={"ssh": site.ssh.model_copy(update=missing)})
 
 
 def kubeconfig_path(site: Site) -> Path:

@@ -21,6 +21,11 @@ options:
     type: list
     elements: path
     default: []
+  empty_folders:
+    description: Folders that other programs may use too, removed only when nothing is left in them; inner ones first.
+    type: list
+    elements: path
+    default: []
 attributes:
   check_mode:
     support: full
@@ -78,6 +83,7 @@ def main():
                 "default": ["kubelet.service", "containerd.service"],
             },
             "paths": {"type": "list", "elements": "path", "default": []},
+            "empty_folders": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
@@ -289,6 +295,9 @@ class Reset:
                     remove(path)
             except OSError as error:
                 self.failures.append("%s (%s)" % (path, error.strerror))
+        for folder in self.module.params["empty_folders"]:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
         if self.actions:
             self.module.run_command(["systemctl", "daemon-reload"])
             self.module.run_command(["systemctl", "reset-failed"])
