@@ -95,6 +95,20 @@ class LabCluster:
         assert done.returncode == code, done.stdout + done.stderr
         return done
 
+    def lab_verb(self, verb: str, *words: str) -> None:
+        """Run a verb of `gedge lab` on a node of this lab."""
+        done = run_gedge("lab", verb, *words, "--lab", self.name)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start_apply(self) -> subprocess.Popen[bytes]:
+        """Start `gedge apply` and leave it running."""
+        return subprocess.Popen(
+            [str(BIN / "gedge"), "apply", "--site", str(self.site_path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def apply(self) -> dict[str, Any]:
         """Apply the site and return the run's result."""
         result: dict[str, Any] = json.loads(self.gedge("apply", "--output", "json").stdout)

@@ -1,0 +1,77 @@
+"""Three control-plane nodes behind a virtual address: one is lost, the cluster goes on, the node comes back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import LabCluster
+
+pytestmark = pytest.mark.e2e
+
+FIRST, SECOND = "gedgem01", "gedgem02"
+
+
+def eventually(what: str, check: Callable[[], bool], seconds: float) -> float:
+    """Wait until a check holds, and return how long it took."""
+    began = time.monotonic()
+    while True:
+        try:
+            if check():
+                return time.monotonic() - began
+        except (AssertionError, subprocess.TimeoutExpired):
+            pass
+        assert time.monotonic() - began < seconds, f"{what}: not within {seconds:g} s"
+        time.sleep(1)
+
+
+def ready(lab: LabCluster, host: str, node: str) -> bool:
+    state = lab.kubectl(
+        "get", "node", node, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}", host=host
+    )
+    return state.strip() == "True"
+
+
+def test_the_loss_of_the_first_node(balanced_lab: LabCluster) -> None:
+    lab = balanced_lab
+    server = next(line for line in lab.kubeconfig.read_text().splitlines() if "server:" in line).split()[1]
+    through_the_address = [f"--server={server}", "--request-timeout=5s"]
+    assert lab.apply()["changed"] == {}
+    lab.lab_verb("stop", FIRST, "--kill")
+    try:
+        eventually(
+            "the API answers at the virtual address",
+            lambda: lab.kubectl(*through_the_address, "get", "--raw", "/readyz", host=SECOND).strip() == "ok",
+            60,
+        )
+        eventually("the lost node is seen", lambda: not ready(lab, SECOND, FIRST), 90)
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "after"},
+            "spec": {
+                "terminationGracePeriodSeconds": 0,
+                "containers": [
+                    {"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.63.0", "args": ["pause"]}
+                ],
+            },
+        }
+        eventually(
+            "a new pod is accepted",
+            lambda: "after" in lab.kubectl("apply", "-f", "-", stdin=json.dumps(manifest), host=SECOND),
+            30,
+        )
+        lab.kubectl("wait", "--for=condition=Ready", "pod/after", "--timeout=60s", host=SECOND)
+        lab.kubectl("delete", "pod", "after", "--grace-period=1", host=SECOND)
+    finally:
+        lab.lab_verb("start", FIRST)
+    eventually("the node comes back", lambda: ready(lab, SECOND, FIRST), 90)
+    eventually("its own API server answers", lambda: ready(lab, FIRST, FIRST), 60)
+    assert lab.apply()["changed"] == {}
