@@ -55,11 +55,14 @@ def node_arguments(  # noqa: PLR0913 - each is an independent fact
         volumes.append("/lib/modules:/lib/modules:ro")
     return [
         *("run", "--detach", "--name", container_name(spec.name, node.name), "--hostname", node.name),
-        *("--privileged", "--systemd=always", "--cgroupns=private", f"--cgroup-parent=/{network_name(spec.name)}"),
+        *("--privileged", "--cgroupns=private", f"--cgroup-parent=/{network_name(spec.name)}"),
+        # What podman's --systemd would set, but for one thing: on cgroup v1 that mounts the host's whole systemd
+        # hierarchy into every node, and the nodes' systemds then take away one another's groups.
+        *("--systemd=false", "--env", "container=podman", "--stop-signal", "SIGRTMIN+3"),
         *("--network", network_name(spec.name), "--ip", str(node.address)),
         # Nobody answers there, so that looking up a name fails at once instead of after a time-out.
         *("--dns", str(spec.gateway), "--env", f"GEDGE_LAB_GATEWAY={spec.gateway}"),
-        *("--tmpfs", "/run", "--tmpfs", "/tmp", "--log-opt", "max-size=1mb"),  # noqa: S108 - the node's own
+        *("--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp", "--log-opt", "max-size=1mb"),  # noqa: S108 - the node's own
         *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
         *(word for volume in volumes for word in ("--volume", volume)),
         *(image, "/sbin/init"),
