@@ -51,7 +51,7 @@ def test_the_loss_of_the_first_node(balanced_lab: LabCluster) -> None:
             lambda: lab.kubectl(*through_the_address, "get", "--raw", "/readyz", host=SECOND).strip() == "ok",
             60,
         )
-        eventually("the lost node is seen", lambda: not ready(lab, SECOND, FIRST), 90)
+        eventually("the lost node is seen", lambda: not ready(lab, SECOND, FIRST), 150)
         manifest = {
             "apiVersion": "v1",
             "kind": "Pod",
