@@ -14,7 +14,7 @@ ip -br link | awk '{print "link", $1}' | cut -d@ -f1 | sort
 ip -4 route | sed 's/^/route /'
 nft list ruleset
 cut -d' ' -f2 /proc/mounts | grep -v '^/run/user\|^/run/credentials\|^/tmp' | sed 's/^/mount /' | sort
-ps -eo comm= | grep -v 'sshd\|ps\|sh\|systemd\|sd-pam\|sftp\|find\|sort\|grep\|awk\|cut\|sed\|agetty\|python\|sleep' | sed 's/^/process /' | sort
+ps -eo comm= | grep -v 'sshd\|ps\|sh\|systemd\|sd-pam\|sftp\|find\|sort\|grep\|awk\|cut\|sed\|agetty\|python' | sed 's/^/process /' | sort
 for name in net.ipv4.ip_forward net.ipv4.ip_local_port_range net.core.somaxconn; do
   echo "sysctl $name $(sysctl -n "$name")"
 done

@@ -44,7 +44,8 @@ def test_sandboxes_are_made_from_the_other_image(node: Node) -> None:
 
 def test_containerd_asks_the_mirror_first(host: Host, node: Node) -> None:
     """A real listener takes the mirror's place and tells what it was asked for; it has no image to give."""
-    ask = f"timeout 20 python3 -c '{MIRROR}' > /run/mirror.asked & sleep 1; crictl pull docker.io/edge/none:7; kill $!"
+    pull = "timeout 5 crictl pull docker.io/edge/none:7"
+    ask = f"timeout 20 python3 -c '{MIRROR}' > /run/mirror.asked & sleep 1; {pull}; kill $!"
     try:
         host.run(ask)
         assert "/v2/edge/none/manifests/7?ns=docker.io" in node.tell("cat /run/mirror.asked")
