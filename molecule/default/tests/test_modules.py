@@ -32,10 +32,12 @@ class Step:
     arguments: Mapping[str, Any]
     changes: bool
     shows: str
-    beforehand: str = "true"  # what a person did to the host
+    beforehand: str = ""  # what a person did to the host
 
 
-def play(tasks: Sequence[Mapping[str, Any]], folder: Path) -> list[dict[str, Any]]:
+def play(
+    tasks: Sequence[Mapping[str, Any]], folder: Path, first: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
     """Run tasks on the control-plane node in one play and return their results; failures are results too."""
     results = folder / "results.json"
     numbered = [{**task, "register": f"result{n}", "ignore_errors": True} for n, task in enumerate(tasks)]
@@ -45,7 +47,7 @@ def play(tasks: Sequence[Mapping[str, Any]], folder: Path) -> list[dict[str, Any
         "delegate_to": "localhost",
     }
     playbook = folder / "play.yml"
-    book = [{"hosts": "first", "gather_facts": False, "tasks": [*numbered, report]}]
+    book = [{"hosts": "first", "gather_facts": False, "tasks": [*first, *numbered, report]}]
     playbook.write_text(json.dumps(book), encoding="utf-8")
     done = subprocess.run(
         ["ansible-playbook", "-i", os.environ["GEDGE_MOLECULE_INVENTORY"], playbook],
@@ -61,25 +63,24 @@ def play(tasks: Sequence[Mapping[str, Any]], folder: Path) -> list[dict[str, Any
 def walk(module: str, probe: str, steps: Sequence[Step], folder: Path) -> None:
     """Take a module through its steps; the probe (a shell command) tells what the host shows."""
     look = {"ansible.builtin.shell": {"cmd": probe}, "changed_when": False}
-    tasks: list[Mapping[str, Any]] = []
+    tasks: list[Mapping[str, Any]] = [look]
     for step in steps:
         call = {module: dict(step.arguments)}
-        tasks += [
-            {"ansible.builtin.shell": {"cmd": step.beforehand}},
-            look,
-            {**call, "check_mode": True},
-            look,
-            call,
-            look,
-        ]
-    results = play(tasks, folder)
-    for number, step in enumerate(steps):
-        _, before, checked, after_check, ran, after = results[6 * number : 6 * number + 6]
+        by_hand = [{"ansible.builtin.shell": {"cmd": step.beforehand}}, look] if step.beforehand else []
+        tasks += [*by_hand, {**call, "check_mode": True}, look, call, look]
+    results = iter(play(tasks, folder))
+    before = next(results)["stdout"]
+    for step in steps:
+        if step.beforehand:
+            assert not next(results)["failed"], step.beforehand
+            before = next(results)["stdout"]
+        checked, after_check, ran, after = (next(results) for _ in range(4))
         for result in (checked, ran):
             assert not result.get("failed"), (step.name, result)
             assert result["changed"] is step.changes, (step.name, result)
-        assert after_check["stdout"] == before["stdout"], f"{step.name}: check mode changed the host"
+        assert after_check["stdout"] == before, f"{step.name}: check mode changed the host"
         assert after["stdout"] == step.shows, step.name
+        before = after["stdout"]
 
 
 def test_managed_files(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_managed_files_keep_their_units_running(host: Host, tmp_path: Path) -> N
 
     pid = f"$(systemctl show --property=MainPID --value {unit})"
     show = f"tr '\\0' ' ' < /proc/{pid}/cmdline; systemctl is-enabled {unit} 2>/dev/null || true"
-    first, second = "/usr/bin/sleep 7001 \nenabled", "/usr/bin/sleep 7002 \nenabled"
+    first, second = "/usr/bin/sleep 7001 enabled", "/usr/bin/sleep 7002 enabled"
     steps = [
         Step("create", sleeping(7001), changes=True, shows=first),
         Step("re-create", sleeping(7001), changes=False, shows=first),
@@ -260,8 +261,9 @@ def test_refusals_on_a_running_cluster(tmp_path: Path) -> None:
 def test_a_changed_kubelet_setting_waits_for_consent(cluster: Cluster, tmp_path: Path) -> None:
     task = {"ansible.builtin.include_role": {"name": "kubelet"}, "vars": {"kubelet_config": {"maxPods": 33}}}
     refused = {"ansible.builtin.set_fact": {"said": "{{ ansible_failed_result.msg }}"}}
-    read = {"ansible.builtin.debug": {"var": "said"}}
-    (_, result) = play([{"block": [task], "rescue": [refused]}, read], tmp_path)
+    (result,) = play(
+        [{"ansible.builtin.debug": {"var": "said"}}], tmp_path, first=[{"block": [task], "rescue": [refused]}]
+    )
     assert "kubectl drain first --ignore-daemonsets" in result["said"]
     assert "-e kubelet_restart_ok=true" in result["said"]
     assert cluster.running_kubelet("first")["maxPods"] == 110
