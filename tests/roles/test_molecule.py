@@ -1,0 +1,68 @@
+"""The Molecule scenarios, one test each, on one pair of the lab's nodes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gedge_provision import lab
+from gedge_provision.models.errors import GedgeError
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+
+
+class Molecule:
+    """`molecule` with nodes and a working folder of its own, so that several checkouts can run at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lab = f"r{os.getpid()}"
+        self._env = {
+            **os.environ,
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "GEDGE_MOLECULE_LAB": self.lab,
+            "MOLECULE_EPHEMERAL_DIRECTORY": str(folder),
+            "NO_COLOR": "1",
+        }
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb of molecule; its output comes as one text."""
+        return subprocess.run(
+            [BIN / "molecule", *words],
+            cwd=ROOT,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def molecule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Molecule]:
+    """Make nodes for all scenarios, remove them whatever happens (a failure, ^C)."""
+    try:
+        lab.check_host()
+    except GedgeError as error:
+        pytest.skip(str(error))
+    made = Molecule(tmp_path_factory.mktemp("molecule"))
+    try:
+        yield made
+    finally:
+        lab.down(made.lab)
+        assert lab.leftovers(made.lab) == []
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario(molecule: Molecule, scenario: str) -> None:
+    done = molecule.run("test", "--scenario-name", scenario, "--destroy", "never")
+    if done.returncode != 0:
+        molecule.run("destroy")  # the next scenario begins on new nodes
+        pytest.fail(done.stdout[-20_000:], pytrace=False)
