@@ -85,7 +85,14 @@ CASES = [
     ("40.21", "40.21/24", 21, "nodes[1].address", "is no IPv4 address", "without the /prefix"),
     ("192.168.40.21", "fd00::21", 21, "nodes[1].address", "only IPv4 is supported", "use an IPv4 address"),
     ("192.168.40.21", "19216811", 21, "nodes[1].address", "19216811 is no address", "four numbers with dots"),
-    ("192.168.40.21", "127.0.0.1", 21, "nodes[1].address", "cannot be the address of a host", "hosts' network"),
+    (
+        "virtual_router_id: 51",
+        "virtual_ip: 127.0.0.1",
+        7,
+        "control_plane.virtual_ip",
+        "cannot be the address of a host",
+        "hosts' network",
+    ),
     ("192.168.40.21", "172.16.0.1", 21, "nodes[1].address", "outside lab.subnet", "use an address of that range"),
     ("40.21", "40.1", 21, "nodes[1].address", "is reserved in lab.subnet", "this machine's own"),
     ("virtual_router_id: 51", "virtual_ip: 192.168.40.11", 7, "control_plane.virtual_ip", "of nodes[0]", "no host has"),
@@ -140,8 +147,8 @@ CASES = [
     ),
     (
         "cpu_manager_policy: static",
-        "cpu_manager_policy: static\n      cpu_manager_policy_options: "
-        "{prefer-align-cpus-by-uncorecache: true, distribute-cpus-across-numa: true}",
+        """cpu_manager_policy: static
+      cpu_manager_policy_options: {prefer-align-cpus-by-uncorecache: true, distribute-cpus-across-numa: true}""",
         13,
         "ai-worker.kubelet",
         "exclude each other",
@@ -202,7 +209,7 @@ def test_the_site_that_the_cases_spoil_is_good(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "line", "field", "message", "remedy"), CASES)
-def test_a_wrong_site_names_place_and_remedy(
+def test_a_wrong_site_names_place_and_remedy(  # noqa: PLR0913, PLR0917 - a row of the table
     tmp_path: Path, old: str, new: str, line: int, field: str, message: str, remedy: str
 ) -> None:
     assert old in GOOD
@@ -311,6 +318,7 @@ def test_no_english_of_pydantic_reaches_the_user(tmp_path: Path, wrong: Any) -> 
         ("  pods:", "  pod:", "did you mean 'pods'?"),
         ("1.36.4}", "1.36.4", "not valid YAML"),
         ("nodes:\n", "node:\n", "did you mean 'nodes'?"),
+        ("name: seoul-1", "name: seoul-1\nname: seoul-2", "this key stands twice"),
         ("1.36.4", "1.35.0", "the artifact catalog has"),
     ],
 )
@@ -329,7 +337,7 @@ def test_ansible_alone_refuses_a_wrong_site_too(tmp_path: Path, old: str, new: s
         check=False,
     )
     output = done.stdout + done.stderr
-    assert done.returncode != 0, output
+    assert done.returncode == 4
     assert output.count(said) == 1, output
     assert f"{path}:" in output
     assert "PLAY [" not in output
