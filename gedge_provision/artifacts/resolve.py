@@ -6,17 +6,19 @@ from collections.abc import Iterable
 
 from gedge_provision.adapters.store import Store
 from gedge_provision.models.catalog import Catalog
-from gedge_provision.models.errors import GedgeError
+from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.stored import StoredArtifact
 
 __all__ = ["resolve"]
+
+_SHOWN = 6
 
 
 def resolve(catalog: Catalog, store: Store, names: Iterable[str]) -> tuple[StoredArtifact, ...]:
     """Return the stored artifacts of these names, in the version and under the target that the catalog wants.
 
     Raises:
-        GedgeError: naming all that are missing or of another version.
+        UsageError: the store lacks some of them, or has another version.
     """
     stored = store.entries()
     found: list[StoredArtifact] = []
@@ -31,8 +33,13 @@ def resolve(catalog: Catalog, store: Store, names: Iterable[str]) -> tuple[Store
         else:
             found.append(have)
     if missing:
-        raise GedgeError(
-            f"the artifact store lacks {', '.join(missing)}",
+        shown = (
+            f"{', '.join(missing[:_SHOWN])} and {len(missing) - _SHOWN} more"
+            if len(missing) > _SHOWN
+            else ", ".join(missing)
+        )
+        raise UsageError(
+            f"the artifact store lacks {shown}" if stored else "the artifact store is empty",
             place=str(store.root),
             remedy="run: gedge artifacts build",
         )
