@@ -5,31 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from conftest import BIN, Host, LabCluster, lab_down, lab_up
+if TYPE_CHECKING:
+    from conftest import Host, LabCluster
 
 pytestmark = pytest.mark.e2e
 
+BIN = Path(sys.executable).parent
 OURS = "ls /usr/local/bin /opt/cni /etc/containerd /var/lib/gedge/*.json /etc/sysctl.d/90-gedge.conf 2>/dev/null; true"
-
-
-@pytest.fixture(scope="module")
-def spoilt() -> Iterator[LabCluster]:
-    """A lab for this file alone, with a user that may log in but not become root."""
-    name = f"x{os.getpid()}"
-    try:
-        cluster = lab_up(name, 1, 1)
-        for host in cluster.hosts.values():
-            host.run("useradd -m -s /bin/bash plain")
-        yield cluster
-    finally:
-        lab_down(name)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +137,11 @@ def test_a_host_that_is_off(spoilt: LabCluster, worker: Host) -> None:
     subprocess.run([BIN / "gedge", "lab", "stop", "--lab", spoilt.name, worker.name], check=True, capture_output=True)
     try:
         done = subprocess.run(
-            [BIN / "gedge", "apply", "--site", spoilt.site_path], capture_output=True, text=True, timeout=60, check=False
+            [BIN / "gedge", "apply", "--site", spoilt.site_path],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
     finally:
         subprocess.run([BIN / "gedge", "lab", "start", "--lab", spoilt.name, worker.name], check=True)
@@ -238,7 +233,10 @@ def test_an_unfit_host_is_told_everything_at_once(unfit: str, said: str, remedy:
     ("asked", "said"),
     [
         ('{"architectures": ["aarch64"]}', "the architecture is x86_64, the artifacts are for aarch64 -> use such"),
-        ('{"kernel_modules": {"nosuch": "/proc/nosuch"}}', "the kernel lacks nosuch (/proc/nosuch) -> install the kernel"),
+        (
+            '{"kernel_modules": {"nosuch": "/proc/nosuch"}}',
+            "the kernel lacks nosuch (/proc/nosuch) -> install the kernel",
+        ),
         ('{"min_cpus": 4096}', "CPUs, needed are 4096 -> use a larger host"),
         ('{"min_memory_mib": 99999999}', "MiB of memory, needed are 99999999 -> use a larger host"),
     ],
@@ -273,7 +271,9 @@ def test_nothing_of_all_this_has_changed_a_host(spoilt: LabCluster, untouched: d
 def test_a_file_that_is_not_what_its_digest_says(spoilt: LabCluster, worker: Host, tmp_path: Path) -> None:
     """A damaged store on a host (USB disk, NFS): the file is named and gets no place in the system."""
     real = yaml.safe_load(spoilt.site_path.read_text(encoding="utf-8"))["artifacts"]["host_path"]
-    done = subprocess.run([BIN / "gedge", "artifacts", "list", "-o", "json"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [BIN / "gedge", "artifacts", "list", "-o", "json"], capture_output=True, text=True, check=True
+    )
     digest = next(entry["sha256"] for entry in yaml.safe_load(done.stdout) if entry["name"] == "runc")
     for host in spoilt.hosts.values():
         host.run(
