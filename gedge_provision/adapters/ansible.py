@@ -22,6 +22,7 @@ from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult
 
 __all__ = ["run_playbook"]
 
+_SECONDS_TO_END = 5.0
 _FAILURES = {"runner_on_failed", "runner_on_unreachable"}
 
 
@@ -33,6 +34,7 @@ class _Recorder:
     phases: list[PhaseTiming] = field(default_factory=list)
     changes: dict[str, list[str]] = field(default_factory=dict)
     failures: list[HostFailure] = field(default_factory=list)
+    _play: str = ""
     _phase: str = ""
     _phase_began: float = 0.0
     _phase_failed: bool = False
@@ -47,9 +49,9 @@ class _Recorder:
         data = event.get("event_data", {})
         if kind == "playbook_on_play_start":
             self.end_phase()
-            self._phase, self._phase_began = str(data.get("name", "")), time.monotonic()
-            self.reporter.start(self._phase)
+            self._play = str(data.get("name", ""))
         elif kind == "playbook_on_task_start":
+            self._begin_phase()  # not with the play: a play without hosts, or after a failure, is none
             self._end_task()
             self._task, self._task_began = str(data.get("name", "")), time.monotonic()
             self._waiting = set()
@@ -84,6 +86,11 @@ class _Recorder:
         if self._task:
             self._tasks[self._task] = round(self._tasks.get(self._task, 0.0) + time.monotonic() - self._task_began, 2)
         self._task = ""
+
+    def _begin_phase(self) -> None:
+        if not self._phase:
+            self._phase, self._phase_began = self._play, time.monotonic()
+            self.reporter.start(self._phase)
 
     def end_phase(self) -> None:
         """Close the running phase, if any."""
@@ -120,15 +127,15 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
     Raises:
         KeyboardInterrupt: after the run has been ended.
     """
-    folder.mkdir(parents=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     content = content_dir()
     recorder = _Recorder(reporter)
-    cancelled = threading.Event()
+    stop = _Stop(folder / "ansible-playbook.pid")
     outcome: dict[str, Any] = {}
     began = time.monotonic()
 
     def work() -> None:
-        outcome["runner"] = ansible_runner.run(
+        runner = ansible_runner.interface.init_runner(
             private_data_dir=str(folder),
             project_dir=str(content / "playbooks"),
             playbook=f"{name}.yml",
@@ -137,21 +144,27 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
             extravars=dict(variables or {}),
             cmdline=" ".join((["--check"] if check else []) + ([f"--limit {limit}"] if limit else [])) or None,
             event_handler=recorder,
-            cancel_callback=cancelled.is_set,
+            cancel_callback=stop.overdue,
             quiet=True,
             ident="run",
             omit_event_data=False,
         )
+        runner.config.command = [
+            *(sys.executable, "-m", "gedge_provision.adapters.playbook_process", str(stop.pid_file)),
+            *runner.config.command,
+        ]
+        outcome["runner"] = runner
+        runner.run()
 
     thread = threading.Thread(target=work, name="ansible-runner")
-    with _interrupt_once(cancelled):
+    with _interrupt_once(stop):
         thread.start()
         while thread.is_alive():
             thread.join(0.2)
     recorder.end_phase()
     runner = outcome.get("runner")
     result = RunResult(
-        status="canceled" if cancelled.is_set() else runner.status if runner else "failed",
+        status="canceled" if stop.asked else runner.status if runner else "failed",
         seconds=round(time.monotonic() - began, 2),
         phases=tuple(recorder.phases),
         changed={host: len(names) for host, names in sorted(recorder.changes.items())},
@@ -160,22 +173,49 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
         folder=folder,
     )
     _write_record(result, folder)
-    if cancelled.is_set():
+    if stop.asked:
         raise KeyboardInterrupt
     return result
 
 
+class _Stop:
+    """Ends a run on request: Ansible is asked to (it then ends its workers and their ssh), and killed when it does not.
+
+    ansible-runner's own way is to kill at once, which leaves the workers running.
+    """
+
+    def __init__(self, pid_file: Path) -> None:
+        self.pid_file = pid_file
+        self._asked_at: float | None = None
+        self._told = False
+
+    @property
+    def asked(self) -> bool:
+        return self._asked_at is not None
+
+    def ask(self, _number: int = 0, _frame: object = None) -> None:
+        """Ask once; it has the form of a signal handler."""
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+
+    def overdue(self) -> bool:
+        """Pass the request on, and tell whether Ansible has had enough time; ansible-runner calls it often."""
+        if self._asked_at is None:
+            return False
+        if not self._told:
+            with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
+                os.kill(int(self.pid_file.read_text(encoding="ascii")), signal.SIGTERM)
+                self._told = True
+        return time.monotonic() - self._asked_at > _SECONDS_TO_END
+
+
 @contextlib.contextmanager
-def _interrupt_once(cancelled: threading.Event) -> Iterator[None]:
+def _interrupt_once(stop: _Stop) -> Iterator[None]:
     """Turn ^C into a request to end the run; it is raised again when the run has ended."""
     if threading.current_thread() is not threading.main_thread():  # only that one receives signals
         yield
         return
-
-    def stop(_number: int, _frame: object) -> None:
-        cancelled.set()
-
-    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    former = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
@@ -198,7 +238,9 @@ def _message(result: Mapping[str, Any]) -> str:
     failed_items = [item for item in result.get("results", []) if isinstance(item, dict) and item.get("failed")]
     if failed_items:
         text = "; ".join(str(item.get("msg", "")) for item in failed_items)
-    return text.strip()
+    # What stands where a module's answer should be (sudo, the login shell) says why there is none.
+    printed = [str(result.get(name) or "") for name in ("module_stderr", "module_stdout")]
+    return "\n".join(part for part in (text.strip(), *map(str.strip, printed)) if part)
 
 
 def _failure_before_tasks(runner: Any, folder: Path) -> tuple[HostFailure, ...]:  # noqa: ANN401

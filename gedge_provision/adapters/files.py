@@ -26,9 +26,11 @@ def read_document(path: Path) -> Source:
     except IsADirectoryError as error:
         raise UsageError("this is a folder", place=str(path), remedy="name a file in it") from error
     except UnicodeDecodeError as error:
-        raise UsageError("the file is not UTF-8 text", place=str(path)) from error
+        raise UsageError("the file is not UTF-8 text", place=str(path), remedy="save it as UTF-8") from error
     except OSError as error:
-        raise UsageError(f"the file cannot be read: {error.strerror}", place=str(path)) from error
+        raise UsageError(
+            f"the file cannot be read: {error.strerror}", place=str(path), remedy="check its rights"
+        ) from error
     return parse_yaml(text, str(path))
 
 

@@ -51,6 +51,10 @@ def main() -> None:
     except GedgeError as error:
         _ui.show_error(error)
         sys.exit(error.exit_code)
+    except OSError as error:  # a full disk, rights: whatever the command, the file and the reason are the message
+        place = str(error.filename or "")
+        _ui.show_error(GedgeError(error.strerror or str(error), place=place, remedy="look at space and rights there"))
+        sys.exit(GedgeError.exit_code)
     except KeyboardInterrupt:
         _ui.errors.print("interrupted")
         sys.exit(130)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import yaml
@@ -15,8 +15,19 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gedge_provision.models.errors import DocumentError, Finding
+from gedge_provision.models.wording import in_plain_words
 
 __all__ = ["Problem", "Source", "parse_yaml", "validate"]
+
+_MOST_VALUES = 100_000  # aliases can unfold a small file to any size
+_YAML_PROBLEMS = (
+    (r"'\t'", "a tab stands where YAML wants spaces", "indent by spaces"),
+    ("found another document", "a second document begins here", "keep one document, remove the line ---"),
+    ("undefined alias", "no anchor of this name stands before", "write the value itself"),
+    ("determine a constructor", "a YAML tag (!...) asks for a kind of value that documents do not have", "remove it"),
+    ("unhashable key", "a list or mapping cannot be a key", "write plain text before the colon"),
+)
+"""What a person meets often: part of PyYAML's words, ours, what to do."""
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -55,16 +66,26 @@ def parse_yaml(text: str, name: str) -> Source:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{name}:{mark.line + 1}" if mark else name
-        message = error.problem or "not readable"
+        raise _not_yaml(error, name) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        finding = Finding(f"{name}:{line}", "", "a control character stands here", "remove it")
+        raise DocumentError([finding]) from error
+    except RecursionError as error:
         raise DocumentError(
-            [Finding(place, "", f"not valid YAML: {message}", "mend the indentation or quoting here")]
+            [Finding(f"{name}:1", "", "the values are nested too deeply", "use fewer levels")]
         ) from error
-    except yaml.YAMLError as error:
-        raise DocumentError([Finding(f"{name}:1", "", f"not valid YAML: {error}")]) from error
     if root is None:
-        raise DocumentError([Finding(f"{name}:1", "", "the document is empty")])
+        raise DocumentError(
+            [
+                Finding(
+                    f"{name}:1",
+                    "",
+                    "the document is empty",
+                    "the examples in inventories/ and examples/ show what stands in one",
+                )
+            ]
+        )
     lines: dict[Path, int] = {}
     findings: list[Finding] = []
     _walk(root, (), name, lines, findings)
@@ -74,11 +95,23 @@ def parse_yaml(text: str, name: str) -> Source:
     try:
         data = loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise DocumentError([Finding(f"{name}:{mark.line + 1 if mark else 1}", "", str(error.problem))]) from error
+        raise _not_yaml(error, name) from error
+    except ValueError as error:  # 2026-13-45 looks like a date to YAML
+        finding = Finding(f"{name}:1", "", f"a value cannot be read: {error}", "put it in quotes")
+        raise DocumentError([finding]) from error
     finally:
         loader.dispose()
     return Source(name, data, lines)
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, name: str) -> DocumentError:
+    mark = error.problem_mark or error.context_mark
+    place = f"{name}:{mark.line + 1}" if mark else name
+    problem = error.problem or "not readable"
+    for sign, message, remedy in _YAML_PROBLEMS:
+        if sign in problem:
+            return DocumentError([Finding(place, "", message, remedy)])
+    return DocumentError([Finding(place, "", f"not valid YAML: {problem}", "mend the indentation or quoting here")])
 
 
 def validate(
@@ -102,9 +135,7 @@ def validate(
         document = model.model_validate(data)
     except ValidationError as error:
         schema = model.model_json_schema(by_alias=True)
-        raise DocumentError(
-            sorted({_finding(source, root, details, data, schema) for details in error.errors()})
-        ) from error
+        raise DocumentError(_findings(source, root, error.errors(), data, schema)) from error
     problems = list(checks(document))
     if problems:
         raise DocumentError(
@@ -113,8 +144,25 @@ def validate(
     return document
 
 
-def _walk(node: yaml.Node, path: Path, name: str, lines: dict[Path, int], findings: list[Finding]) -> None:
+def _walk(  # noqa: PLR0913, PLR0917 - what the recursion carries
+    node: yaml.Node,
+    path: Path,
+    name: str,
+    lines: dict[Path, int],
+    findings: list[Finding],
+    parents: tuple[yaml.Node, ...] = (),
+) -> None:
+    """Note the line of every value, and keys that stand twice."""
     lines.setdefault(path, node.start_mark.line + 1)
+    if node in parents or len(lines) > _MOST_VALUES:
+        finding = Finding(
+            f"{name}:{node.start_mark.line + 1}",
+            "",
+            "aliases (*NAME) unfold without end",
+            "write the values themselves",
+        )
+        raise DocumentError([finding])
+    parents = (*parents, node)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -124,10 +172,10 @@ def _walk(node: yaml.Node, path: Path, name: str, lines: dict[Path, int], findin
                 findings.append(Finding(f"{name}:{line}", _dotted((*path, text)), "this key stands twice", "keep one"))
             seen.add(text)
             lines[(*path, text)] = line
-            _walk(value, (*path, text), name, lines, findings)
+            _walk(value, (*path, text), name, lines, findings, parents)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            _walk(value, (*path, index), name, lines, findings)
+            _walk(value, (*path, index), name, lines, findings, parents)
 
 
 def _dotted(path: Path) -> str:
@@ -137,26 +185,49 @@ def _dotted(path: Path) -> str:
     return text
 
 
-def _finding(source: Source, root: Path, details: ErrorDetails, data: Any, schema: dict[str, Any]) -> Finding:  # noqa: ANN401
-    # pydantic puts the names of union members and of dict keys into loc: keep what stands in the document.
-    loc = details["loc"]
-    path = _existing(data, loc)
-    kind = details["type"]
-    message = details["msg"].removeprefix("Value error, ")
-    remedy = ""
-    if kind == "extra_forbidden":
-        known = _known_keys(schema, loc[:-1])
-        close = difflib.get_close_matches(str(loc[-1]), known, n=1)
-        message = "unknown key"
-        remedy = f"did you mean {close[0]!r}?" if close else f"known keys here: {', '.join(sorted(known))}"
-    elif kind == "missing":
-        path = (*_existing(data, loc[:-1]), loc[-1])
-        message, remedy = "a required key is missing", f"add {loc[-1]!r}"
-    elif " -> " in message:
-        message, _, remedy = message.partition(" -> ")
-    elif not isinstance(details.get("input"), (dict, list)):
-        message = f"{message} (is {details.get('input')!r})"
-    return Finding(source.place(root + path), _dotted(path), message, remedy)
+def _findings(
+    source: Source,
+    root: Path,
+    errors: list[ErrorDetails],
+    data: Any,  # noqa: ANN401 - YAML data
+    schema: dict[str, Any],
+) -> list[Finding]:
+    """Return one finding a place: a union reports every member, a misspelled key also the one that is now missing."""
+    missing = {details["loc"] for details in errors if details["type"] == "missing"}
+    meant: set[Path] = set()
+    found: dict[Path, Finding] = {}
+    for details in errors:
+        loc = details["loc"]
+        # pydantic puts the names of union members and of dict keys into loc: keep what stands in the document.
+        path = _existing(data, loc)
+        if details["type"] == "missing":
+            path = (*_existing(data, loc[:-1]), loc[-1])
+            message, remedy = "a required key is missing", f"add {loc[-1]!r}"
+        elif details["type"] == "extra_forbidden":
+            message, remedy, close = _unknown_key(loc, schema)
+            if (*loc[:-1], close) in missing:
+                meant.add((*path[:-1], close))
+        elif details["type"] == "too_short" and details["input"]:
+            continue  # its members are wrong, and have their own findings
+        else:
+            message, remedy = in_plain_words(details)
+        finding = Finding(source.place(root + path), _dotted(path), message, remedy)
+        former = found.get(path)
+        if former and former.message != message:
+            finding = replace(former, message=f"{former.message}; or {message}", remedy=f"{former.remedy}; or {remedy}")
+        found[path] = finding
+    return sorted((finding for path, finding in found.items() if path not in meant), key=_by_line)
+
+
+def _by_line(finding: Finding) -> tuple[int, str]:
+    return int(finding.place.rpartition(":")[2]), finding.path
+
+
+def _unknown_key(loc: Path, schema: dict[str, Any]) -> tuple[str, str, str]:
+    known = _known_keys(schema, loc[:-1])
+    close = difflib.get_close_matches(str(loc[-1]), known, n=1)
+    remedy = f"did you mean {close[0]!r}?" if close else f"known keys here: {', '.join(sorted(known))}"
+    return "unknown key", remedy, close[0] if close else ""
 
 
 def _existing(data: Any, loc: Path) -> Path:  # noqa: ANN401
@@ -171,7 +242,7 @@ def _existing(data: Any, loc: Path) -> Path:  # noqa: ANN401
 
 
 def _known_keys(schema: dict[str, Any], loc: Path) -> list[str]:
-    """Return the keys that the schema knows at a place; walks $ref, items, anyOf and additionalProperties."""
+    """Return the keys that the schema knows at a place; walks $ref, items, anyOf and the values of dicts."""
     nodes = [schema]
     for key in loc:
         following: list[dict[str, Any]] = []
@@ -180,8 +251,9 @@ def _known_keys(schema: dict[str, Any], loc: Path) -> list[str]:
                 following += [node["items"]] if isinstance(node.get("items"), dict) else []
             elif key in node.get("properties", {}):
                 following.append(node["properties"][key])
-            elif isinstance(node.get("additionalProperties"), dict):
-                following.append(node["additionalProperties"])
+            else:
+                values = [*node.get("patternProperties", {}).values(), node.get("additionalProperties")]
+                following += [value for value in values if isinstance(value, dict)]
         nodes = following or nodes
     return [name for node in _expand(nodes, schema) for name in node.get("properties", {})]
 

@@ -14,6 +14,8 @@ from typing import ClassVar
 
 __all__ = ["DocumentError", "Finding", "GedgeError", "NotFittingError", "UsageError"]
 
+_ONE_SCREEN = 10  # findings of two lines each
+
 
 class GedgeError(Exception):
     """Something went wrong that the user can understand.
@@ -64,7 +66,9 @@ class DocumentError(UsageError):
 
     def __init__(self, findings: list[Finding]) -> None:
         self.findings = tuple(findings)
-        super().__init__("\n".join(str(finding) for finding in findings))
+        shown = [str(finding) for finding in findings[:_ONE_SCREEN]]
+        more = len(findings) - len(shown)
+        super().__init__("\n".join([*shown, f"... and {more} more like these"] if more else shown))
 
 
 class NotFittingError(GedgeError):

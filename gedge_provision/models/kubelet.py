@@ -25,6 +25,8 @@ _EXCLUSIVE: tuple[tuple[CpuManagerOption, CpuManagerOption], ...] = (
     ("prefer-align-cpus-by-uncorecache", "distribute-cpus-across-numa"),
 )
 
+_LAST_CPU = 8191  # NR_CPUS of the largest kernels that distributions build for x86_64
+
 
 def parse_cpuset(text: str) -> frozenset[int]:
     """Parse a Linux CPU list such as `0-3,8,10-15`.
@@ -40,6 +42,8 @@ def parse_cpuset(text: str) -> frozenset[int]:
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise ValueError(f"{part!r} counts downwards -> write {last}-{first}")
+        if last > _LAST_CPU:
+            raise ValueError(f"Linux has no CPU {last} -> use numbers up to {_LAST_CPU}")
         cpus.update(range(first, last + 1))
     return frozenset(cpus)
 

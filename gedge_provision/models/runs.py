@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gedge_provision.models.errors import GedgeError
 
-__all__ = ["HostFailure", "PhaseTiming", "RunFailedError", "RunResult"]
+__all__ = ["HostFailure", "PhaseTiming", "RunFailedError", "RunInterruptedError", "RunResult"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,15 @@ class RunFailedError(GedgeError):
     def __init__(self, result: RunResult) -> None:
         self.result = result
         super().__init__(_explain(result), remedy=f"the whole log: {result.log}")
+
+
+class RunInterruptedError(GedgeError):
+    """A run was ended by ^C or SIGTERM; the hosts keep what was done."""
+
+    exit_code = 130
+
+    def __init__(self, verb: str) -> None:
+        super().__init__("interrupted; the hosts keep what is done", remedy=f"run gedge {verb} again to continue")
 
 
 def _explain(result: RunResult) -> str:

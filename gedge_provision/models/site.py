@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from gedge_provision.models.base import Document
 from gedge_provision.models.kubelet import KubeletSettings
+from gedge_provision.models.wording import Form
 
 __all__ = [
     "Artifacts",
@@ -26,11 +27,25 @@ __all__ = [
     "Taint",
 ]
 
-DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
-Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+_LETTERS = "use lower-case letters, digits and '-', first and last no '-'"
+DnsLabel = Annotated[str, Form(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "name", f"{_LETTERS}; at most 63")]
+DnsName = Annotated[str, Form(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "DNS name", f"{_LETTERS}, and '.' between")]
+SiteName = Annotated[str, Form(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", "name for a site", f"{_LETTERS}; at most 32")]
+Version = Annotated[str, Form(r"\d+\.\d+\.\d+", "exact version", "write all three numbers, without v: 1.36.4")]
+AbsolutePath = Annotated[str, Form(r"/.*", "absolute path", "begin it with /")]
 Role = Literal["control_plane", "worker"]
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _not_a_number(value: object) -> object:
+    # ipaddress takes 19216811 for 1.37.46.59
+    if isinstance(value, (int, float)):
+        raise ValueError(f"{value!r} is no address -> write four numbers with dots, like 192.168.40.21")  # noqa: TRY004
+    return value
+
+
+IPv4Address = Annotated[ipaddress.IPv4Address, BeforeValidator(_not_a_number)]
+IPv4Network = Annotated[ipaddress.IPv4Network, BeforeValidator(_not_a_number)]
 
 
 def _check_label_key(key: str) -> str:
@@ -77,8 +92,8 @@ class Flannel(Document):
 class Networks(Document):
     """Address ranges; none may overlap another or hold a node's address."""
 
-    pods: IPv4Network = Field(IPv4Network("10.244.0.0/16"), description="Every node takes a /24 of it.")
-    services: IPv4Network = IPv4Network("10.96.0.0/16")
+    pods: IPv4Network = Field(ipaddress.IPv4Network("10.244.0.0/16"), description="Every node takes a /24 of it.")
+    services: IPv4Network = ipaddress.IPv4Network("10.96.0.0/16")
     dns_domain: DnsName = "cluster.local"
     flannel: Flannel = Field(default_factory=Flannel)
 
@@ -92,7 +107,7 @@ class ControlPlane(Document):
     virtual_router_id: Annotated[int, Field(ge=1, le=255)] = Field(
         51, description="VRRP router id; must be unique on the layer-2 network."
     )
-    extra_sans: tuple[DnsName | IPv4Address, ...] = Field((), description="More names in the API server's certificate.")
+    extra_sans: tuple[DnsName, ...] = Field((), description="More names and addresses in the API server's certificate.")
 
 
 class Ssh(Document):
@@ -110,9 +125,8 @@ class Ssh(Document):
 class Artifacts(Document):
     """Where the hosts take their artifacts from."""
 
-    host_path: str | None = Field(
+    host_path: AbsolutePath | None = Field(
         None,
-        pattern=r"^/",
         description="Folder on every host where the artifact store is mounted (USB disk, NFS, lab); "
         "unset means that the controller copies what a host lacks over SSH.",
     )
@@ -147,7 +161,7 @@ class Lab(Document):
 class Site(Document):
     """A site: hosts, their classes, networks and versions."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
+    name: SiteName
     kubernetes: Kubernetes = Field(default_factory=Kubernetes)
     networks: Networks = Field(default_factory=Networks)
     control_plane: ControlPlane = Field(default_factory=ControlPlane)
@@ -165,6 +179,6 @@ class Site(Document):
         return tuple(node for node in self.nodes if role in node.roles)
 
     @property
-    def api_address(self) -> IPv4Address:
+    def api_address(self) -> ipaddress.IPv4Address:
         """The address of the API server: the virtual one, else that of the only control-plane node."""
         return self.control_plane.virtual_ip or self.with_role("control_plane")[0].address

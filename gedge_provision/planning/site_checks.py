@@ -115,6 +115,9 @@ def _addresses(site: Site, networks: dict[tuple[str, ...], IPv4Network]) -> Iter
     if site.control_plane.virtual_ip is not None:
         addresses["control_plane", "virtual_ip"] = site.control_plane.virtual_ip  # type: ignore[index]
     for path, address in addresses.items():
+        if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_reserved:
+            yield Problem(path, f"{address} cannot be the address of a host", "use the address on the hosts' network")
+            continue
         for network_path in (("networks", "pods"), ("networks", "services")):
             if address in networks[network_path]:
                 yield Problem(

@@ -8,10 +8,11 @@ from typing import Any
 
 from gedge_provision import artifacts
 from gedge_provision.adapters.catalog_file import load_catalog
+from gedge_provision.adapters.files import read_document
 from gedge_provision.adapters.locations import cache_dir
 from gedge_provision.adapters.store import Store
 from gedge_provision.models.catalog import Catalog, NeededOn
-from gedge_provision.models.errors import UsageError
+from gedge_provision.models.errors import DocumentError, Finding
 from gedge_provision.models.site import Role, Site
 from gedge_provision.planning.artifacts import select
 from gedge_provision.planning.inventory import Inventory, compile_inventory
@@ -26,8 +27,7 @@ def site_inventory(path: Path) -> Inventory:
     """Load a site file and compile its inventory, with the digests that the artifact store has now.
 
     Raises:
-        DocumentError: the site file is wrong.
-        UsageError: the site asks for a version that the catalog does not have.
+        DocumentError: the site file is wrong, or asks for a version that the catalog does not have.
         GedgeError: the artifact store lacks something.
     """
     site = load_site(path)
@@ -54,8 +54,14 @@ def _check_version(site: Site, catalog: Catalog, path: Path) -> None:
     kubelet = catalog.artifact("kubelet")
     have = kubelet.version.removeprefix("v") if kubelet else "none"
     if site.kubernetes.version != have:
-        raise UsageError(
-            f"kubernetes.version is {site.kubernetes.version}, the artifact catalog has {have}",
-            place=str(path),
-            remedy=f"set kubernetes.version: {have}",
+        key = ("kubernetes", "version")
+        raise DocumentError(
+            [
+                Finding(
+                    read_document(path).place(key),
+                    ".".join(key),
+                    f"the artifact catalog has {have}, not {site.kubernetes.version}",
+                    f"write {have}, or use the gedge release that brings {site.kubernetes.version}",
+                )
+            ]
         )

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gedge_provision.adapters.ansible import run_playbook
+from gedge_provision.adapters.files import read_document
 from gedge_provision.adapters.locations import state_dir
-from gedge_provision.models.errors import UsageError
+from gedge_provision.models.errors import DocumentError, Finding, UsageError
 from gedge_provision.models.progress import Reporter
-from gedge_provision.models.runs import RunFailedError, RunResult
+from gedge_provision.models.runs import RunFailedError, RunInterruptedError, RunResult
 from gedge_provision.models.site import Site
+from gedge_provision.planning.failures import explain
 from gedge_provision.provisioning.inventories import site_inventory
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site
 
 __all__ = ["apply", "fetch_kubeconfig", "reset", "verify"]
+
+_VERBS = {"site": "apply"}
+"""Names of verbs that differ from those of their playbooks."""
 
 
 def apply(
@@ -73,12 +79,17 @@ def _run(  # noqa: PLR0913 - what a run takes
     site = load_site(site_path)
     site_inventory(site_path)  # what is wrong with it is said before Ansible starts
     _check_limit(site, limit)
-    kubeconfig_path(site).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    result = run_playbook(
-        playbook, site_path, _run_folder(site, playbook), reporter, variables=variables, check=check, limit=limit
-    )
+    _check_keys(site, site_path)
+    folder = _run_folder(site, playbook)
+    _make_folders(folder, kubeconfig_path(site).parent)
+    try:
+        result = run_playbook(playbook, site_path, folder, reporter, variables=variables, check=check, limit=limit)
+    except KeyboardInterrupt:
+        raise RunInterruptedError(_VERBS.get(playbook, playbook)) from None
     if result.status != "successful":
-        raise RunFailedError(result)
+        raise RunFailedError(
+            replace(result, failures=tuple(replace(f, message=explain(f.message)) for f in result.failures))
+        )
     return result
 
 
@@ -87,12 +98,46 @@ def _run_folder(site: Site, playbook: str) -> Path:
     return state_dir() / "sites" / site.name / "runs" / f"{stamp}-{playbook}-{os.getpid()}"
 
 
+def _make_folders(*folders: Path) -> None:
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UsageError(
+            f"this folder cannot be made: {error.strerror}",
+            place=str(folder),
+            remedy="choose another place with GEDGE_STATE_DIR (or kubeconfig in the site file), or mend its rights",
+        ) from error
+
+
+def _check_keys(site: Site, path: Path) -> None:
+    for name in ("private_key", "known_hosts"):
+        file = getattr(site.ssh, name)
+        if file is None or Path(file).expanduser().is_file():
+            continue
+        if site.lab is not None:
+            raise UsageError(
+                f"the lab {site.name} is not up: its {name} is missing",
+                place=file,
+                remedy=f"make it: gedge lab up {path}",
+            )
+        raise DocumentError(
+            [
+                Finding(
+                    read_document(path).place(("ssh", name)), f"ssh.{name}", f"no such file: {file}", "correct the path"
+                )
+            ]
+        )
+
+
 def _check_limit(site: Site, limit: str | None) -> None:
+    if limit is None:
+        return
     names = {node.name for node in site.nodes}
-    unknown = sorted(set((limit or "").split(",")) - names - {""})
+    unknown = sorted(set(limit.split(",")) - names)
     if unknown:
         raise UsageError(
-            f"no node {', '.join(unknown)} in this site",
+            f"no node {', '.join(map(repr, unknown))} in this site",
             place="--limit",
             remedy=f"use names of {', '.join(sorted(names))}",
         )

@@ -7,11 +7,19 @@ from pathlib import Path
 from gedge_provision.adapters.files import read_document
 from gedge_provision.adapters.lab_files import lab_folder
 from gedge_provision.adapters.locations import content_dir, state_dir
-from gedge_provision.models.documents import validate
+from gedge_provision.models.documents import Source, validate
+from gedge_provision.models.errors import UsageError
 from gedge_provision.models.site import Site
 from gedge_provision.planning.site_checks import check_site
 
 __all__ = ["default_site_path", "kubeconfig_path", "load_site"]
+
+_OTHERS = (
+    ("all", "an Ansible inventory", "describe the site as in inventories/example, or run ansible-playbook -i on it"),
+    ("service", "a service document", "deploy it with: gedge service apply"),
+    ("apiVersion", "a Kubernetes manifest", "describe the site as in inventories/example"),
+)
+"""Top-level keys of documents that are easily taken for a site file."""
 
 
 def load_site(path: Path) -> Site:
@@ -21,8 +29,19 @@ def load_site(path: Path) -> Site:
         DocumentError: with every finding (file:line, field, remedy).
         UsageError: the file cannot be read.
     """
-    site = validate(read_document(path), Site, check_site)
+    source = read_document(path)
+    _refuse_others(source)
+    site = validate(source, Site, check_site)
     return site if site.lab is None else _with_lab_keys(site)
+
+
+def _refuse_others(source: Source) -> None:
+    """Name a document that is of another kind, instead of listing every key that a site does not have."""
+    if not isinstance(source.data, dict) or "nodes" in source.data:
+        return
+    for key, kind, remedy in _OTHERS:
+        if key in source.data:
+            raise UsageError(f"this is {kind}, not a site file", place=source.place((key,)), remedy=remedy)
 
 
 def _with_lab_keys(site: Site) -> Site:

@@ -16,12 +16,17 @@ EXAMPLES = r"""
 # ansible-playbook -i inventories/lab/site.yml playbooks/site.yml
 """
 
+import re
+import sys
 from pathlib import Path
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.utils.display import Display
 
-SITE_KEYS = ("nodes:",)
+SITE_KEYS = {"name", "kubernetes", "networks", "control_plane", "ssh", "artifacts", "node_classes", "nodes", "lab"}
+FEWEST_KEYS = 3
+PARSER_ERROR = 4  # Ansible's exit code for what it cannot parse
 
 
 class InventoryModule(BaseInventoryPlugin):
@@ -30,11 +35,14 @@ class InventoryModule(BaseInventoryPlugin):
     NAME = "gedge.provision.site"
 
     def verify_file(self, path):
-        """Take YAML files that name nodes at the top level."""
+        """Take YAML files that look like a site, even one with mistakes in it: they must be told of."""
         if not super().verify_file(path) or not path.endswith((".yml", ".yaml")):
             return False
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-        return any(line.startswith(SITE_KEYS) for line in lines)
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        if re.search(r"^\s+(hosts|children):", text, re.MULTILINE):
+            return False  # groups of a plain inventory may have any name
+        keys = set(re.findall(r"^([a-z_]+):", text, re.MULTILINE))
+        return "nodes" in keys or len(keys & SITE_KEYS) >= FEWEST_KEYS
 
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
@@ -48,7 +56,10 @@ class InventoryModule(BaseInventoryPlugin):
         try:
             compiled = site_inventory(Path(path))
         except GedgeError as error:
-            raise AnsibleParserError(str(error)) from error
+            # An exception would make Ansible try its own plugins, which take a site for a set of empty groups and
+            # end with "no hosts matched" and exit code 0.
+            Display().error(str(error), wrap_text=False)
+            sys.exit(PARSER_ERROR)
         for group, hosts in compiled.groups.items():
             inventory.add_group(group)
             for host in hosts:

@@ -123,6 +123,14 @@ def host_lock(module, timeout_s):
         yield
 
 
+def has_function(proof):
+    """Tell whether the kernel has a function: a path that exists, or `filesystem:NAME`."""
+    kind, _, name = proof.partition(":")
+    if kind == "filesystem":
+        return name in (read_text("/proc/filesystems") or "").split()
+    return os.path.exists(proof)
+
+
 def in_container():
     """Tell whether this host shares its kernel (a container node)."""
     if os.path.exists("/run/.containerenv") or os.path.exists("/.dockerenv"):

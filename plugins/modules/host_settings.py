@@ -54,11 +54,10 @@ left_alone:
   returned: always
 """
 
-import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import in_container, read_record, read_text, sync_file, write_record
+from ..module_utils.host_state import has_function, in_container, read_record, read_text, sync_file, write_record
 
 HEADER = "# Written by gedge-provision; local changes are lost at the next run.\n"
 TIME_SERVICES = ("chronyd.service", "chrony.service", "ntpsec.service", "ntpd.service", "systemd-timesyncd.service")
@@ -107,14 +106,6 @@ def set_modules(module, changes, diffs):
             )
     if names:
         save(module, diffs, "/etc/modules-load.d/gedge.conf", HEADER + "".join(name + "\n" for name in names))
-
-
-def has_function(proof):
-    """Tell whether the kernel has it: a path that exists, or `filesystem:NAME`."""
-    kind, _, name = proof.partition(":")
-    if kind == "filesystem":
-        return name in (read_text("/proc/filesystems") or "").split()
-    return os.path.exists(proof)
 
 
 def set_sysctls(module, shared_kernel, changes, diffs, left_alone):

@@ -34,6 +34,11 @@ options:
     description: TCP ports that must be free, with the program that may hold each.
     type: dict
     default: {}
+  kernel_modules:
+    description: >-
+      Kernel functions that must be there or loadable, as M(gedge.provision.host_settings) takes them.
+    type: dict
+    default: {}
   distributions:
     description: >-
       Known distributions, by C(id-version), C(id-major) or C(family:NAME), each with C(packages) (whose absence is
@@ -76,7 +81,7 @@ import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import cgroup_version, in_container, read_record, read_text
+from ..module_utils.host_state import cgroup_version, has_function, in_container, read_record, read_text
 
 CAP_SYS_RESOURCE = 24
 TCP_LISTEN = "0A"
@@ -91,6 +96,7 @@ def main():
             "min_memory_mib": {"type": "int", "default": 900},
             "free_space": {"type": "dict", "default": {}},
             "ports": {"type": "dict", "default": {}},
+            "kernel_modules": {"type": "dict", "default": {}},
             "distributions": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -108,7 +114,11 @@ def main():
     }
     if wanted["address"]:
         host["interface"], host["mtu"] = interface_of(module, wanted["address"])
-    problems = list(host_problems(wanted, host)) + distribution_problems(module, host)
+    problems = [
+        *host_problems(wanted, host),
+        *kernel_problems(module, wanted["kernel_modules"]),
+        *distribution_problems(module, host),
+    ]
     if problems:
         module.fail_json(msg="; ".join(problems), problems=problems)
     module.exit_json(changed=False, problems=[], ansible_facts={"gedge_host": host})
@@ -139,6 +149,15 @@ def host_problems(wanted, host):
     yield from port_problems(wanted["ports"])
     if not host["joined"] and not read_record("kubeadm.json"):
         yield from foreign_cluster()
+
+
+def kernel_problems(module, wanted):
+    for name, proof in sorted(wanted.items()):
+        # modprobe is in the list of packages, so that its absence does not mean that the module is missing
+        if has_function(proof) or not module.get_bin_path("modprobe"):
+            continue
+        if module.run_command(["modprobe", "--dry-run", "--quiet", name])[0] != 0:
+            yield "the kernel lacks %s (%s) -> install the kernel package that carries this module" % (name, proof)
 
 
 def distribution_problems(module, host):

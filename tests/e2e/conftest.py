@@ -206,3 +206,16 @@ def balanced_lab() -> Iterator[LabCluster]:
         yield cluster
     finally:
         _lab_down(name)
+
+
+@pytest.fixture(scope="module")
+def spoilt() -> Iterator[LabCluster]:
+    """A lab for tests that spoil hosts; its user `plain` may not become root."""
+    name = f"x{os.getpid()}"
+    try:
+        cluster = _lab_up(name, 1, 1)
+        for host in cluster.hosts.values():
+            host.run("useradd -m -s /bin/bash plain")
+        yield cluster
+    finally:
+        _lab_down(name)

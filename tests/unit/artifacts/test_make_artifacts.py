@@ -199,7 +199,7 @@ def test_an_interrupt_ends_the_compilers_and_the_next_build_completes(workshop: 
 
 
 def test_resolve_wants_the_version_and_target_of_the_catalog(workshop: Workshop) -> None:
-    with pytest.raises(GedgeError, match="lacks hello, other") as caught:
+    with pytest.raises(GedgeError, match="store is empty") as caught:
         resolve(catalog(), workshop.store, ["hello", "other"])
     assert caught.value.remedy == "run: gedge artifacts build"
     workshop.build()

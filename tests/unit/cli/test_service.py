@@ -42,7 +42,7 @@ def test_render_as_json_is_the_same(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         ('{"template": {"name": "x"}}', "this is a template"),
         ('{"serviceMesh": {}}', "this is a service mesh"),
         ("apiVersion: v1\nkind: Pod\n", "this is a Kubernetes manifest"),
-        ("- 1\n", "valid dictionary"),
+        ("- 1\n", "must be keys with values"),
         ("", "the document is empty"),
         ("service:\n  name: x\n", "add 'containers'"),
     ],

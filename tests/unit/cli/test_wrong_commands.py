@@ -1,0 +1,170 @@
+"""A person who types the wrong thing is told what and what to do, and nothing is done."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from gedge_provision.adapters.catalog_file import load_catalog
+from gedge_provision.adapters.store import INDEX_FIELDS
+from gedge_provision.cli import main
+
+SITE = """\
+name: nowhere
+ssh: {private_key: KEY, known_hosts: KEY}
+nodes:
+  - {name: m1, address: 192.0.2.11, roles: [control_plane]}
+  - {name: w1, address: 192.0.2.21}
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Cache and state of this test alone, and a site with keys."""
+    monkeypatch.setenv("GEDGE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("GEDGE_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "key").touch()
+    (tmp_path / "site.yml").write_text(SITE.replace("KEY", str(tmp_path / "key")), encoding="utf-8")
+    return tmp_path
+
+
+def fill_store(cache: Path, leave_out: str = "", cut: str = "") -> None:
+    """Write a store that has every artifact of the catalog, by index; its files are empty."""
+    entries = {}
+    blobs = cache / "store" / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    for number, artifact in enumerate(load_catalog().artifacts):
+        digest = f"{number:064x}"
+        entry = dict.fromkeys(INDEX_FIELDS, "")
+        size = 10 if artifact.name == cut else 0
+        entry |= {"kind": artifact.kind, "version": artifact.version, "target": artifact.target, "sha256": digest}
+        entries[artifact.name] = {**entry, "size": size}
+        (blobs / digest).touch()
+    entries.pop(leave_out, None)
+    index = {"format": 1, "artifacts": entries}
+    (cache / "store" / "index.json").write_text(json.dumps(index, default=str), encoding="utf-8")
+
+
+def gedge(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str]:
+    """Run the command line and return exit code and what it says on standard error."""
+    monkeypatch.setattr(sys, "argv", ["gedge", *map(str, words)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) < 24
+    return int(caught.value.code or 0), said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("aply",), "Did you mean 'apply'?"),
+        (("apply", "--limti", "x"), "No such option: --limti"),
+        (("apply", "--output", "yaml"), "'yaml' is not one of"),
+        (("apply", "--site"), "requires an argument"),
+        (("apply", "--site", "/nowhere/site.yml"), "/nowhere/site.yml: no such file\n-> check the path"),
+        (("status", "--site", "HOME"), "this is a folder\n-> name a file in it"),
+        (("status", "--site", "HOME/site.yml"), "there is no kubeconfig of this site here\n-> install it: gedge apply"),
+        (("service", "list", "--site", "HOME/site.yml"), "kubeconfig"),
+        (("service", "apply", "HOME/none.yaml", "--site", "HOME/site.yml"), "none.yaml: no such file"),
+        (("reset", "--site", "HOME/site.yml", "--yes", "--limit", "w9"), "--limit: no node 'w9' in this site"),
+        (("apply", "--site", "HOME/site.yml", "--limit", "w9"), "use names of m1, w1"),
+        (("apply", "--site", "HOME/site.yml", "--limit", ""), "--limit: no node '' in this site"),
+        (("apply", "--site", "HOME/site.yml", "--limit", "all:!m1"), "no node 'all:!m1' in this site"),
+        (("schema", "nothing"), "'nothing' is not one of"),
+        (("lab", "up", "HOME/site.yml", "--name", "x"), "exclude each other"),
+        (("artifacts", "build", "nothing"), "nothing: the catalog has no artifact of this name"),
+    ],
+)
+def test_a_wrong_command_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    fill_store(home / "cache")
+    code, text = gedge(monkeypatch, capsys, *(word.replace("HOME", str(home)) for word in words))
+    assert code == 2, text
+    assert said in " ".join(text.split(" "))
+    assert not (home / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "cut", "said"),
+    [("kubelet", "", "the artifact store lacks kubelet"), ("", "runc", "the artifact store lacks runc")],
+)
+def test_a_store_that_lacks_something_is_refused(  # noqa: PLR0913, PLR0917 - a row of the table
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    leave_out: str,
+    cut: str,
+    said: str,
+) -> None:
+    fill_store(home / "cache", leave_out, cut)
+    code, text = gedge(monkeypatch, capsys, "apply", "--site", home / "site.yml")
+    assert (code, said in text) == (2, True), text
+    assert "-> run: gedge artifacts build" in text
+
+
+def test_an_empty_store_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = gedge(monkeypatch, capsys, "apply", "--site", home / "site.yml")
+    assert code == 2
+    assert f"{home}/cache/store: the artifact store is empty\n-> run: gedge artifacts build" in text
+
+
+def test_a_damaged_index_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill_store(home / "cache")
+    (home / "cache/store/index.json").write_text("{", encoding="utf-8")
+    code, text = gedge(monkeypatch, capsys, "apply", "--site", home / "site.yml")
+    assert code == 1
+    assert "index.json: the artifact index is damaged" in text
+
+
+def test_a_version_that_the_catalog_lacks_is_refused_with_its_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (home / "site.yml").open("a", encoding="utf-8") as file:
+        file.write("kubernetes:\n  version: 1.29.0\n")
+    code, text = gedge(monkeypatch, capsys, "apply", "--site", home / "site.yml")
+    assert code == 2
+    assert (
+        f"{home}/site.yml:7: kubernetes.version: the artifact catalog has 1.36.4, not 1.29.0\n  -> write 1.36.4" in text
+    )
+
+
+def test_a_key_that_is_missing_is_named_with_its_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill_store(home / "cache")
+    (home / "key").unlink()
+    code, text = gedge(monkeypatch, capsys, "apply", "--site", home / "site.yml")
+    assert code == 2
+    assert f"{home}/site.yml:2: ssh.private_key: no such file: {home}/key\n  -> correct the path" in text
+
+
+def test_a_lab_that_is_not_up_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill_store(home / "cache")
+    site = home / "site.yml"
+    site.write_text(SITE.replace("ssh: {private_key: KEY, known_hosts: KEY}", "lab: {subnet: 192.0.2.0/24}"))
+    code, text = gedge(monkeypatch, capsys, "apply", "--site", site)
+    assert code == 2
+    assert "the lab nowhere is not up" in text
+    assert f"-> make it: gedge lab up {site}" in text
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill_store(home / "cache")
+    monkeypatch.setenv("GEDGE_STATE_DIR", str(home / "key" / "below"))
+    code, text = gedge(monkeypatch, capsys, "apply", "--site", home / "site.yml")
+    assert code == 2
+    assert f"{home}/key/below/sites/nowhere" in text
+    assert "GEDGE_STATE_DIR" in text
