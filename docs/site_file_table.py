@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gedge_provision.models.schemas import DocumentKind, json_schema
 
@@ -30,7 +29,7 @@ MEANINGS = {
     "node_classes.CLASS.kubelet.kube_reserved": "Kept away from pods for Kubernetes' own daemons.",
     "node_classes.CLASS.kubelet.system_reserved": "Kept away from pods for the system's daemons.",
     "node_classes.CLASS.kubelet.topology_manager_policy": "How strictly CPUs and devices of a pod share a NUMA node.",
-    "node_classes.CLASS.kubelet.topology_manager_scope": "Whether containers are aligned one by one or a pod as a whole.",
+    "node_classes.CLASS.kubelet.topology_manager_scope": "Containers are aligned one by one, or a pod as a whole.",
     "node_classes.CLASS.kubelet.topology_manager_policy_options": "Options of the topology manager.",
     "node_classes.CLASS.kubelet.max_pods": "Most pods on a node.",
     "nodes": "The hosts. The first control-plane node in the list starts the cluster.",
@@ -39,8 +38,7 @@ MEANINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A field: its path, what it takes, its default and what it means."""
 
     path: str
