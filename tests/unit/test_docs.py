@@ -1,0 +1,142 @@
+"""The pages say what is there: links resolve, commands parse, the site file's fields are all listed."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from gedge_provision.cli._main import app
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGE_IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+GEDGE = get_command(app)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_relative_links_resolve(page: Path) -> None:
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    targets = [target.split("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    local = [target for target in targets if target and not re.match(r"[a-z]+:", target)]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in PAGE_IDS[1:] if f"]({name})" not in readme] == []
+
+
+def test_every_role_page_is_linked_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [str(page.relative_to(ROOT)) for page in sorted((ROOT / "roles").glob("*/README.md"))]
+    assert [name for name in pages if f"]({name})" not in readme] == []
+
+
+def code(page: Path) -> Iterator[str]:
+    """Yield the lines of code blocks and the code spans of a page."""
+    text = page.read_text(encoding="utf-8")
+    for block in FENCE.findall(text):
+        for line in block.splitlines()[1:-1]:
+            yield line.split("  #")[0].strip()
+    yield from re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+
+
+def commands(page: Path, program: str) -> list[str]:
+    """Return the calls of a program on a page, `$(program ...)` included."""
+    found = []
+    for text in code(page):
+        found += re.findall(rf"(?:^|[$]\(|&& ){program} [^)&|]*(?:\|[^)&|]*\])?", text)
+    return [re.sub(r"^(?:[$]\(|&& )", "", text) for text in found]
+
+
+def parse(line: str) -> None:
+    """Parse a call by the commands' own parsers; `[...]` marks what may be left out, `A | B` and `A / B` choices.
+
+    Raises:
+        AssertionError: the verb does not exist.
+        Exception: (the parser's own) an option does not exist, or lacks its value.
+    """
+    words = shlex.split(re.sub(r"[\[\]]| [|/] .*", " ", line).replace("...", ""), comments=True)[1:]
+    command: Any = GEDGE
+    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+        assert words[0] in command.commands, f"no verb {words[0]}: {line}"
+        command = command.commands[words.pop(0)]
+    if "--help" in words or "--version" in words:
+        return
+    context = command.context_class(command, info_name=command.name)
+    values, rest, _ = command.make_parser(context).parse_args(words)
+    assert hasattr(command, "commands") or not rest, f"too many arguments: {line}"
+    output = values.get("output")
+    assert output in (None, "text", "json"), line
+
+
+def test_the_parser_of_this_test_refuses_what_does_not_exist() -> None:
+    for wrong in (
+        "gedge aply",
+        "gedge apply --chek",
+        "gedge lab up --workers",
+        "gedge status -o xml",
+        "gedge schema a b",
+    ):
+        with pytest.raises(Exception, match=r".+"):
+            parse(wrong)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_commands_parse(page: Path) -> None:
+    for line in commands(page, "gedge"):
+        try:
+            parse(line)
+        except Exception as error:  # noqa: BLE001 - the parser's errors have no common public base
+            pytest.fail(f"{line}: {error}")
+
+
+def test_the_readme_names_every_verb() -> None:
+    named = {line.split()[1] for line in commands(ROOT / "README.md", "gedge") if len(line.split()) > 1}
+    assert set(GEDGE.commands) <= named  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_make_verbs_exist(page: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    verbs = set(re.findall(r"^([a-z0-9]+):.*## ", makefile, re.MULTILINE))
+    shown = {line.split()[1] for line in commands(page, "make")}
+    assert shown <= verbs
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_playbooks_that_pages_name_exist(page: Path) -> None:
+    named = re.findall(r"\bplaybooks/[a-z_]+\.yml", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+@pytest.fixture(scope="module")
+def site_table() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("site_file_table", ROOT / "docs" / "site_file_table.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_fields_is_current(site_table: ModuleType) -> None:
+    """To renew it: python docs/site_file_table.py."""
+    text = site_table.PAGE.read_text(encoding="utf-8")
+    assert site_table.table() in text
+    assert site_table.page(text) == text
+
+
+def test_every_field_has_a_meaning_and_no_meaning_is_left_over(site_table: ModuleType) -> None:
+    rows = site_table.rows()
+    assert [row.path for row in rows if not row.meaning] == []
+    assert set(site_table.MEANINGS) <= {row.path for row in rows}
