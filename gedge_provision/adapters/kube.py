@@ -240,7 +240,7 @@ def connect(kubeconfig: Path) -> Iterator[Kube]:
         raise UsageError(
             f"this is no usable kubeconfig ({type(error).__name__})",
             place=str(kubeconfig),
-            remedy="fetch it again: gedge kubeconfig",
+            remedy="fetch it again: gedge kubeconfig --fetch",
         ) from error
     with client.ApiClient(settings) as opened:
         yield Kube(opened, str(settings.host))
@@ -265,7 +265,9 @@ def _refusal(status: int, text: str, place: str, method: str) -> KubeError:
     message = str(answer.get("message") or text.strip() or f"HTTP {status}")
     if status == _UNAUTHORIZED:
         return ForbiddenError(
-            "the API server does not know this user", place=place, remedy="fetch a fresh kubeconfig: gedge kubeconfig"
+            "the API server does not know this user",
+            place=place,
+            remedy="fetch a fresh kubeconfig: gedge kubeconfig --fetch",
         )
     if status == _FORBIDDEN:
         return ForbiddenError(message, place=place, remedy="use a kubeconfig whose user may do this")

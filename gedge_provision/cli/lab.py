@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,7 @@ app = typer.Typer(
 _LabArgument = Annotated[str | None, typer.Argument(metavar="[LAB]", help="Name of the lab; the only one if left out.")]
 _LabOption = Annotated[str | None, typer.Option("--lab", "-l", help="Name of the lab; the only one if left out.")]
 _Node = Annotated[str, typer.Argument(metavar="NODE", help="Name of the node.")]
+_LAB_NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
 _DEFAULT_SITE = Path("inventories/lab/site.yml")
 
 
@@ -60,7 +62,10 @@ def _spec(path: Path) -> LabSpec:
 
 @app.command()
 def down(
-    lab: _LabArgument = None, everything: Annotated[bool, typer.Option("--all", help="Every lab of this user.")] = False
+    lab: Annotated[
+        str | None, typer.Argument(metavar="[LAB]", help="Name of the lab, or its site file; the only one if left out.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every lab of this user.")] = False,
 ) -> None:
     """Remove a lab: containers, network, keys, data. The base image stays (gedge lab prune)."""
     if lab is not None and everything:
@@ -69,9 +74,19 @@ def down(
     if lab is None and not present:
         _ui.console.print("no lab is up")
         return
+    names = present if everything else [_named(lab) if lab else labs.choose(None)]
     with _ui.progress() as reporter:
-        for name in present if everything else [lab or labs.choose(None)]:
+        for name in names:
             labs.down(name, reporter)
+
+
+def _named(lab: str) -> str:
+    """Return the lab that a name, or a site file, means; one that is down already is as good."""
+    if re.fullmatch(_LAB_NAME, lab):
+        return lab
+    if Path(lab).is_file():
+        return load_site(Path(lab)).name
+    raise UsageError("this is neither the name of a lab nor a site file", place=lab, remedy="see: gedge lab status")
 
 
 @app.command()

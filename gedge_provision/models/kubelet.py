@@ -73,7 +73,7 @@ class Reservation(Document):
 
 
 class KubeletSettings(Document):
-    """What the kubelet of a node class runs with; everything unset keeps the kubelet's default."""
+    """What the kubelet of a node class runs with; what has no default here keeps the kubelet's own."""
 
     cpu_manager_policy: Literal["none", "static"] = Field(
         "none", description="static gives Guaranteed pods with whole CPUs those CPUs for themselves."

@@ -168,7 +168,9 @@ class Site(Document):
     ssh: Ssh = Field(default_factory=Ssh)
     artifacts: Artifacts = Field(default_factory=Artifacts)
     kubeconfig: str | None = Field(
-        None, description="Where the administrator's kubeconfig is written; unset means the state folder of the user."
+        None,
+        pattern=r"^(/|~/)",
+        description="Where the administrator's kubeconfig is written; unset means the state folder of the user.",
     )
     node_classes: dict[DnsLabel, NodeClass] = Field(default_factory=lambda: {"default": NodeClass()})
     nodes: Annotated[tuple[Node, ...], Field(min_length=1)]

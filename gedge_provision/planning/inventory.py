@@ -27,7 +27,13 @@ class Inventory:
     host_variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def compile_inventory(site: Site, artifacts: Mapping[Role, Sequence[Mapping[str, Any]]], kubeconfig: str) -> Inventory:
+def compile_inventory(
+    site: Site,
+    artifacts: Mapping[Role, Sequence[Mapping[str, Any]]],
+    kubeconfig: str,
+    *,
+    artifacts_problem: str = "",
+) -> Inventory:
     """Compute the inventory of a site.
 
     Args:
@@ -35,9 +41,10 @@ def compile_inventory(site: Site, artifacts: Mapping[Role, Sequence[Mapping[str,
         artifacts: what a node of each role installs, as the role `artifacts` takes it (name, kind, sha256, size in
             bytes, target, source).
         kubeconfig: where the administrator's kubeconfig is written on the controller.
+        artifacts_problem: why `artifacts` is empty, with the remedy.
     """
     managers = [node.name for node in site.with_role("control_plane")]
-    balanced = len(managers) > 1
+    balanced = site.control_plane.virtual_ip is not None
     workers = [node.name for node in site.nodes if node.name not in managers]
     return Inventory(
         groups={
@@ -47,7 +54,8 @@ def compile_inventory(site: Site, artifacts: Mapping[Role, Sequence[Mapping[str,
             "control_plane_balanced": tuple(managers if balanced else ()),
             "workers": tuple(workers),
         },
-        variables=_site_variables(site, balanced=balanced, kubeconfig=kubeconfig),
+        variables=_site_variables(site, balanced=balanced, kubeconfig=kubeconfig)
+        | {"artifacts_problem": artifacts_problem},
         host_variables={
             node.name: _connection(site, node) | _node_variables(site, node, artifacts) for node in site.nodes
         },
@@ -126,7 +134,7 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
     }
     if manager:
         ports = {"10250": "kubelet", "10248": "kubelet", str(_API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
-        if len(site.with_role("control_plane")) > 1:
+        if site.control_plane.virtual_ip is not None:
             ports[str(_BALANCED_API_PORT)] = "haproxy"
         variables |= {
             "host_prepare_min_cpus": _CONTROL_PLANE_MIN_CPUS,

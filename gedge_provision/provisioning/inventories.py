@@ -12,7 +12,7 @@ from gedge_provision.adapters.files import read_document
 from gedge_provision.adapters.locations import cache_dir
 from gedge_provision.adapters.store import Store
 from gedge_provision.models.catalog import Catalog, NeededOn
-from gedge_provision.models.errors import DocumentError, Finding
+from gedge_provision.models.errors import DocumentError, Finding, GedgeError
 from gedge_provision.models.site import Role, Site
 from gedge_provision.planning.artifacts import select
 from gedge_provision.planning.inventory import Inventory, compile_inventory
@@ -23,17 +23,23 @@ __all__ = ["site_inventory"]
 _ITEM_KEYS = ("name", "kind", "sha256", "size", "target")
 
 
-def site_inventory(path: Path) -> Inventory:
+def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
     """Load a site file and compile its inventory, with the digests that the artifact store has now.
+
+    Args:
+        path: the site file.
+        installing: whether the store must hold everything. Otherwise what it lacks is a variable (artifacts_problem)
+            that the role `artifacts` refuses with: a reset or a look at the cluster needs no store.
 
     Raises:
         DocumentError: the site file is wrong, or asks for a version that the catalog does not have.
-        GedgeError: the artifact store lacks something.
+        GedgeError: (installing) the artifact store lacks something.
     """
     site = load_site(path)
     catalog = load_catalog()
     _check_version(site, catalog, path)
     store = Store(cache_dir() / "store")
+    problem = ""
     needed: dict[Role, list[dict[str, Any]]] = {}
     for role in ("control_plane", "worker"):
         groups = {NeededOn.ALL}
@@ -41,13 +47,18 @@ def site_inventory(path: Path) -> Inventory:
             groups.add(NeededOn.CONTROL_PLANE)
         if site.lab is not None:
             groups.add(NeededOn.LAB)
-        found = artifacts.resolve(catalog, store, select(catalog, groups))
+        try:
+            found = artifacts.resolve(catalog, store, select(catalog, groups))
+        except GedgeError as error:
+            if installing:
+                raise
+            found, problem = (), str(error).replace("\n", " ")
         needed[role] = [
             {key: str(value) if key == "kind" else value for key, value in asdict(item).items() if key in _ITEM_KEYS}
             | {"source": str(item.path)}
             for item in found
         ]
-    return compile_inventory(site, needed, str(kubeconfig_path(site)))
+    return compile_inventory(site, needed, str(kubeconfig_path(site)), artifacts_problem=problem)
 
 
 def _check_version(site: Site, catalog: Catalog, path: Path) -> None:

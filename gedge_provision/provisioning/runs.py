@@ -77,7 +77,7 @@ def _run(  # noqa: PLR0913 - what a run takes
     limit: str | None = None,
 ) -> RunResult:
     site = load_site(site_path)
-    site_inventory(site_path)  # what is wrong with it is said before Ansible starts
+    site_inventory(site_path, installing=playbook == "site")  # what is wrong is said before Ansible starts
     _check_limit(site, limit)
     _check_keys(site, site_path)
     folder = _run_folder(site, playbook)
