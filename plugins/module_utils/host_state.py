@@ -1,8 +1,9 @@
 """What our modules share on a host: the record of what we changed, files written with a diff, a lock.
 
 Everything we change on a host is recorded below /var/lib/gedge, so that a reset can put it back:
-`files.json` names the files that we wrote (with the saved original, where there was one), `settings.json` the former
-values of kernel settings, `artifacts.json` what was installed from the artifact store.
+`files.json` names the files that we wrote (with the saved original, where there was one), `folders.json` the folders
+that were made for them, `settings.json` the former values of kernel settings, `artifacts.json` what was installed from
+the artifact store.
 Standard library only, Python 3.8 and later.
 """
 
@@ -92,8 +93,19 @@ def sync_file(path, content, mode, check_mode):
         if content is None:
             os.unlink(path)
         else:
+            _record_folders(os.path.dirname(path))
             write_atomically(path, content, mode)
     return diff
+
+
+def _record_folders(folder):
+    """Note the folders that are about to be made for a file, so that the reset can tell them from others."""
+    missing = []
+    while not os.path.isdir(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    if missing:
+        write_record("folders.json", dict(read_record("folders.json"), **dict.fromkeys(missing, True)))
 
 
 def _save_original(path):

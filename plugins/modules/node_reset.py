@@ -100,6 +100,7 @@ def plan(module):
     actions = ["stop %s" % unit for unit in module.params["services"] if is_loaded(module, unit)]
     actions += ["unmount %s" % path for path in mounts()]
     actions += ["delete interface %s" % name for name in links(module)]
+    actions += ["delete route %s" % route for route in pod_routes(module)]
     actions += ["remove %s" % path for path in present_paths(module)]
     return actions
 
@@ -132,6 +133,16 @@ def links(module):
     return names + [link["ifname"] for link in found if link.get("master") == "cni0"]
 
 
+def pod_routes(module):
+    """Return the routes within the pod network that flannel wrote down, by their destinations."""
+    settings = (read_text("/run/flannel/subnet.env") or "").splitlines()
+    network = next((line.partition("=")[2] for line in settings if line.startswith("FLANNEL_NETWORK=")), "")
+    if not network:
+        return []
+    _, out, _ = module.run_command(["ip", "-json", "route", "show", "root", network])
+    return [route["dst"] for route in json.loads(out or "[]") if route.get("gateway")]
+
+
 def present_paths(module):
     paths = set(module.params["paths"]) | set(read_record("files.json"))
     paths |= {target for target in read_record("artifacts.json") if target.startswith("/")}
@@ -159,6 +170,7 @@ class Reset:
         self.stop_containers()
         self.unmount()
         self.delete_links()
+        self.delete_routes()
         self.delete_rules()
         self.restore_settings()
         self.remove_files()
@@ -215,6 +227,13 @@ class Reset:
             self.actions.append("delete interface %s" % name)
             self.module.run_command(["ip", "link", "delete", name])
         self.failures += ["interface %s" % name for name in links(self.module) if LINKS.match(name)]
+
+    def delete_routes(self):
+        """Delete flannel's routes to other nodes' pods (backend host-gw); those through an interface went with it."""
+        for route in pod_routes(self.module):
+            self.actions.append("delete route %s" % route)
+            self.module.run_command(["ip", "route", "delete", route])
+        self.failures += ["route %s" % route for route in pod_routes(self.module)]
 
     def delete_rules(self):
         if shutil.which("nft"):
@@ -295,7 +314,8 @@ class Reset:
                     remove(path)
             except OSError as error:
                 self.failures.append("%s (%s)" % (path, error.strerror))
-        for folder in self.module.params["empty_folders"]:
+        made = sorted(read_record("folders.json"), key=len, reverse=True)
+        for folder in made + self.module.params["empty_folders"]:
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
         if self.actions:
