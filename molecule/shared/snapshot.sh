@@ -1,9 +1,9 @@
 #!/bin/bash
 # What a host has that an installation could leave behind: files with their sizes and times, interfaces, rules, mounts,
-# processes, units. Not what every boot and every login changes.
+# processes, units. Not what every boot and every login changes, and what packages make for themselves (haproxy).
 set -euo pipefail
 prune=()
-for path in /proc /sys /run /tmp /dev /var/log /var/cache /var/lib/systemd /var/lib/private /root/.ansible /etc/machine-id; do
+for path in /proc /sys /run /tmp /dev /var/log /var/cache /var/lib/systemd /var/lib/private /root/.ansible /etc/machine-id /var/lib/haproxy; do
   prune+=(-path "$path" -o)
 done
 prune+=(-false)
