@@ -23,6 +23,7 @@ class Molecule:
 
     def __init__(self, folder: Path) -> None:
         self.lab = f"r{os.getpid()}"
+        self.log = folder / "molecule.log"  # to be followed while it runs
         self._env = {
             **os.environ,
             "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -31,18 +32,19 @@ class Molecule:
             "NO_COLOR": "1",
         }
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a verb of molecule; its output comes as one text."""
-        return subprocess.run(
-            [BIN / "molecule", *words],
-            cwd=ROOT,
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+    def run(self, *words: str) -> tuple[int, str]:
+        """Run a verb of molecule; return its exit code and output."""
+        with self.log.open("w", encoding="utf-8") as log:
+            done = subprocess.run(
+                [BIN / "molecule", *words],
+                cwd=ROOT,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        return done.returncode, self.log.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def molecule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Molecule]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(molecule: Molecule, scenario: str) -> None:
-    done = molecule.run("test", "--scenario-name", scenario, "--destroy", "never")
-    if done.returncode != 0:
+    code, output = molecule.run("test", "--scenario-name", scenario, "--destroy", "never")
+    if code != 0:
         molecule.run("destroy")  # the next scenario begins on new nodes
-        pytest.fail(done.stdout[-20_000:], pytrace=False)
+        pytest.fail(output[-20_000:], pytrace=False)
