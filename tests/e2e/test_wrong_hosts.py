@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 BIN = Path(sys.executable).parent
-OURS = "ls /usr/local/bin /opt/cni /etc/containerd /var/lib/gedge/*.json /etc/sysctl.d/90-gedge.conf 2>/dev/null; true"
+OURS = "ls -d /usr/local/bin/* /opt/cni /etc/containerd /etc/sysctl.d/90-gedge.conf /var/lib/gedge/*.json 2>&-; true"
 
 
 @pytest.fixture(scope="module")
