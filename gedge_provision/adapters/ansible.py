@@ -23,6 +23,7 @@ from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult
 __all__ = ["run_playbook"]
 
 _SECONDS_TO_END = 5.0
+_NO_MESSAGE = "failed, the reason is not shown, because the task handles secrets -> look at the host's journal"
 _FAILURES = {"runner_on_failed", "runner_on_unreachable"}
 
 
@@ -230,11 +231,13 @@ def _environment(content: Path) -> dict[str, str]:
         "ANSIBLE_CONFIG": str(content / "ansible.cfg"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "ANSIBLE_NOCOLOR": "1",
+        # ansible-runner switches it off
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
     }
 
 
 def _message(result: Mapping[str, Any]) -> str:
-    text = str(result.get("msg") or result.get("stderr") or result.get("exception") or "no message")
+    text = str(result.get("msg") or result.get("stderr") or result.get("exception") or _NO_MESSAGE)
     failed_items = [item for item in result.get("results", []) if isinstance(item, dict) and item.get("failed")]
     if failed_items:
         text = "; ".join(str(item.get("msg", "")) for item in failed_items)

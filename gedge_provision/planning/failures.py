@@ -12,7 +12,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         r"HOST IDENTIFICATION HAS CHANGED.*?ssh-keygen -f \"(?P<file>[^\"]+)\" -R \"(?P<host>[^\"]+)\"",
         (
             "the host answers with another SSH key than {file} has for it"
-            " -> find out why; if it was installed anew: ssh-keygen -f {file} -R {host}, then add its new key"
+            " -> find out why, and if it was installed anew: ssh-keygen -f {file} -R {host}, then add its new key"
         ),
     ),
     (

@@ -230,7 +230,7 @@ def import_image(module, item, source):
 
 def refuse(module, item, source, found):
     module.fail_json(
-        msg="%s: the digest of %s is %s..., the catalog's is %s... -> nothing was installed; find out who "
+        msg="%s: the digest of %s is %s..., the catalog's is %s... -> it was not installed, find out who "
         "changed it: gedge artifacts verify" % (item["name"], source, found[:16], item["sha256"][:16])
     )
 
