@@ -46,6 +46,22 @@ class Molecule:
             )
         return done.returncode, self.log.read_text(encoding="utf-8")
 
+    def traces(self) -> str:
+        """Return what the control-plane node can tell of a failure: containers, the kubelet, the API server."""
+        look = (
+            "crictl ps --all; journalctl --unit kubelet --lines 20 --output cat; "
+            "tail --lines 20 /var/log/pods/kube-system_kube-apiserver*/*/*.log /var/log/pods/kube-system_etcd*/*/*.log"
+        )
+        done = subprocess.run(
+            [BIN / "gedge", "lab", "shell", "gedgem01", "--lab", self.lab, "--", "sh", "-c", look],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.stdout
+
 
 @pytest.fixture(scope="module")
 def molecule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Molecule]:
@@ -66,5 +82,6 @@ def molecule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Molecule]:
 def test_scenario(molecule: Molecule, scenario: str) -> None:
     code, output = molecule.run("test", "--scenario-name", scenario, "--destroy", "never")
     if code != 0:
+        traces = molecule.traces()
         molecule.run("destroy")  # the next scenario begins on new nodes
-        pytest.fail(output[-20_000:], pytrace=False)
+        pytest.fail(f"{output[-20_000:]}\n{traces[-10_000:]}", pytrace=False)
