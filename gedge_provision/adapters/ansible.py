@@ -263,6 +263,8 @@ def _output(folder: Path) -> str:
 
 def _write_record(result: RunResult, folder: Path) -> None:
     result.log.write_text(_output(folder), encoding="utf-8")
+    # ansible-runner's note of the call holds the caller's whole environment.
+    (folder / "artifacts" / "run" / "command").unlink(missing_ok=True)
     record = {
         "status": result.status,
         "seconds": result.seconds,
