@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -132,7 +133,7 @@ class LabCluster:
     def kubectl(self, *words: str, stdin: str = "", host: str = "gedgem01", check: bool = True) -> str:
         """Run kubectl on a control-plane node."""
         script = f"cat > /tmp/stdin <<'END'\n{stdin}\nEND\n" if stdin else ""
-        quoted = " ".join(f"'{word}'" for word in words)
+        quoted = shlex.join(words)
         feed = " < /tmp/stdin" if stdin else ""
         return self.hosts[host].run(
             f"{script}KUBECACHEDIR=/tmp/kubectl kubectl --kubeconfig /etc/kubernetes/admin.conf {quoted}{feed}",

@@ -23,12 +23,13 @@ def eventually(what: str, check: Callable[[], bool], seconds: float) -> float:
     """Wait until a check holds, and return how long it took."""
     began = time.monotonic()
     while True:
+        reason = "the check does not hold"
         try:
             if check():
                 return time.monotonic() - began
-        except (AssertionError, subprocess.TimeoutExpired):
-            pass
-        assert time.monotonic() - began < seconds, f"{what}: not within {seconds:g} s"
+        except (AssertionError, subprocess.TimeoutExpired) as error:  # the API may be away for a moment
+            reason = str(error)
+        assert time.monotonic() - began < seconds, f"{what}: not within {seconds:g} s: {reason}"
         time.sleep(1)
 
 
