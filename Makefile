@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SITE ?= inventories/lab/site.yml
 PACKAGES := python3-venv podman netavark conmon runc uidmap mmdebstrap buildah gcc libc6-dev libseccomp-dev pkg-config \
-	catatonit nftables iptables openssh-client skopeo
+	nftables iptables openssh-client skopeo
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
