@@ -151,10 +151,16 @@ def test_wrong_input_changes_nothing(name: str, tmp_path: Path) -> None:
     assert "no name for a lab" in gedge("lab", "up", "--name", "No_Name", code=2)
     site = tmp_path / "site.yml"
     site.write_text(
-        f"name: {name}\nlab: {{subnet: 127.0.0.0/24}}\nnodes:\n"
-        "  - {name: n1, address: 127.0.0.5, roles: [control_plane]}\n"
+        f"name: {name}\nlab: {{subnet: 10.89.254.0/24}}\nnodes:\n"
+        "  - {name: n1, address: 10.89.254.5, roles: [control_plane]}\n"
     )
-    assert "on interface lo" in gedge("lab", "up", str(site), code=2)
+    holder = f"x{os.getpid()}"
+    subprocess.run(["ip", "link", "add", holder, "type", "bridge"], check=True)
+    try:
+        subprocess.run(["ip", "address", "add", "10.89.254.1/24", "dev", holder], check=True)
+        assert f"on interface {holder}" in gedge("lab", "up", str(site), code=2)
+    finally:
+        subprocess.run(["ip", "link", "delete", holder], check=True)
     assert "no lab" in gedge("lab", "shell", "n1", "--lab", name, code=2)
     assert lab.leftovers(name) == []
 
