@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from gedge_provision.adapters.files import write_atomically
@@ -10,7 +11,16 @@ from gedge_provision.adapters.locations import state_dir
 from gedge_provision.adapters.processes import run
 from gedge_provision.models.lab import LabSpec
 
-__all__ = ["DATA", "lab_folder", "lab_folders", "make_keys", "node_folder", "remove_lab_folder", "remove_node_folder"]
+__all__ = [
+    "DATA",
+    "lab_folder",
+    "lab_folders",
+    "make_keys",
+    "node_folder",
+    "remove_empty_lab_folder",
+    "remove_lab_folder",
+    "remove_node_folder",
+]
 
 # overlayfs cannot lie on overlayfs, which is what a container's own root is
 DATA = ("containerd", "etcd", "kubelet")
@@ -71,3 +81,9 @@ def remove_node_folder(lab: str, node: str) -> None:
 def remove_lab_folder(lab: str) -> None:
     """Remove everything that a lab keeps."""
     shutil.rmtree(lab_folder(lab), ignore_errors=True)
+
+
+def remove_empty_lab_folder(lab: str) -> None:
+    """Remove the folder of a lab that keeps nothing there yet."""
+    with suppress(OSError):
+        lab_folder(lab).rmdir()

@@ -12,12 +12,9 @@ import typer
 from rich.table import Table
 
 from gedge_provision import lab as labs
-from gedge_provision.adapters.lab_files import lab_folder
-from gedge_provision.adapters.locations import content_dir
 from gedge_provision.cli import _ui
 from gedge_provision.models.errors import UsageError
-from gedge_provision.models.lab import Base, LabSpec
-from gedge_provision.planning.lab import lab_spec
+from gedge_provision.models.lab import Base
 from gedge_provision.provisioning.sites import load_site
 
 __all__ = ["app"]
@@ -30,7 +27,6 @@ _LabArgument = Annotated[str | None, typer.Argument(metavar="[LAB]", help="Name 
 _LabOption = Annotated[str | None, typer.Option("--lab", "-l", help="Name of the lab; the only one if left out.")]
 _Node = Annotated[str, typer.Argument(metavar="NODE", help="Name of the node.")]
 _LAB_NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
-_DEFAULT_SITE = Path("inventories/lab/site.yml")
 
 
 @app.command()
@@ -39,25 +35,32 @@ def up(
         Path | None, typer.Argument(metavar="[SITE]", help="Site file; inventories/lab/site.yml if left out.")
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Write a site file for a lab of this name.")] = None,
-    control_planes: Annotated[int, typer.Option("--control-planes", help="1, 3 or 5; with --name.")] = 1,
-    workers: Annotated[int, typer.Option("--workers", help="Number of workers; with --name.")] = 2,
-    base: Annotated[Base, typer.Option("--base", help="Debian of the nodes; with --name.")] = "debian12",
+    control_planes: Annotated[
+        int | None, typer.Option("--control-planes", help="1 (default), 3 or 5; with --name.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Number of workers (default 2); with --name.")
+    ] = None,
+    base: Annotated[Base | None, typer.Option("--base", help="Debian of the nodes (debian12); with --name.")] = None,
 ) -> None:
     """Make the nodes of a lab run. A second time it heals what is missing or stopped, and says what is unchanged."""
-    if site is not None and name is not None:
+    if name is None:
+        if control_planes is not None or workers is not None or base is not None:
+            raise UsageError("the site file gives the size and base of this lab", remedy="edit it, or use --name")
+        with _ui.progress() as reporter:
+            labs.up(site, reporter)
+        return
+    if site is not None:
         raise UsageError("a site file and --name exclude each other", remedy="use one of them")
-    labs.check_host()
-    if name is not None:
-        site = labs.make_site(name, control_planes=control_planes, workers=workers, base=base)
-        _ui.console.print(f"site file: {site}")
-    spec = _spec(site or content_dir() / _DEFAULT_SITE)
     with _ui.progress() as reporter:
-        labs.up(spec, reporter)
-
-
-def _spec(path: Path) -> LabSpec:
-    site = load_site(path)
-    return lab_spec(site, lab_folder(site.name), Path.home())
+        made = labs.up_by_name(
+            name,
+            control_planes=1 if control_planes is None else control_planes,
+            workers=2 if workers is None else workers,
+            base=base or "debian12",
+            reporter=reporter,
+        )
+    _ui.console.print(f"site file: {made}")
 
 
 @app.command()

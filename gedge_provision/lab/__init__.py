@@ -6,8 +6,7 @@ moment and run again.
 
 from gedge_provision.lab._down import down, leftovers, prune
 from gedge_provision.lab._nodes import choose, labs, logs, shell, start_node, status, stop_node
-from gedge_provision.lab._sites import make_site
-from gedge_provision.lab._up import check_host, up
+from gedge_provision.lab._up import check_host, up, up_by_name
 
 __all__ = [
     "check_host",
@@ -16,11 +15,11 @@ __all__ = [
     "labs",
     "leftovers",
     "logs",
-    "make_site",
     "prune",
     "shell",
     "start_node",
     "status",
     "stop_node",
     "up",
+    "up_by_name",
 ]

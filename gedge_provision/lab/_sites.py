@@ -14,10 +14,19 @@ from gedge_provision.models.lab_host import Holder
 from gedge_provision.planning.lab import free_subnet
 from gedge_provision.planning.lab_site import lab_site
 
-__all__ = ["make_site"]
+__all__ = ["check_size", "make_site"]
 
 
-def make_site(name: str, *, control_planes: int = 1, workers: int = 2, base: Base = "debian12") -> Path:
+def check_size(name: str, *, control_planes: int, workers: int) -> None:
+    """Refuse a name or size that no lab can have, before anything is made.
+
+    Raises:
+        UsageError: says what can be.
+    """
+    lab_site(name, IPv4Network("10.89.0.0/24"), Path(), control_planes=control_planes, workers=workers)
+
+
+def make_site(name: str, *, control_planes: int, workers: int, base: Base) -> Path:
     """Write the site file of a lab of that name and size into the lab's folder and return its path.
 
     A lab that is up keeps its network; a new one takes a range that nobody on this host uses.
@@ -25,7 +34,6 @@ def make_site(name: str, *, control_planes: int = 1, workers: int = 2, base: Bas
     Raises:
         UsageError: a name or size that no lab can have.
     """
-    lab_site(name, IPv4Network("10.89.0.0/24"), Path(), control_planes=control_planes, workers=workers)  # checks first
     folder = lab_folder(name)
     text = lab_site(name, _subnet(name), folder, control_planes=control_planes, workers=workers, base=base)
     write_atomically(folder / "site.yml", text)

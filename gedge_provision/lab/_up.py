@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -18,14 +19,16 @@ from gedge_provision.lab._down import tear_down
 from gedge_provision.lab._image import ensure_image
 from gedge_provision.lab._nodes import nodes_of
 from gedge_provision.lab._ready import wait_ready
+from gedge_provision.lab._sites import check_size, make_site
 from gedge_provision.models.errors import GedgeError, UsageError
-from gedge_provision.models.lab import LabNode, LabSpec, bridge_name, network_name
+from gedge_provision.models.lab import Base, LabNode, LabSpec, bridge_name, network_name
 from gedge_provision.models.progress import Reporter, SilentReporter
-from gedge_provision.planning.lab import changes, in_the_way
+from gedge_provision.planning.lab import changes, in_the_way, lab_spec
 from gedge_provision.planning.lab_host import podman_configuration
 from gedge_provision.planning.lab_nodes import container_name, node_arguments
+from gedge_provision.provisioning.sites import default_site_path, load_site
 
-__all__ = ["check_host", "up"]
+__all__ = ["check_host", "up", "up_by_name"]
 
 T = TypeVar("T")
 
@@ -45,10 +48,14 @@ _PROGRAMS = {
 }
 
 
-def up(spec: LabSpec, reporter: Reporter | None = None) -> None:
-    """Make a lab's nodes run: missing ones are made, stopped ones started, those no longer asked for removed.
+def up(site: Path | None = None, reporter: Reporter | None = None) -> None:
+    """Make the nodes of a lab's site file run: missing ones are made, stopped ones started, others removed.
 
     A run that is interrupted while it makes a lab anew removes what it made.
+
+    Args:
+        site: the site file; by default the lab's that comes with this package.
+        reporter: told about each step.
 
     Raises:
         UsageError: the lab cannot be here as asked; nothing was changed.
@@ -56,19 +63,62 @@ def up(spec: LabSpec, reporter: Reporter | None = None) -> None:
     """
     reporter = reporter or SilentReporter()
     check_host()
-    with locked(lab_files.lab_folder(spec.name), f"lab {spec.name}"):
-        podman = Podman.private()
-        fresh = spec.name not in podman.networks()
-        try:
-            _up(spec, podman, reporter)
-        except KeyboardInterrupt:
-            if fresh:
-                tear_down(spec.name, reporter)
-            raise
-        except UsageError:
-            if fresh:
-                lab_files.remove_lab_folder(spec.name)
-            raise
+    spec = _spec(site or default_site_path())
+    with _held(spec.name, reporter) as podman:
+        _up(spec, podman, reporter)
+
+
+def up_by_name(
+    name: str,
+    *,
+    control_planes: int = 1,
+    workers: int = 2,
+    base: Base = "debian12",
+    reporter: Reporter | None = None,
+) -> Path:
+    """Write the site file of a lab of this name and size into the lab's folder, make its nodes run as `up` does.
+
+    Returns:
+        The site file.
+
+    Raises:
+        UsageError: a name or size that no lab can have; nothing was changed.
+        GedgeError: a node did not come up.
+    """
+    reporter = reporter or SilentReporter()
+    check_host()
+    check_size(name, control_planes=control_planes, workers=workers)
+    with _held(name, reporter) as podman:
+        site = make_site(name, control_planes=control_planes, workers=workers, base=base)
+        _up(_spec(site), podman, reporter)
+    return site
+
+
+def _spec(path: Path) -> LabSpec:
+    site = load_site(path)
+    return lab_spec(site, lab_files.lab_folder(site.name), Path.home())
+
+
+@contextmanager
+def _held(lab: str, reporter: Reporter) -> Iterator[Podman]:
+    """Hold a lab; what an interrupted or refused run made of a lab that was not there is removed."""
+    podman = Podman.private()
+    try:
+        with locked(lab_files.lab_folder(lab), f"lab {lab}"):
+            fresh = lab not in podman.networks()
+            try:
+                yield podman
+            except KeyboardInterrupt:
+                if fresh:
+                    tear_down(lab, reporter)
+                raise
+            except UsageError:
+                if fresh:
+                    lab_files.remove_lab_folder(lab)
+                raise
+    except KeyboardInterrupt:
+        lab_files.remove_empty_lab_folder(lab)  # the interrupt came between the folder and the work
+        raise
 
 
 def check_host() -> None:

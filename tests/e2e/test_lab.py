@@ -7,15 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gedge_provision import lab
-from gedge_provision.adapters.host_traces import remember_host, restore_host
+from gedge_provision.adapters.host_traces import processes_in, processes_naming, remember_host, restore_host
+from gedge_provision.adapters.lab_files import lab_folder
+from gedge_provision.adapters.podman import Podman
 from gedge_provision.models.errors import GedgeError
+from gedge_provision.models.lab import network_name
+from gedge_provision.planning.lab_nodes import container_prefix
 
 pytestmark = pytest.mark.e2e
 
@@ -113,41 +116,49 @@ def test_other_size_and_other_labs(name: str) -> None:
     assert lab.leftovers(neighbour) == []
 
 
-@pytest.mark.parametrize("after_s", [0.6, 1.2, 1.7, 2.2])
-def test_interrupt_leaves_nothing(name: str, after_s: float) -> None:
-    with subprocess.Popen([*UP, name], start_new_session=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as up:
-        time.sleep(after_s)
-        os.killpg(up.pid, signal.SIGINT)
-        output = b"".join(up.communicate()).decode()
-    if up.returncode == 0:
-        pytest.skip(f"it was up within {after_s} s: nothing to interrupt")
-    assert up.returncode in (130, -signal.SIGINT), output
+MOMENTS: dict[str, Callable[[str], object]] = {
+    "its folder": lambda name: lab_folder(name).exists(),
+    "its site file": lambda name: (lab_folder(name) / "site.yml").exists(),
+    "its network": lambda name: name in Podman.private().networks(),
+    "its keys": lambda name: (lab_folder(name) / "known_hosts").exists(),
+    "a podman call": lambda name: processes_naming(container_prefix(name)),
+    "a running node": lambda name: processes_in(network_name(name)),
+}
+
+
+def stop_at(name: str, moment: str, stop: signal.Signals) -> tuple[int, str]:
+    """Begin to make a lab, and send a signal to its process group (as a terminal does) once it has come so far."""
+    with subprocess.Popen([*UP, name], start_new_session=True, stderr=subprocess.STDOUT, stdout=subprocess.PIPE) as up:
+        while not MOMENTS[moment](name):
+            assert up.poll() is None, f"the lab was up before it had {moment}"
+        os.killpg(up.pid, stop)
+        output = up.communicate()[0].decode()
+    return up.returncode, output
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_interrupt_leaves_nothing(name: str, moment: str) -> None:
+    code, output = stop_at(name, moment, signal.SIGINT)
+    assert code == 130, output
     assert lab.leftovers(name) == [], output
 
 
-@pytest.mark.parametrize("after_s", [0.6, 1.2, 1.7, 2.2])
-def test_down_after_kill_leaves_nothing(name: str, after_s: float) -> None:
-    with subprocess.Popen(
-        [*UP, name], start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as up:
-        time.sleep(after_s)
-        up.kill()
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_down_after_kill_leaves_nothing(name: str, moment: str) -> None:
+    stop_at(name, moment, signal.SIGKILL)
     gedge("lab", "down", name)
     assert lab.leftovers(name) == []
 
 
 def test_up_after_kill_heals(name: str) -> None:
-    with subprocess.Popen(
-        [*UP, name], start_new_session=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as up:
-        time.sleep(1.6)
-        up.kill()
+    stop_at(name, "a running node", signal.SIGKILL)
     gedge(*UP[1:], name)
     assert {node["state"] for node in nodes(name).values()} == {"running"}
 
 
 def test_wrong_input_changes_nothing(name: str, tmp_path: Path) -> None:
     assert "1, 3 or 5" in gedge("lab", "up", "--name", name, "--control-planes", "2", code=2)
+    assert "use --name" in gedge("lab", "up", "--workers", "5", code=2)
     assert "no name for a lab" in gedge("lab", "up", "--name", "No_Name", code=2)
     site = tmp_path / "site.yml"
     site.write_text(
