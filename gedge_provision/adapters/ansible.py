@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import ansible_runner
-
 from gedge_provision.adapters.locations import content_dir
 from gedge_provision.models.progress import Reporter
 from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult
@@ -136,6 +134,8 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
     began = time.monotonic()
 
     def work() -> None:
+        import ansible_runner  # noqa: PLC0415 - an inventory is compiled without it, and it is slow to import
+
         runner = ansible_runner.interface.init_runner(
             private_data_dir=str(folder),
             project_dir=str(content / "playbooks"),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from gedge_provision.adapters import hosttools
 from gedge_provision.adapters.archives import extract_member
-from gedge_provision.adapters.downloads import download
 from gedge_provision.adapters.images import ImageTool, image_tool
 from gedge_provision.adapters.store import Store
 from gedge_provision.models.catalog import Artifact, Catalog, GoModule, Source
@@ -53,6 +52,9 @@ def fetch(
 
 
 def _file(artifact: Artifact, store: Store, reporter: Reporter, name: str) -> Path:
+    # Its HTTP client takes longer to import than all else that a short command needs.
+    from gedge_provision.adapters.downloads import download  # noqa: PLC0415
+
     upstream = artifact.upstream
     # By address, because several artifacts can be members of one archive.
     fetched = store.work / "downloads" / hashlib.sha256(str(upstream.url).encode()).hexdigest()

@@ -17,6 +17,12 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         args = dict(self._task.args)
+        if not args.get("items"):
+            raise AnsibleActionFail(
+                args.get("problem")
+                or "the list of artifacts is empty -> run the playbook with a site file as inventory, after: "
+                "gedge artifacts build"
+            )
         name = self._task.action
         result.update(self._execute_module(module_name=name, module_args=args, task_vars=task_vars))
         missing = result.get("missing") or []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
-from base64 import b64decode
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -27,12 +27,11 @@ class ActionModule(ActionBase):
         )
         if self._task.check_mode:
             return {**result, "changed": False}
-        read = self._execute_module(
-            module_name="ansible.builtin.slurp", module_args={"src": args["src"]}, task_vars=task_vars
-        )
-        if read.get("failed"):
-            raise AnsibleActionFail("the kubeconfig cannot be read: %s" % read.get("msg", "no reason given"))
-        changed = self._write(args["dest"], b64decode(read["content"]))
+        # Not by a module: a Python started on the host costs more than all the rest.
+        read = self._low_level_execute_command("cat %s" % shlex.quote(args["src"]))
+        if read["rc"] != 0:
+            raise AnsibleActionFail("the kubeconfig cannot be read: %s" % (read["stderr"] or read["stdout"]).strip())
+        changed = self._write(args["dest"], read["stdout"].encode())
         return {**result, "changed": changed, "path": args["dest"]}
 
     @staticmethod

@@ -45,6 +45,15 @@ options:
   host_path:
     description: Folder on the host where the artifact store is mounted.
     type: path
+  defer_images:
+    description: >-
+      Whether to leave images out while no containerd answers, and to name them in RV(ansible_facts).
+    type: bool
+    default: false
+  problem:
+    description: Why O(items) is empty, for the refusal of an empty list by the action plugin.
+    type: str
+    default: ""
   staged:
     description: Used by the action plugin, digests with the paths of the files that it copied to the host.
     type: dict
@@ -77,6 +86,10 @@ missing:
   type: list
   elements: str
   returned: always
+ansible_facts:
+  description: C(gedge_artifacts), with deferred (names of the images that were left for a later call).
+  type: dict
+  returned: always
 """
 
 import contextlib
@@ -106,6 +119,8 @@ def main():
         argument_spec={
             "items": {"type": "list", "elements": "dict", "required": True, "options": item_options},
             "host_path": {"type": "path"},
+            "defer_images": {"type": "bool", "default": False},
+            "problem": {"type": "str", "default": ""},
             "staged": {"type": "dict"},
         },
         supports_check_mode=True,
@@ -113,14 +128,19 @@ def main():
     items = module.params["items"]
     record = read_record("artifacts.json")
     images = image_digests(module) if any(item["kind"] == "image" for item in items) else {}
+    deferred = []
+    if images is None and module.params["defer_images"]:
+        deferred = [item["name"] for item in items if item["kind"] == "image"]
+        items = [item for item in items if item["kind"] != "image"]
+    answer = {"missing": [], "ansible_facts": {"gedge_artifacts": {"deferred": deferred}}}
     wanted = [item for item in items if not is_installed(item, record, images)]
     names = [item["name"] for item in wanted]
     if module.check_mode or not wanted:
-        module.exit_json(changed=bool(wanted), installed=names, missing=[])
+        module.exit_json(changed=bool(wanted), installed=names, **answer)
     sources = {item["sha256"]: source_of(module, item) for item in wanted}
     missing = [digest for digest, path in sources.items() if path is None]
     if missing:
-        module.exit_json(changed=False, installed=[], missing=missing)
+        module.exit_json(changed=False, installed=[], **dict(answer, missing=missing))
     with host_lock(module, 300):
         record = read_record("artifacts.json")
         for item in wanted:
@@ -134,7 +154,7 @@ def main():
                     "stamp": stamp(item["target"]),
                 }
                 write_record("artifacts.json", record)
-        images = image_digests(module) if any(item["kind"] == "image" for item in wanted) else {}
+        images = (image_digests(module) if any(item["kind"] == "image" for item in wanted) else None) or {}
         for item in wanted:
             if item["kind"] == "image":
                 if item["target"] not in images:
@@ -148,13 +168,13 @@ def main():
                     "stamp": images[item["target"]],
                 }
         write_record("artifacts.json", record)
-    module.exit_json(changed=True, installed=names, missing=[])
+    module.exit_json(changed=True, installed=names, **answer)
 
 
 def is_installed(item, record, images):
     known = record.get(item["target"])
     if item["kind"] == "image":
-        present = images.get(item["target"])
+        present = (images or {}).get(item["target"])
         return bool(known and present and known["sha256"] == item["sha256"] and known["stamp"] == present)
     if known and known["sha256"] == item["sha256"] and known["stamp"] == stamp(item["target"]):
         return True
@@ -172,11 +192,13 @@ def stamp(path):
 
 
 def image_digests(module):
-    """Return the images that containerd has in Kubernetes' namespace: reference -> digest."""
+    """Return the images that containerd has in Kubernetes' namespace (reference -> digest), None if it is silent."""
     if not os.path.exists(CTR):
-        return {}
+        return None
     rc, out, _ = module.run_command([CTR, "-n", "k8s.io", "images", "list"])
-    rows = [line.split() for line in out.splitlines()[1:]] if rc == 0 else []
+    if rc != 0:
+        return None
+    rows = [line.split() for line in out.splitlines()[1:]]
     return {reference: digest for reference, _, digest, *_ in rows}
 
 

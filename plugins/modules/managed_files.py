@@ -34,6 +34,11 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      hold:
+        description: >-
+          Leave the file as it is and name it in RV(held) when it differs, for a role that asks for consent first.
+        type: bool
+        default: false
   units:
     description: >-
       systemd units that read these files. Each is enabled and started, and restarted (or reloaded) only when a file
@@ -75,6 +80,11 @@ changed_paths:
   type: list
   elements: str
   returned: always
+held:
+  description: The files that differ and were left as they are, since they are on hold.
+  type: list
+  elements: str
+  returned: always
 units:
   description: What was (would be) done to units.
   type: list
@@ -101,6 +111,7 @@ def main():
                     "content": {"type": "str", "default": ""},
                     "mode": {"type": "str", "default": "0644"},
                     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                    "hold": {"type": "bool", "default": False},
                 },
             },
             "units": {
@@ -116,22 +127,31 @@ def main():
         supports_check_mode=True,
     )
     units = module.params["units"]
-    diffs = write_files(module, [unit["name"] for unit in units])
+    diffs, held = write_files(module, [unit["name"] for unit in units])
     actions = keep_units(module, units, changed=bool(diffs))
+    paths = [diff["after_header"] for diff in diffs]
     if actions:
         diffs.append({"before": "", "after": "\n".join(actions) + "\n", "after_header": "units"})
-    paths = [diff["after_header"] for diff in diffs if diff["after_header"].startswith("/")]
-    module.exit_json(changed=bool(diffs), changed_paths=paths, units=actions, diff=diffs)
+    module.exit_json(
+        changed=bool(diffs) or (module.check_mode and bool(held)),
+        changed_paths=paths,
+        held=[diff["after_header"] for diff in held],
+        units=actions,
+        diff=diffs + held,
+    )
 
 
 def write_files(module, units):
     """Write what differs; before the first file the units are marked as due: a killed run cannot forget them."""
-    diffs = []
+    diffs, held = [], []
     for file in module.params["files"]:
         content = file["content"] if file["state"] == "present" else None
         mode = int(file["mode"], 8)
         try:
             diff = sync_file(file["path"], content, mode, True)
+            if diff and file["hold"]:
+                held.append(diff)
+                continue
             if diff and not module.check_mode:
                 if not diffs:
                     mark_due(units, True)
@@ -142,7 +162,7 @@ def write_files(module, units):
             diffs.append(diff)
     if not module.check_mode and any(diff["after_header"].startswith(UNIT_FOLDERS) for diff in diffs):
         module.run_command(["systemctl", "daemon-reload"], check_rc=True)
-    return diffs
+    return diffs, held
 
 
 def mark_due(units, due):

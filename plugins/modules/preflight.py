@@ -39,6 +39,10 @@ options:
       Kernel functions that must be there or loadable, as M(gedge.provision.host_settings) takes them.
     type: dict
     default: {}
+  settings:
+    description: >-
+      Arguments of M(gedge.provision.host_settings), to learn whether it has anything to set.
+    type: dict
   distributions:
     description: >-
       Known distributions, by C(id-version), C(id-major) or C(family:NAME), each with C(packages) (whose absence is
@@ -69,7 +73,7 @@ ansible_facts:
   description: >-
     C(gedge_host), with architecture, cpus, memory_mib, cgroup_version, container, can_raise_limits, distribution
     (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
-    cluster here).
+    cluster here), settings_due (with O(settings): whether one differs).
   type: dict
   returned: always
 """
@@ -82,6 +86,7 @@ import platform
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host_state import cgroup_version, has_function, in_container, read_record, read_text
+from ..module_utils.kernel_settings import OPTIONS, sync_settings
 
 CAP_SYS_RESOURCE = 24
 TCP_LISTEN = "0A"
@@ -97,11 +102,15 @@ def main():
             "free_space": {"type": "dict", "default": {}},
             "ports": {"type": "dict", "default": {}},
             "kernel_modules": {"type": "dict", "default": {}},
+            "settings": {"type": "dict", "options": OPTIONS},
             "distributions": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     wanted = module.params
+    if os.geteuid() != 0:  # what is seen without rights would mislead
+        problem = "not running as root -> set ssh.become: true in the site file (become in a plain inventory)"
+        module.fail_json(msg=problem, problems=[problem])
     host = {
         "architecture": platform.machine(),
         "cpus": len(os.sched_getaffinity(0)),
@@ -119,6 +128,8 @@ def main():
         *kernel_problems(module, wanted["kernel_modules"]),
         *distribution_problems(module, host),
     ]
+    if wanted["settings"]:
+        host["settings_due"] = bool(sync_settings(module, wanted["settings"], True)[0])
     if problems:
         module.fail_json(msg="; ".join(problems), problems=problems)
     module.exit_json(changed=False, problems=[], ansible_facts={"gedge_host": host})
@@ -131,8 +142,6 @@ def host_problems(wanted, host):
             "no interface has the address %s -> correct the node's address, or configure it on the host"
             % wanted["address"]
         )
-    if os.geteuid() != 0:
-        yield "not running as root -> set ssh.become: true in the site file (become in a plain inventory)"
     if host["architecture"] not in wanted["architectures"]:
         yield (
             "the architecture is %s, the artifacts are for %s -> use such a host, or build the artifacts for this one"

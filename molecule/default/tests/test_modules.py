@@ -100,6 +100,17 @@ def test_managed_files(tmp_path: Path) -> None:
     walk("managed_files", f"cat {path} 2>/dev/null && stat -c %a {path} || echo none", steps, tmp_path)
 
 
+def test_managed_files_on_hold_are_compared_only(tmp_path: Path) -> None:
+    path = "/etc/gedge-test/held.conf"
+    held = {"managed_files": {"files": [{"path": path, "content": "new\n", "hold": True}]}}
+    made = {"managed_files": {"files": [{"path": path, "content": "new\n"}]}}
+    gone = {"managed_files": {"files": [{"path": path, "state": "absent"}]}}
+    checked, left, _, same, _ = play([{**held, "check_mode": True}, held, made, held, gone], tmp_path)
+    assert (checked["changed"], checked["held"]) == (True, [path])
+    assert (left["changed"], left["held"], left["changed_paths"]) == (False, [path], [])
+    assert (same["changed"], same["held"]) == (False, [])
+
+
 def test_managed_files_keep_their_units_running(host: Host, tmp_path: Path) -> None:
     unit, path = "gedge-test.service", "/etc/systemd/system/gedge-test.service"
 
