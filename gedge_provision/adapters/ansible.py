@@ -10,11 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gedge_provision.adapters.locations import content_dir
+from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.progress import Reporter
 from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult
 
@@ -31,7 +32,8 @@ class _Recorder:
 
     reporter: Reporter
     phases: list[PhaseTiming] = field(default_factory=list)
-    changes: dict[str, list[str]] = field(default_factory=dict)
+    changes: dict[str, list[Change]] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
     failures: list[HostFailure] = field(default_factory=list)
     _play: str = ""
     _phase: str = ""
@@ -69,7 +71,11 @@ class _Recorder:
         result = data.get("res") or {}
         if kind == "runner_on_ok" and result.get("changed"):
             self._phase_changed = True
-            self.changes.setdefault(host, []).append(self._task)
+            self.changes.setdefault(host, []).extend(
+                _changes(str(data.get("task", "")), data.get("task_action"), result)
+            )
+        if kind == "runner_on_ok" and data.get("task_action", "").endswith("cluster_verify"):
+            self.differences += [Difference(**found) for found in result["problems"]]
         if kind in _FAILURES and not data.get("ignore_errors"):
             self._phase_failed = True
             self.failures.append(
@@ -168,8 +174,9 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
         status="canceled" if stop.asked else runner.status if runner else "failed",
         seconds=round(time.monotonic() - began, 2),
         phases=tuple(recorder.phases),
-        changed={host: len(names) for host, names in sorted(recorder.changes.items())},
-        changes={host: tuple(names) for host, names in sorted(recorder.changes.items())},
+        changed={host: len(changes) for host, changes in sorted(recorder.changes.items())},
+        changes={host: tuple(changes) for host, changes in sorted(recorder.changes.items())},
+        differences=tuple(recorder.differences),
         failures=tuple(recorder.failures) or _failure_before_tasks(runner, folder),
         folder=folder,
     )
@@ -236,6 +243,17 @@ def _environment(content: Path) -> dict[str, str]:
     }
 
 
+def _changes(task: str, action: object, result: Mapping[str, Any]) -> list[Change]:
+    """Return what a task changed: our modules say it object by object, of other modules the task's name is known."""
+    if "objects" in result:
+        return [Change(str(entry["kind"]), str(entry["name"]), str(entry["action"])) for entry in result["objects"]]
+    if str(action).endswith("package"):
+        asked = result.get("invocation", {}).get("module_args", {})
+        names = asked.get("name") or asked.get("package") or []
+        return [Change("package", str(name), "install") for name in ([names] if isinstance(names, str) else names)]
+    return [Change("task", task, "run")]
+
+
 def _message(result: Mapping[str, Any]) -> str:
     text = str(result.get("msg") or result.get("stderr") or result.get("exception") or _NO_MESSAGE)
     failed_items = [item for item in result.get("results", []) if isinstance(item, dict) and item.get("failed")]
@@ -270,5 +288,6 @@ def _write_record(result: RunResult, folder: Path) -> None:
         "seconds": result.seconds,
         "phases": [{"name": p.name, "seconds": p.seconds, "tasks": p.tasks} for p in result.phases],
         "changed": result.changed,
+        "changes": {host: [asdict(change) for change in changes] for host, changes in result.changes.items()},
     }
     (folder / "timings.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gedge_provision import __version__
-from gedge_provision.cli import _ui, artifacts, lab, schema, service, site
+from gedge_provision.cli import _ui, artifacts, lab, plans, schema, service, site
 from gedge_provision.models.errors import GedgeError
 
 __all__ = ["app", "main"]
@@ -23,6 +23,7 @@ app = typer.Typer(
 
 
 site.register(app)
+plans.register(app)
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(lab.app, name="lab")
 app.add_typer(service.app)
@@ -41,7 +42,7 @@ def _root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Exit codes: 0 done, 1 failed, 2 wrong input (nothing was changed), 3 does not fit."""
+    """Exit codes: 0 done, 1 failed, 2 wrong input (nothing was changed), 3 does not fit, or has drifted."""
 
 
 def main() -> None:

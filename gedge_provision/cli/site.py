@@ -41,7 +41,9 @@ def register(app: typer.Typer) -> None:
 
 def apply(
     site: SiteOption,
-    check: CheckOption = False,
+    plan: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN]", help="A saved plan (gedge plan --out); its consents are given.")
+    ] = None,
     limit: LimitOption = None,
     kubelet_restart_ok: Annotated[
         bool, typer.Option("--kubelet-restart-ok", help="Restart the kubelet of nodes whose settings changed.")
@@ -49,9 +51,14 @@ def apply(
     output: _ui.OutputOption = _ui.Output.TEXT,
 ) -> None:
     """Bring the site's hosts to what the site file says. Safe to repeat; a killed run continues."""
+    if plan is not None and (limit or kubelet_restart_ok):
+        raise UsageError("a saved plan says all by itself", remedy="leave the other options out, or make another plan")
     with _ui.progress() as reporter:
-        result = provisioning.apply(site, reporter, check=check, limit=limit, restart_ok=kubelet_restart_ok)
-    _show_run(result, output, check=check)
+        if plan is not None:
+            result = provisioning.apply_plan(site, provisioning.load_plan(plan), reporter)
+        else:
+            result = provisioning.apply(site, reporter, limit=limit, restart_ok=kubelet_restart_ok)
+    _show_run(result, output, check=False)
 
 
 def reset(
@@ -123,6 +130,6 @@ def _show_run(result: RunResult, output: _ui.Output, *, check: bool) -> None:
         f"{word} {total} things on {len(result.changed)} hosts in {result.seconds:.0f} s; log {result.log}"
     )
     if check:
-        for host, names in result.changes.items():
-            for name in names:
-                _ui.console.print(f"  {host}: {name}")
+        for host, changes in result.changes.items():
+            for change in changes:
+                _ui.console.print(f"  {host}: {change}")

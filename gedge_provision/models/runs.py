@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.errors import GedgeError
 
 __all__ = ["HostFailure", "PhaseTiming", "RunFailedError", "RunInterruptedError", "RunResult"]
@@ -38,8 +39,9 @@ class RunResult:
         status: successful, failed, canceled or timeout, as ansible-runner says.
         seconds: wall time.
         phases: in their order.
-        changed: number of changed tasks by host.
-        changes: names of the changed tasks by host.
+        changed: number of changed things by host.
+        changes: what was (in check mode, would be) changed, by host, in its order.
+        differences: what of the running nodes is not as the site file asks (of check mode; else a run fails by it).
         failures: what failed where.
         folder: the run's record: log and timings.
     """
@@ -48,7 +50,8 @@ class RunResult:
     seconds: float
     phases: tuple[PhaseTiming, ...]
     changed: dict[str, int]
-    changes: dict[str, tuple[str, ...]]
+    changes: dict[str, tuple[Change, ...]]
+    differences: tuple[Difference, ...]
     failures: tuple[HostFailure, ...]
     folder: Path
 

@@ -1,5 +1,6 @@
 """Runs of the playbooks on a site, and what the site is now."""
 
+from gedge_provision.provisioning.plans import apply_plan, load_plan, plan
 from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset, verify
 from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
 from gedge_provision.provisioning.status import NodeSummary, status
@@ -7,10 +8,13 @@ from gedge_provision.provisioning.status import NodeSummary, status
 __all__ = [
     "NodeSummary",
     "apply",
+    "apply_plan",
     "default_site_path",
     "fetch_kubeconfig",
     "kubeconfig_path",
+    "load_plan",
     "load_site",
+    "plan",
     "reset",
     "status",
     "verify",

@@ -2,7 +2,7 @@
 
 from gedge_provision.adapters.kube import connect
 from gedge_provision.services.documents import load_service
-from gedge_provision.services.rollout import Applied, Change, apply_service, delete_service
+from gedge_provision.services.rollout import Applied, apply_service, delete_service
 from gedge_provision.services.status import PodLine, ServiceLine, ServiceStatus, list_services, read_status
 
 __all__ = [

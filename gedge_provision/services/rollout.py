@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from gedge_provision.adapters.kube import ConflictError, Kube, KubeError, NotFoundError, UnreachableError
+from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import (
     CONTROLLER_KINDS,
     NODE,
@@ -35,21 +36,11 @@ from gedge_provision.planning.manifests import (
 from gedge_provision.planning.readiness import Readiness, Trouble
 from gedge_provision.services.status import observe
 
-__all__ = ["Applied", "Change", "apply_service", "delete_service"]
+__all__ = ["Applied", "apply_service", "delete_service"]
 
 _POLL_S = 1.0
 _LOG_LINES = 10
-Action = Literal["created", "changed", "unchanged", "deleted"]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Change:
-    """What an apply does to one object."""
-
-    kind: str
-    name: str
-    action: Action
 
 
 @dataclass(frozen=True)
@@ -163,7 +154,7 @@ def _plan(kube: Kube, service: Service, namespace: str, addresses: tuple[str, ..
     for manifest in manifests:
         before = _existing(kube, manifest, service.name)
         after = kube.apply(manifest, dry_run=True, take_over=take_over)
-        action: Action = "created"
+        action = "created"
         if before is not None:
             same = comparable(before) == comparable(after)
             if manifest["metadata"]["name"] == external_name(service.name):

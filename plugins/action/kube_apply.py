@@ -9,6 +9,7 @@ import json
 import shlex
 import time
 
+import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
@@ -35,20 +36,16 @@ class ActionModule(ActionBase):
         )
         self._args = args
         if self._task.check_mode:
-            names = self._would_change()
-            return {**result, "changed": names is None or bool(names), "objects": names or []}
-        before = versions(self._kubectl(GET))
-        after = versions(self._kubectl(APPLY))
-        changed = sorted(name for name, version in after.items() if before.get(name) != version)
-        return {**result, "changed": bool(changed), "objects": changed}
+            objects = self._would_change()
+        else:
+            objects = differences(versions(self._kubectl(GET)), versions(self._kubectl(APPLY)))
+        return {**result, "changed": bool(objects), "objects": objects}
 
     def _would_change(self):
-        """Return the names of what would change; None where no cluster has been started yet."""
+        """Return what would change: everything, where no cluster has been started yet."""
         if self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] != 0:
-            return None
-        live = contents(self._kubectl(GET))
-        would_be = contents(self._kubectl((*APPLY, "--dry-run=server")))
-        return sorted(name for name, content in would_be.items() if live.get(name) != content)
+            return differences({}, versions(document for document in yaml.safe_load_all(self._args["manifests"])))
+        return differences(contents(self._kubectl(GET)), contents(self._kubectl((*APPLY, "--dry-run=server"))))
 
     def _kubectl(self, arguments):
         argv = [KUBECTL, "--kubeconfig", self._args["kubeconfig"], "--request-timeout=20s", *arguments]
@@ -81,7 +78,16 @@ def items(text):
 
 def name_of(item):
     meta = item["metadata"]
-    return "/".join(part for part in (item["kind"], meta.get("namespace"), meta["name"]) if part)
+    return item["kind"], "/".join(part for part in (meta.get("namespace"), meta["name"]) if part)
+
+
+def differences(before, after):
+    """Describe the objects that are new or differ; a Node is made by its kubelet, so it only ever changes."""
+    return [
+        {"kind": kind, "name": name, "action": "change" if kind == "Node" or (kind, name) in before else "create"}
+        for (kind, name), value in sorted(after.items())
+        if (kind, name) not in before or before[kind, name] != value
+    ]
 
 
 def versions(found):

@@ -20,6 +20,7 @@ import time
 
 STATE_DIR = "/var/lib/gedge"
 LOCK_FILE = "/run/gedge.lock"
+KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 
 
 def read_record(name):
@@ -29,6 +30,16 @@ def read_record(name):
             return json.load(file)
     except (FileNotFoundError, ValueError):
         return {}
+
+
+def made(kind, name, action):
+    """Describe what a module did, or in check mode would do: the same words in a plan, a run's record and drift."""
+    return {"kind": kind, "name": name, "action": action}
+
+
+def files_made(diffs):
+    """Describe the files of diffs from `sync_file`."""
+    return [made("file", diff["after_header"], diff["action"]) for diff in diffs]
 
 
 def write_record(name, value):
@@ -70,7 +81,7 @@ def sync_file(path, content, mode, check_mode):
     The original of a file that was not ours is kept, and the path is recorded for the reset.
 
     Returns:
-        None when nothing differs, else a diff for Ansible (before, after, headers).
+        None when nothing differs, else a diff for Ansible (before, after, headers), with the action as one more key.
     """
     before = read_text(path)
     same_mode = before is not None and (os.stat(path).st_mode & 0o7777) == mode
@@ -84,6 +95,7 @@ def sync_file(path, content, mode, check_mode):
         "after_header": path,
         "before": before or "",
         "after": content or "",
+        "action": "remove" if content is None else "create" if before is None else "change",
     }
     if not check_mode:
         record = read_record("files.json")
@@ -114,6 +126,21 @@ def _save_original(path):
     saved = os.path.join(folder, hashlib.sha256(path.encode()).hexdigest()[:16])
     shutil.copy2(path, saved)
     return saved
+
+
+def note_kubelet_config():
+    """Record the kubelet's configuration as kubeadm has just written it."""
+    write_record("kubelet.json", {"config": _digest(KUBELET_CONFIG)})
+
+
+def kubelet_touched():
+    """Tell whether somebody has changed the kubelet's configuration since."""
+    noted = read_record("kubelet.json").get("config")
+    return noted is not None and noted != _digest(KUBELET_CONFIG)
+
+
+def _digest(path):
+    return hashlib.sha256((read_text(path) or "").encode()).hexdigest()
 
 
 @contextlib.contextmanager

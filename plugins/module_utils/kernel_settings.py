@@ -6,7 +6,7 @@ Standard library only, Python 3.8 and later.
 
 from __future__ import annotations
 
-from .host_state import has_function, in_container, read_record, read_text, sync_file, write_record
+from .host_state import files_made, has_function, in_container, made, read_record, read_text, sync_file, write_record
 
 HEADER = "# Written by gedge-provision; local changes are lost at the next run.\n"
 TIME_SERVICES = ("chronyd.service", "chrony.service", "ntpsec.service", "ntpd.service", "systemd-timesyncd.service")
@@ -22,8 +22,9 @@ def sync_settings(module, wanted, check_mode):
     """Make a host's settings those wanted (values of OPTIONS); in check mode only compare.
 
     Returns:
-        Diffs for Ansible, one for each file and one for the kernel and services, empty when nothing differs; and what
-        was left alone since it belongs to the kernel that this container node shares.
+        What was (in check mode, would be) done, empty when nothing differs; diffs for Ansible, one for each file and
+        one for the kernel and services; and what was left alone since it belongs to the kernel that this container
+        node shares.
     """
     shared_kernel = in_container()
     changes, diffs, left_alone = [], [], []
@@ -39,9 +40,11 @@ def sync_settings(module, wanted, check_mode):
             swap_off(module, check_mode, changes)
         if wanted["time_service"]:
             keep_time(module, wanted["time_service"], check_mode, changes)
+    objects = changes + files_made(diffs)
     if changes:
-        diffs.append({"before": "", "after": "\n".join(changes) + "\n", "after_header": "kernel and services"})
-    return diffs, left_alone
+        text = "".join("%(action)s %(kind)s %(name)s\n" % change for change in changes)
+        diffs.append({"before": "", "after": text, "after_header": "kernel and services"})
+    return objects, diffs, left_alone
 
 
 def set_modules(module, wanted, check_mode, changes, diffs):
@@ -50,7 +53,7 @@ def set_modules(module, wanted, check_mode, changes, diffs):
         proof = wanted["kernel_modules"][name]
         if has_function(proof):
             continue
-        changes.append("modprobe %s" % name)
+        changes.append(made("kernel_module", name, "load"))
         if check_mode:
             continue
         rc, _, err = module.run_command(["modprobe", name])
@@ -71,7 +74,7 @@ def set_sysctls(module, wanted, check_mode, changes, diffs):
         present = read_text(path)
         if present is not None and present.split() == value.split():
             continue
-        changes.append("sysctl %s = %s" % (name, value))
+        changes.append(made("sysctl", "%s=%s" % (name, value), "set"))
         if check_mode:
             continue
         if present is None:
@@ -100,9 +103,8 @@ def swap_off(module, check_mode, changes):
         ["systemctl", "list-units", "--type=swap", "--all", "--no-legend", "--plain", "--state=loaded"]
     )
     units = [line.split()[0] for line in out.splitlines() if line.strip()]
-    if devices:
-        changes.append("swapoff %s" % " ".join(devices))
-    changes += ["mask %s" % unit for unit in units]
+    changes += [made("swap", device, "stop") for device in devices]
+    changes += [made("unit", unit, "mask") for unit in units]
     if check_mode or not (devices or units):
         return
     record = read_record("settings.json")
@@ -118,7 +120,7 @@ def keep_time(module, unit, check_mode, changes):
     _, out, _ = module.run_command(["systemctl", "is-active", *list(TIME_SERVICES)])
     if "active" in out.split():
         return
-    changes.append("enable %s" % unit)
+    changes.append(made("unit", unit, "enable"))
     if check_mode:
         return
     rc, _, err = module.run_command(["systemctl", "enable", "--now", unit])

@@ -76,10 +76,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-installed:
-  description: Names of the artifacts that were (in check mode, would be) installed.
+objects:
+  description: What was (in check mode, would be) done, each with kind, name and action.
   type: list
-  elements: str
+  elements: dict
   returned: always
 missing:
   description: Digests that the host has no source for; the action plugin copies these and asks again.
@@ -100,7 +100,7 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import host_lock, read_record, write_record
+from ..module_utils.host_state import host_lock, made, read_record, write_record
 
 CTR = "/usr/local/bin/ctr"
 CHUNK = 1 << 20
@@ -133,14 +133,16 @@ def main():
         deferred = [item["name"] for item in items if item["kind"] == "image"]
         items = [item for item in items if item["kind"] != "image"]
     answer = {"missing": [], "ansible_facts": {"gedge_artifacts": {"deferred": deferred}}}
+    if images is None and module.check_mode:  # a runtime that only sleeps has kept its images
+        images = {target: entry["stamp"] for target, entry in record.items()}
     wanted = [item for item in items if not is_installed(item, record, images)]
-    names = [item["name"] for item in wanted]
+    objects = [made(item["kind"], item["name"], "change" if item["target"] in record else "create") for item in wanted]
     if module.check_mode or not wanted:
-        module.exit_json(changed=bool(wanted), installed=names, **answer)
+        module.exit_json(changed=bool(wanted), objects=objects, **answer)
     sources = {item["sha256"]: source_of(module, item) for item in wanted}
     missing = [digest for digest, path in sources.items() if path is None]
     if missing:
-        module.exit_json(changed=False, installed=[], **dict(answer, missing=missing))
+        module.exit_json(changed=False, objects=[], **dict(answer, missing=missing))
     with host_lock(module, 300):
         record = read_record("artifacts.json")
         for item in wanted:
@@ -168,7 +170,7 @@ def main():
                     "stamp": images[item["target"]],
                 }
         write_record("artifacts.json", record)
-    module.exit_json(changed=True, installed=names, **answer)
+    module.exit_json(changed=True, objects=objects, **answer)
 
 
 def is_installed(item, record, images):

@@ -56,9 +56,19 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: What differs from what was asked.
+  description: What differs from what was asked; check mode only tells, otherwise the task fails.
   type: list
-  elements: str
+  elements: dict
+  contains:
+    node:
+      description: The node; empty when the API server does not answer.
+      type: str
+    concern:
+      description: api, ready, version, label or kubelet.
+      type: str
+    message:
+      description: What differs, with the node's name.
+      type: str
   returned: always
 nodes:
   description: Capacity and allocatable of every node.
@@ -97,32 +107,41 @@ def main():
     if module.check_mode and not os.path.exists(module.params["kubeconfig"]):
         module.exit_json(changed=False, problems=[], nodes={})
     wanted = {node["name"]: node for node in module.params["nodes"]}
-    deadline = time.monotonic() + module.params["timeout_s"]
+    # Check mode tells what differs now, and does not fail: nodes may be about to join, settings about to change.
+    timeout_s = 0 if module.check_mode else module.params["timeout_s"]
+    deadline = time.monotonic() + timeout_s
     while True:
         live, error = get_nodes(module)
         waiting = {name: reason(live.get(name)) for name in wanted if reason(live.get(name))}
         if not waiting or time.monotonic() > deadline:
             break
         time.sleep(1)
-    problems = [
-        "%s is not ready after %d s: %s" % (name, module.params["timeout_s"], why) for name, why in waiting.items()
-    ]
+    problems = []
+    for name, why in sorted(waiting.items()):
+        problems.append(problem(name, "ready", "is not ready after %d s: %s" % (timeout_s, why)))
     if error:
-        problems.append("the API server does not answer: %s" % error)
+        problems.append(problem("", "api", "the API server does not answer: %s" % error))
     names = sorted(set(wanted) - set(waiting))
     with ThreadPoolExecutor(max_workers=16) as pool:
         for found in pool.map(lambda name: differences(module, name, wanted[name], live[name]), names):
             problems += found
-    if problems:
+    if problems and not module.check_mode:
         module.fail_json(
-            msg="%s -> look at kubectl describe node, journalctl -u kubelet on it" % "; ".join(problems),
+            msg="%s -> look at kubectl describe node, journalctl -u kubelet on it"
+            % "; ".join(found["message"] for found in problems),
+            % "; ".join(found["message"] for found in problems),
             problems=problems,
         )
     module.exit_json(
         changed=False,
-        problems=[],
-        nodes={name: {part: live[name]["status"][part] for part in ("capacity", "allocatable")} for name in wanted},
+        problems=problems,
+        nodes={name: {part: live[name]["status"][part] for part in ("capacity", "allocatable")} for name in names},
     )
+
+
+def problem(node, concern, text):
+    joined = "%s %s" if concern == "ready" else "%s: %s"
+    return {"node": node, "concern": concern, "message": joined % (node, text) if node else text}
 
 
 def ask(module, path):
@@ -152,10 +171,10 @@ def differences(module, name, wanted, live):
     found = []
     version = live["status"]["nodeInfo"]["kubeletVersion"]
     if wanted["version"] and version != wanted["version"]:
-        found.append("%s: the kubelet is %s, asked for is %s" % (name, version, wanted["version"]))
+        found.append(problem(name, "version", "the kubelet is %s, asked for is %s" % (version, wanted["version"])))
     labels = live["metadata"].get("labels", {})
     found += [
-        "%s: label %s is %s, asked for is %s" % (name, key, labels.get(key), value)
+        problem(name, "label", "label %s is %s, asked for is %s" % (key, labels.get(key), value))
         for key, value in sorted(wanted["labels"].items())
         if labels.get(key) != value
     ]
@@ -163,11 +182,11 @@ def differences(module, name, wanted, live):
         return found
     answer, error = ask(module, "/api/v1/nodes/%s/proxy/configz" % name)
     if answer is None:
-        return [*found, "%s: the kubelet's running configuration cannot be read: %s" % (name, error)]
+        return [*found, problem(name, "kubelet", "the kubelet's running configuration cannot be read: %s" % error)]
     running = answer["kubeletconfig"]
     for key, value in sorted(wanted["kubelet"].items()):
         if running.get(key) != value:
-            found.append("%s: %s runs as %s, asked for is %s" % (name, key, running.get(key), value))
+            found.append(problem(name, "kubelet", "%s runs as %s, asked for is %s" % (key, running.get(key), value)))
     return found
 
 

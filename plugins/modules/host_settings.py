@@ -47,6 +47,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+objects:
+  description: What was (in check mode, would be) done, each with kind, name and action.
+  type: list
+  elements: dict
+  returned: always
 left_alone:
   description: What was not set since it belongs to the kernel that this container node shares.
   type: list
@@ -61,8 +66,8 @@ from ..module_utils.kernel_settings import OPTIONS, sync_settings
 
 def main():
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
-    diffs, left_alone = sync_settings(module, module.params, module.check_mode)
-    module.exit_json(changed=bool(diffs), diff=diffs, left_alone=left_alone)
+    objects, diffs, left_alone = sync_settings(module, module.params, module.check_mode)
+    module.exit_json(changed=bool(objects), objects=objects, diff=diffs, left_alone=left_alone)
 
 
 if __name__ == "__main__":

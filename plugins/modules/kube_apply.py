@@ -32,8 +32,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 objects:
-  description: The objects that were (in check mode, would be) created or changed, as kind/namespace/name.
+  description: What was (in check mode, would be) done, each with kind, name and action.
   type: list
-  elements: str
+  elements: dict
   returned: always
 """

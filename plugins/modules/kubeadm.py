@@ -29,6 +29,10 @@ options:
     description: kubeadm configuration (v1beta4 YAML) for V(init) and V(join).
     type: str
     default: ""
+  node_name:
+    description: Name of the node that this host becomes, for V(init) and V(join).
+    type: str
+    default: ""
   discovery:
     description: Kubeconfig text with the cluster's address and CA, for V(join).
     type: str
@@ -60,6 +64,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+objects:
+  description: What was (in check mode, would be) done, each with kind, name and action.
+  type: list
+  elements: dict
+  returned: always
 material:
   description: "For O(action=join_material): token, discovery (kubeconfig text), certificate_key."
   type: dict
@@ -74,7 +83,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import host_lock, read_record, write_atomically, write_record
+from ..module_utils.host_state import host_lock, made, note_kubelet_config, read_record, write_atomically, write_record
 from ..module_utils.kube_client import ADMIN_CONF, KUBELET_CONF, KubeClient, KubeError
 
 KUBEADM = "/usr/local/bin/kubeadm"
@@ -89,6 +98,7 @@ def main():
             "action": {"type": "str", "choices": ["init", "join", "join_material", "forget"], "required": True},
             "nodes": {"type": "list", "elements": "str", "default": []},
             "config": {"type": "str", "default": "", "no_log": True},
+            "node_name": {"type": "str", "default": ""},
             "discovery": {"type": "str", "default": "", "no_log": True},
             "control_plane": {"type": "bool", "default": False},
             "ignore_preflight_errors": {"type": "list", "elements": "str", "default": []},
@@ -101,13 +111,14 @@ def main():
     if module.params["action"] == "forget":
         forget(module)
     if is_done():
-        module.exit_json(changed=False)
+        module.exit_json(changed=False, objects=[])
+    objects = [made("node", module.params["node_name"], module.params["action"])]
     if module.check_mode:
-        module.exit_json(changed=True)
+        module.exit_json(changed=True, objects=objects)
     with host_lock(module, module.params["timeout_s"]):
         if not is_done():  # a killed run's kubeadm may have finished while we waited for the lock
             make_node(module)
-    module.exit_json(changed=True)
+    module.exit_json(changed=True, objects=objects)
 
 
 def is_done():
@@ -139,6 +150,7 @@ def make_node(module):
     if output is not None:
         module.fail_json(msg=explain(action, output))
     module.run_command(["systemctl", "enable", "kubelet.service"], check_rc=True)
+    note_kubelet_config()
     write_record("kubeadm.json", {"action": action, "state": "done"})
 
 
@@ -195,7 +207,7 @@ def explain(action, output):
 
 def hand_out(module):
     if module.check_mode:
-        module.exit_json(changed=False, material={"token": "", "discovery": "", "certificate_key": ""})
+        module.exit_json(changed=False, objects=[], material={"token": "", "discovery": "", "certificate_key": ""})
     _, err = delete_nodes(module)
     if err:
         module.fail_json(msg="the node objects of a cut-off join cannot be deleted: %s" % err)
@@ -210,16 +222,18 @@ def hand_out(module):
     except KubeError as error:
         module.fail_json(msg="the cluster's address and CA cannot be read: %s" % error)
     discovery = info["data"]["kubeconfig"]
-    module.exit_json(changed=False, material={"token": token.strip(), "discovery": discovery, "certificate_key": key})
+    module.exit_json(
+        changed=False, objects=[], material={"token": token.strip(), "discovery": discovery, "certificate_key": key}
+    )
 
 
 def forget(module):
     if module.check_mode or not os.path.exists(ADMIN_CONF):
-        module.exit_json(changed=False)
+        module.exit_json(changed=False, objects=[])
     deleted, err = delete_nodes(module)
     if err:
         module.warn("the cluster still lists %s: %s" % (", ".join(module.params["nodes"]), err))
-    module.exit_json(changed=bool(deleted))
+    module.exit_json(changed=bool(deleted), objects=[made("node", name, "forget") for name in deleted])
 
 
 def delete_nodes(module):

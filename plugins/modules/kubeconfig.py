@@ -30,8 +30,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-path:
-  description: The file on the controller.
-  type: str
-  returned: not in check mode
+objects:
+  description: What was (in check mode, would be) done, each with kind, name and action.
+  type: list
+  elements: dict
+  returned: always
 """

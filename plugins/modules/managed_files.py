@@ -75,26 +75,21 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-changed_paths:
-  description: The files that were (or, in check mode, would be) written or removed.
-  type: list
-  elements: str
-  returned: always
 held:
   description: The files that differ and were left as they are, since they are on hold.
   type: list
   elements: str
   returned: always
-units:
-  description: What was (would be) done to units.
+objects:
+  description: What was (in check mode, would be) done, each with kind, name and action.
   type: list
-  elements: str
+  elements: dict
   returned: always
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import read_record, sync_file, write_record
+from ..module_utils.host_state import files_made, made, read_record, sync_file, write_record
 
 UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/")
 
@@ -129,15 +124,15 @@ def main():
     units = module.params["units"]
     diffs, held = write_files(module, [unit["name"] for unit in units])
     actions = keep_units(module, units, changed=bool(diffs))
-    paths = [diff["after_header"] for diff in diffs]
+    objects = files_made(diffs) + [made("unit", name, verb) for verb, name in actions]
     if actions:
-        diffs.append({"before": "", "after": "\n".join(actions) + "\n", "after_header": "units"})
+        text = "".join("%s %s\n" % action for action in actions)
+        diffs.append({"before": "", "after": text, "after_header": "units"})
     module.exit_json(
-        changed=bool(diffs) or (module.check_mode and bool(held)),
-        changed_paths=paths,
-        held=[diff["after_header"] for diff in held],
-        units=actions,
-        diff=diffs + held,
+        changed=bool(objects),
+        held=held,
+        objects=objects,
+        diff=diffs,
     )
 
 
@@ -150,7 +145,7 @@ def write_files(module, units):
         try:
             diff = sync_file(file["path"], content, mode, True)
             if diff and file["hold"]:
-                held.append(diff)
+                held.append(file["path"])
                 continue
             if diff and not module.check_mode:
                 if not diffs:
@@ -187,7 +182,7 @@ def keep_units(module, units, changed):
             verbs.append("start")
         elif changed or name in due:
             verbs.append(unit["on_change"])
-        actions += ["%s %s" % (verb, name) for verb in verbs]
+        actions += [(verb, name) for verb in verbs]
         if module.check_mode:
             continue
         for verb in verbs:

@@ -39,10 +39,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-actions:
-  description: What was (in check mode, would be) done.
+objects:
+  description: What was (in check mode, would be) done, each with kind, name and action.
   type: list
-  elements: str
+  elements: dict
   returned: always
 """
 
@@ -50,6 +50,7 @@ import contextlib
 import glob
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -57,7 +58,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import STATE_DIR, host_lock, read_record, read_text
+from ..module_utils.host_state import STATE_DIR, host_lock, made, read_record, read_text
 
 LINKS = re.compile(r"^(cni0|flannel\.\d+|flannel-v6\.\d+|kube-ipvs0|kube-bridge)$")
 NFT_TABLES = re.compile(
@@ -88,21 +89,22 @@ def main():
         supports_check_mode=True,
     )
     if module.check_mode:
-        actions = plan(module)
-        module.exit_json(changed=bool(actions), actions=actions)
+        objects = plan(module)
+        module.exit_json(changed=bool(objects), objects=objects)
     with host_lock(module, 300):
-        actions = Reset(module).run()
-    module.exit_json(changed=bool(actions), actions=actions)
+        objects = Reset(module).run()
+    module.exit_json(changed=bool(objects), objects=objects)
 
 
 def plan(module):
     """Name what is there to be removed."""
-    actions = ["stop %s" % unit for unit in module.params["services"] if is_loaded(module, unit)]
-    actions += ["unmount %s" % path for path in mounts()]
-    actions += ["delete interface %s" % name for name in links(module)]
-    actions += ["delete route %s" % route for route in pod_routes(module)]
-    actions += ["remove %s" % path for path in present_paths(module)]
-    return actions
+    objects = [made("unit", unit, "stop") for unit in module.params["services"] if is_loaded(module, unit)]
+    objects += [made("mount", path, "remove") for path in mounts()]
+    objects += [made("interface", name, "remove") for name in links(module)]
+    objects += [made("route", route, "remove") for route in pod_routes(module)]
+    originals = saved_originals()
+    objects += [made("file", path, "restore" if path in originals else "remove") for path in present_paths(module)]
+    return objects
 
 
 def is_loaded(module, unit):
@@ -151,6 +153,11 @@ def present_paths(module):
     return sorted(path for path in paths if os.path.lexists(path) and not is_empty_mount(path))
 
 
+def saved_originals():
+    """Return the files that were there before us, with their saved copies."""
+    return {path: saved for path, saved in read_record("files.json").items() if saved}
+
+
 def is_empty_mount(path):
     """Tell whether a path is a mount point of its own (it stays) that holds nothing."""
     return os.path.ismount(path) and not os.listdir(path)
@@ -161,7 +168,7 @@ class Reset:
 
     def __init__(self, module):
         self.module = module
-        self.actions = []
+        self.objects = []
         self.failures = []
 
     def run(self):
@@ -178,21 +185,24 @@ class Reset:
             self.module.fail_json(
                 msg="not everything could be removed: %s -> end what holds it, then run the reset again"
                 % "; ".join(self.failures),
-                actions=self.actions,
+                objects=self.objects,
             )
-        return self.actions
+        return self.objects
+
+    def did(self, kind, name, action):
+        self.objects.append(made(kind, name, action))
 
     def leave_cluster(self):
         """Let kubeadm remove the node's etcd member and its static pods while their API still answers."""
         kubeadm = "/usr/local/bin/kubeadm"
         if os.path.exists(kubeadm) and (read_record("kubeadm.json") or os.path.isdir("/etc/kubernetes/manifests")):
-            self.actions.append("kubeadm reset")
+            self.did("node", platform.node(), "leave")
             self.module.run_command([kubeadm, "reset", "--force"])
 
     def stop_services(self):
         for unit in self.module.params["services"]:
             if is_loaded(self.module, unit):
-                self.actions.append("stop %s" % unit)
+                self.did("unit", unit, "stop")
                 self.module.run_command(["systemctl", "disable", "--now", unit])
 
     def stop_containers(self):
@@ -201,7 +211,7 @@ class Reset:
             pids = our_processes()
             if not pids:
                 return
-            self.actions.append("end %d processes" % len(pids))
+            self.did("processes", str(len(pids)), "end")
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
@@ -212,7 +222,7 @@ class Reset:
 
     def unmount(self):
         for path in mounts():
-            self.actions.append("unmount %s" % path)
+            self.did("mount", path, "remove")
             rc, _, err = self.module.run_command(["umount", path])
             if rc != 0:
                 rc, _, err = self.module.run_command(["umount", "--lazy", path])
@@ -224,14 +234,14 @@ class Reset:
 
     def delete_links(self):
         for name in links(self.module):
-            self.actions.append("delete interface %s" % name)
+            self.did("interface", name, "remove")
             self.module.run_command(["ip", "link", "delete", name])
         self.failures += ["interface %s" % name for name in links(self.module) if LINKS.match(name)]
 
     def delete_routes(self):
         """Delete flannel's routes to other nodes' pods (backend host-gw); those through an interface went with it."""
         for route in pod_routes(self.module):
-            self.actions.append("delete route %s" % route)
+            self.did("route", route, "remove")
             self.module.run_command(["ip", "route", "delete", route])
         self.failures += ["route %s" % route for route in pod_routes(self.module)]
 
@@ -239,7 +249,7 @@ class Reset:
         if shutil.which("nft"):
             _, out, _ = self.module.run_command(["nft", "list", "tables"])
             for table in NFT_TABLES.findall(out):
-                self.actions.append("delete nft table %s" % table)
+                self.did("nft_table", table, "remove")
                 self.module.run_command(["nft", "delete", "table", *table.split()])
         for program in ("iptables", "ip6tables"):
             for variant in (program + "-nft", program + "-legacy"):
@@ -281,12 +291,12 @@ class Reset:
         for _, argv in sorted(commands, key=lambda command: command[0]):
             self.module.run_command(argv)
         if commands:
-            self.actions.append("delete %d rules and chains of %s" % (len(commands), program))
+            self.did("rules", "%d of %s" % (len(commands), program), "remove")
 
     def restore_settings(self):
         record = read_record("settings.json")
         for name, value in sorted(record.get("sysctls", {}).items()):
-            self.actions.append("sysctl %s = %s" % (name, value))
+            self.did("sysctl", "%s=%s" % (name, value), "set")
             try:
                 with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
                     file.write(value)
@@ -295,18 +305,18 @@ class Reset:
             except OSError as error:
                 self.failures.append("sysctl %s (%s)" % (name, error.strerror))
         for unit in record.get("masked_units", []):
-            self.actions.append("unmask %s" % unit)
+            self.did("unit", unit, "unmask")
             self.module.run_command(["systemctl", "unmask", unit])
         if record.get("swap_was_on"):
-            self.actions.append("swapon")
+            self.did("swap", "all", "start")
             self.module.run_command(["swapon", "-a"])
 
     def remove_files(self):
-        originals = {path: saved for path, saved in read_record("files.json").items() if saved}
+        originals = saved_originals()
         for path in present_paths(self.module):
             if path == STATE_DIR or not os.path.lexists(path):  # it may have gone with its folder
                 continue
-            self.actions.append(("restore %s" if path in originals else "remove %s") % path)
+            self.did("file", path, "restore" if path in originals else "remove")
             try:
                 if path in originals:
                     shutil.copy2(originals[path], path)
@@ -318,7 +328,7 @@ class Reset:
         for folder in made + self.module.params["empty_folders"]:
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
-        if self.actions:
+        if self.objects:
             self.module.run_command(["systemctl", "daemon-reload"])
             self.module.run_command(["systemctl", "reset-failed"])
         if not self.failures:

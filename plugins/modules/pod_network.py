@@ -47,6 +47,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+objects:
+  description: What was (in check mode, would be) done, each with kind, name and action.
+  type: list
+  elements: dict
+  returned: always
 pod_range:
   description: The node's own pod range; empty in check mode on a host that has not joined.
   type: str
@@ -59,7 +64,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import sync_file
+from ..module_utils.host_state import files_made, made, sync_file
 from ..module_utils.kube_client import KUBELET_CONF, KubeClient, KubeError
 
 
@@ -75,11 +80,12 @@ def main():
         supports_check_mode=True,
     )
     if module.check_mode and not os.path.exists(KUBELET_CONF):
-        module.exit_json(changed=True, pod_range="")
+        module.exit_json(changed=True, objects=[made("file", module.params["path"], "create")], pod_range="")
     pod_range = wait_for_pod_range(module)
     content = json.dumps(conflist(pod_range, module.params["pod_network"], module.params["mtu"]), indent=2) + "\n"
     diff = sync_file(module.params["path"], content, 0o644, module.check_mode)
-    module.exit_json(changed=diff is not None, diff=[diff] if diff else [], pod_range=pod_range)
+    diffs = [diff] if diff else []
+    module.exit_json(changed=bool(diffs), objects=files_made(diffs), diff=diffs, pod_range=pod_range)
 
 
 def conflist(pod_range, pod_network, mtu):

@@ -73,7 +73,7 @@ ansible_facts:
   description: >-
     C(gedge_host), with architecture, cpus, memory_mib, cgroup_version, container, can_raise_limits, distribution
     (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
-    cluster here), settings_due (with O(settings): whether one differs).
+    cluster here), kubelet_touched (its configuration is not what kubeadm wrote), settings_due (with O(settings): whether one differs).
   type: dict
   returned: always
 """
@@ -85,7 +85,14 @@ import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import cgroup_version, has_function, in_container, read_record, read_text
+from ..module_utils.host_state import (
+    cgroup_version,
+    has_function,
+    in_container,
+    kubelet_touched,
+    read_record,
+    read_text,
+)
 from ..module_utils.kernel_settings import OPTIONS, sync_settings
 
 CAP_SYS_RESOURCE = 24
@@ -119,6 +126,7 @@ def main():
         "container": in_container(),
         "can_raise_limits": can_raise_limits(),
         "distribution": distribution(),
+        "kubelet_touched": kubelet_touched(),
         "joined": read_record("kubeadm.json").get("state") == "done" and os.path.exists("/etc/kubernetes/kubelet.conf"),
     }
     if wanted["address"]:

@@ -106,8 +106,8 @@ def test_managed_files_on_hold_are_compared_only(tmp_path: Path) -> None:
     made = {"managed_files": {"files": [{"path": path, "content": "new\n"}]}}
     gone = {"managed_files": {"files": [{"path": path, "state": "absent"}]}}
     checked, left, _, same, _ = play([{**held, "check_mode": True}, held, made, held, gone], tmp_path)
-    assert (checked["changed"], checked["held"]) == (True, [path])
-    assert (left["changed"], left["held"], left["changed_paths"]) == (False, [path], [])
+    assert (checked["changed"], checked["held"]) == (False, [path])
+    assert (left["changed"], left["held"], left["objects"]) == (False, [path], [])
     assert (same["changed"], same["held"]) == (False, [])
 
 

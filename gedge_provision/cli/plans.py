@@ -1,0 +1,94 @@
+"""`gedge plan` and `gedge drift`: what an apply would change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+from rich.tree import Tree
+
+from gedge_provision import provisioning
+from gedge_provision.adapters.files import write_atomically
+from gedge_provision.cli import _ui
+from gedge_provision.cli.site import LimitOption, SiteOption
+from gedge_provision.models.plan import Plan
+from gedge_provision.planning.plans import markdown
+
+__all__ = ["register"]
+
+DRIFTED = 3
+
+
+class Output(StrEnum):
+    """How a plan is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, json, or markdown for a review.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the root command."""
+    app.command()(plan)
+    app.command()(drift)
+
+
+def plan(
+    site: SiteOption,
+    limit: LimitOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Save it, for: gedge apply FILE.")] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what an apply would do, host by host and object by object; changes nothing."""
+    with _ui.progress() as reporter:
+        found = provisioning.plan(site, reporter, limit=limit)
+    if out is not None:
+        write_atomically(out, found.model_dump_json(indent=2) + "\n")
+    _show(found, output, f"nothing to do: site {found.site} is as its file says")
+    if out is not None and output is Output.TEXT:
+        _ui.console.print(f"saved: gedge apply {out}")
+
+
+def drift(site: SiteOption, limit: LimitOption = None, output: OutputOption = Output.TEXT) -> None:
+    """Show what differs between the site file, the hosts and the cluster; exit code 3 when something does."""
+    with _ui.progress() as reporter:
+        found = provisioning.plan(site, reporter, limit=limit)
+    _show(found, output, f"no drift: site {found.site} is as its file says")
+    if found.hosts or found.differences:
+        raise typer.Exit(DRIFTED)
+
+
+def _show(found: Plan, output: Output, empty: str) -> None:
+    if output is Output.JSON:
+        typer.echo(found.model_dump_json(indent=2))
+    elif output is Output.MARKDOWN:
+        typer.echo(markdown(found), nl=False)
+    elif found.hosts or found.differences:
+        _ui.console.print(_tree(found))
+    else:
+        _ui.console.print(empty)
+
+
+def _tree(found: Plan) -> Tree:
+    limited = f", limited to {found.limit}" if found.limit else ""
+    tree = Tree(f"site {found.site}: {found.size} changes on {len(found.hosts)} hosts{limited}")
+    for host in found.hosts:
+        branch = tree.add(Text(host.host, style="bold"))
+        for change in host.changes:
+            branch.add(Text.assemble((f"{change.action:<8}", "yellow"), f" {change.kind} {change.name}"))
+        for consent in found.consents:
+            if consent.host == host.host:
+                branch.add(Text(f"needs consent (--{consent.flag}): {consent.reason}", style="red"))
+                for pod in consent.pods:
+                    branch.add(Text(f"  may disturb pod {pod}", style="red"))
+    if found.differences:
+        branch = tree.add(Text("differs, and an apply would not put it right", style="bold"))
+        for difference in found.differences:
+            branch.add(difference.message)
+    return tree

@@ -1,0 +1,41 @@
+"""What a run does to one thing: the same words in a plan, in a run's record, in drift and for services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Change", "Difference"]
+
+
+@dataclass(frozen=True, order=True)
+class Change:
+    """Something that is made, changed or removed on a host or in the cluster.
+
+    Attributes:
+        kind: file, unit, sysctl, kernel_module, package, binary, cni_plugin, image, node, kubeconfig, or the kind of
+            a Kubernetes object, which has a capital.
+        name: path, unit, key=value, name, or namespace/name.
+        action: create, change, remove, install, start, restart, ... (of a plan), created, changed, ... (of a service).
+    """
+
+    kind: str
+    name: str
+    action: str
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.kind} {self.name}"
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """Something of a running node that is not as the site file asks.
+
+    Attributes:
+        node: its name; empty when the API server does not answer.
+        concern: api, ready, version, label or kubelet.
+        message: what differs.
+    """
+
+    node: str
+    concern: str
+    message: str
