@@ -129,7 +129,6 @@ def main():
         module.fail_json(
             msg="%s -> look at kubectl describe node, journalctl -u kubelet on it"
             % "; ".join(found["message"] for found in problems),
-            % "; ".join(found["message"] for found in problems),
             problems=problems,
         )
     module.exit_json(

@@ -115,6 +115,11 @@ class LabCluster:
         result: dict[str, Any] = json.loads(self.gedge("apply", "--output", "json").stdout)
         return result
 
+    def plan(self, *options: str | Path) -> dict[str, Any]:
+        """Return what an apply would do."""
+        plan: dict[str, Any] = json.loads(self.gedge("plan", "--output", "json", *options).stdout)
+        return plan
+
     def playbook(self, name: str, *options: str, env: Mapping[str, str] | None = None) -> str:
         """Run a playbook as a person without `gedge` does, and return what it prints."""
         done = subprocess.run(
@@ -189,11 +194,23 @@ def before(bare_lab: LabCluster) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="session")
-def lab(bare_lab: LabCluster, before: dict[str, list[str]]) -> LabCluster:
-    """The lab with its cluster."""
+def first_plan(bare_lab: LabCluster, before: dict[str, list[str]]) -> dict[str, Any]:
+    """What `gedge plan` said of the bare hosts."""
     assert before
-    result = bare_lab.apply()
-    assert result["status"] == "successful"
+    return bare_lab.plan()
+
+
+@pytest.fixture(scope="session")
+def first_apply(bare_lab: LabCluster, first_plan: dict[str, Any]) -> dict[str, Any]:
+    """What the run did that made them a cluster."""
+    assert first_plan
+    return bare_lab.apply()
+
+
+@pytest.fixture(scope="session")
+def lab(bare_lab: LabCluster, first_apply: dict[str, Any]) -> LabCluster:
+    """The lab with its cluster."""
+    assert first_apply["status"] == "successful"
     return bare_lab
 
 
