@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gedge_provision.adapters.files import write_atomically
 from gedge_provision.adapters.locations import content_dir
+from gedge_provision.adapters.run_records import Journal
 from gedge_provision.models.changes import Change, Difference
-from gedge_provision.models.progress import Reporter
+from gedge_provision.models.progress import Outcome, Reporter
 from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult
 
 __all__ = ["run_playbook"]
@@ -31,6 +33,7 @@ class _Recorder:
     """Collects the events of one run; ansible-runner calls it from its own thread."""
 
     reporter: Reporter
+    journal: Journal
     phases: list[PhaseTiming] = field(default_factory=list)
     changes: dict[str, list[Change]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
@@ -44,6 +47,7 @@ class _Recorder:
     _task_began: float = 0.0
     _tasks: dict[str, float] = field(default_factory=dict)
     _waiting: set[str] = field(default_factory=set)
+    _in_phase: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, event: Mapping[str, Any]) -> bool:
         kind = event["event"]
@@ -58,11 +62,17 @@ class _Recorder:
             self._waiting = set()
             self._show()
         elif kind == "runner_on_start":
-            self._waiting.add(str(data.get("host", "")))
-            self._show()
+            self._host_begins(str(data.get("host", "")))
         elif kind.startswith("runner_on_"):
             self._host_done(kind, data)
         return True
+
+    def _host_begins(self, host: str) -> None:
+        self._waiting.add(host)
+        if host not in self._in_phase:
+            self._in_phase[host] = "unchanged"
+            self.journal.write("begin", self._phase, host)
+        self._show()
 
     def _host_done(self, kind: str, data: Mapping[str, Any]) -> None:
         host = str(data.get("host", ""))
@@ -71,6 +81,7 @@ class _Recorder:
         result = data.get("res") or {}
         if kind == "runner_on_ok" and result.get("changed"):
             self._phase_changed = True
+            self._in_phase[host] = "changed"
             self.changes.setdefault(host, []).extend(
                 _changes(str(data.get("task", "")), data.get("task_action"), result)
             )
@@ -78,9 +89,10 @@ class _Recorder:
             self.differences += [Difference(**found) for found in result["problems"]]
         if kind in _FAILURES and not data.get("ignore_errors"):
             self._phase_failed = True
-            self.failures.append(
-                HostFailure(host, self._phase, self._task, _message(result), kind == "runner_on_unreachable")
-            )
+            failure = HostFailure(host, self._phase, self._task, _message(result), kind == "runner_on_unreachable")
+            self.failures.append(failure)
+            self._in_phase.pop(host, None)
+            self.journal.write("failed", self._phase, host, failure.message)
 
     def _show(self) -> None:
         hosts = sorted(self._waiting)
@@ -101,10 +113,13 @@ class _Recorder:
         """Close the running phase, if any."""
         self._end_task()
         if self._phase:
+            for host, outcome in sorted(self._in_phase.items()):
+                self.journal.write("end", self._phase, host, outcome)
             seconds = round(time.monotonic() - self._phase_began, 2)
             self.phases.append(PhaseTiming(self._phase, seconds, self._tasks))
-            outcome = "failed" if self._phase_failed else "done" if self._phase_changed else "unchanged"
-            self.reporter.finish(self._phase, outcome)  # type: ignore[arg-type]
+            result: Outcome = "failed" if self._phase_failed else "done" if self._phase_changed else "unchanged"
+            self.reporter.finish(self._phase, result)
+        self._in_phase = {}
         self._phase, self._tasks, self._phase_failed, self._phase_changed = "", {}, False, False
 
 
@@ -123,7 +138,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
     Args:
         name: name of the playbook, without .yml.
         inventory: a site file, or any inventory of Ansible's.
-        folder: the run's record is written here (log, timings, events).
+        folder: the run's record is written here (journal, log, timings, events).
         reporter: receives each play as a step.
         variables: extra variables; they travel in a file that only this user can read.
         check: change nothing, say what would change.
@@ -132,9 +147,9 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
     Raises:
         KeyboardInterrupt: after the run has been ended.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     content = content_dir()
-    recorder = _Recorder(reporter)
+    journal = Journal(folder)
+    recorder = _Recorder(reporter, journal)
     stop = _Stop(folder / "ansible-playbook.pid")
     outcome: dict[str, Any] = {}
     began = time.monotonic()
@@ -181,6 +196,8 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
         folder=folder,
     )
     _write_record(result, folder)
+    journal.write("run", detail=result.status)
+    journal.close()
     if stop.asked:
         raise KeyboardInterrupt
     return result
@@ -290,4 +307,4 @@ def _write_record(result: RunResult, folder: Path) -> None:
         "changed": result.changed,
         "changes": {host: [asdict(change) for change in changes] for host, changes in result.changes.items()},
     }
-    (folder / "timings.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_atomically(folder / "timings.json", json.dumps(record, indent=2) + "\n", 0o600)

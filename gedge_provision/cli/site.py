@@ -14,7 +14,7 @@ from gedge_provision.cli import _ui
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.runs import RunResult
 
-__all__ = ["SiteOption", "register"]
+__all__ = ["LimitOption", "SiteOption", "register", "show_run"]
 
 SiteOption = Annotated[
     Path,
@@ -58,7 +58,7 @@ def apply(
             result = provisioning.apply_plan(site, provisioning.load_plan(plan), reporter)
         else:
             result = provisioning.apply(site, reporter, limit=limit, restart_ok=kubelet_restart_ok)
-    _show_run(result, output, check=False)
+    show_run(result, output, check=False)
 
 
 def reset(
@@ -75,7 +75,7 @@ def reset(
         _confirm(f"Remove Kubernetes and every pod from {names} (site {loaded.name})?")
     with _ui.progress() as reporter:
         result = provisioning.reset(site, reporter, check=check, limit=limit)
-    _show_run(result, output, check=check)
+    show_run(result, output, check=check)
 
 
 def kubeconfig(
@@ -120,7 +120,8 @@ def _confirm(question: str) -> None:
         raise UsageError("not confirmed, nothing was changed", remedy="answer y, or give --yes") from error
 
 
-def _show_run(result: RunResult, output: _ui.Output, *, check: bool) -> None:
+def show_run(result: RunResult, output: _ui.Output, *, check: bool) -> None:
+    """Print what a run changed, or in check mode would."""
     if output is _ui.Output.JSON:
         _ui.print_json(asdict(result))
         return

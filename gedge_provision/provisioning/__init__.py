@@ -1,5 +1,6 @@
 """Runs of the playbooks on a site, and what the site is now."""
 
+from gedge_provision.provisioning.history import find_run, journal, resume, runs, unfinished
 from gedge_provision.provisioning.plans import apply_plan, load_plan, plan
 from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset, verify
 from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
@@ -11,11 +12,16 @@ __all__ = [
     "apply_plan",
     "default_site_path",
     "fetch_kubeconfig",
+    "find_run",
+    "journal",
     "kubeconfig_path",
     "load_plan",
     "load_site",
     "plan",
     "reset",
+    "resume",
+    "runs",
     "status",
+    "unfinished",
     "verify",
 ]

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from gedge_provision.adapters.ansible import run_playbook
 from gedge_provision.adapters.files import read_document
-from gedge_provision.adapters.locations import state_dir
+from gedge_provision.adapters.locks import held_by
+from gedge_provision.adapters.run_records import new_run
 from gedge_provision.models.errors import DocumentError, Finding, UsageError
 from gedge_provision.models.progress import Reporter
+from gedge_provision.models.run_records import RunRequest
 from gedge_provision.models.runs import RunFailedError, RunInterruptedError, RunResult
 from gedge_provision.models.site import Site
 from gedge_provision.planning.failures import explain
 from gedge_provision.provisioning.inventories import site_inventory
-from gedge_provision.provisioning.sites import kubeconfig_path, load_site
+from gedge_provision.provisioning.sites import kubeconfig_path, load_site, site_folder
 
 __all__ = ["apply", "fetch_kubeconfig", "reset", "verify"]
 
-_VERBS = {"site": "apply"}
-"""Names of verbs that differ from those of their playbooks."""
+_PLAYBOOKS = {"apply": "site", "plan": "site"}
+"""Names of playbooks that differ from those of their verbs."""
 
 
 def apply(
@@ -41,7 +43,7 @@ def apply(
         RunFailedError: a host failed or could not be reached.
     """
     variables: dict[str, object] = {"kubelet_restart_ok": True} if restart_ok else {}
-    return _run("site", site_path, reporter, variables=variables, check=check, limit=limit)
+    return _run("plan" if check else "apply", site_path, reporter, variables=variables, check=check, limit=limit)
 
 
 def verify(site_path: Path, reporter: Reporter) -> RunResult:
@@ -68,7 +70,7 @@ def fetch_kubeconfig(site_path: Path, reporter: Reporter) -> Path:
 
 
 def _run(  # noqa: PLR0913 - what a run takes
-    playbook: str,
+    verb: str,
     site_path: Path,
     reporter: Reporter,
     *,
@@ -77,25 +79,31 @@ def _run(  # noqa: PLR0913 - what a run takes
     limit: str | None = None,
 ) -> RunResult:
     site = load_site(site_path)
+    playbook = _PLAYBOOKS.get(verb, verb)
     site_inventory(site_path, installing=playbook == "site")  # what is wrong is said before Ansible starts
     _check_limit(site, limit)
     _check_keys(site, site_path)
-    folder = _run_folder(site, playbook)
-    _make_folders(folder, kubeconfig_path(site).parent)
-    try:
-        result = run_playbook(playbook, site_path, folder, reporter, variables=variables, check=check, limit=limit)
-    except KeyboardInterrupt:
-        raise RunInterruptedError(_VERBS.get(playbook, playbook)) from None
+    home = site_folder(site)
+    _make_folders(home, kubeconfig_path(site).parent)
+    request = RunRequest(
+        verb=verb,
+        check=check,
+        limit=limit,
+        restart_ok=bool((variables or {}).get("kubelet_restart_ok")),
+        site_sha256=hashlib.sha256(site_path.read_bytes()).hexdigest(),
+        pid=os.getpid(),
+    )
+    with held_by(home, f"site {site.name}", f"gedge {verb}"):
+        folder = new_run(home / "runs", request)
+        try:
+            result = run_playbook(playbook, site_path, folder, reporter, variables=variables, check=check, limit=limit)
+        except KeyboardInterrupt:
+            raise RunInterruptedError(verb) from None
     if result.status != "successful":
         raise RunFailedError(
             replace(result, failures=tuple(replace(f, message=explain(f.message)) for f in result.failures))
         )
     return result
-
-
-def _run_folder(site: Site, playbook: str) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
-    return state_dir() / "sites" / site.name / "runs" / f"{stamp}-{playbook}-{os.getpid()}"
 
 
 def _make_folders(*folders: Path) -> None:

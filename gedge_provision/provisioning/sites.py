@@ -12,7 +12,7 @@ from gedge_provision.models.errors import UsageError
 from gedge_provision.models.site import Site
 from gedge_provision.planning.site_checks import check_site
 
-__all__ = ["default_site_path", "kubeconfig_path", "load_site"]
+__all__ = ["default_site_path", "kubeconfig_path", "load_site", "site_folder"]
 
 _OTHERS = (
     ("all", "an Ansible inventory", "describe the site as in inventories/example, or run ansible-playbook -i on it"),
@@ -56,7 +56,12 @@ def kubeconfig_path(site: Site) -> Path:
     """Return where the administrator's kubeconfig of a site is kept on this machine."""
     if site.kubeconfig is not None:
         return Path(site.kubeconfig).expanduser()
-    return state_dir() / "sites" / site.name / "kubeconfig"
+    return site_folder(site) / "kubeconfig"
+
+
+def site_folder(site: Site) -> Path:
+    """Return the folder in which this machine keeps what it knows of a site: kubeconfig, records of runs."""
+    return state_dir() / "sites" / site.name
 
 
 def default_site_path() -> Path:

@@ -81,7 +81,28 @@ def test_five_killed_runs_and_one_that_ends(lab: LabCluster) -> None:
     lab.gedge("reset", "--yes")
     for moment in MOMENTS:
         kill_when(lab, moment)
-    result = lab.apply()
+    known = json.loads(lab.gedge("runs", "list", "--output", "json").stdout)
+    assert [run["state"] for run in known[: len(MOMENTS)]] == ["killed"] * len(MOMENTS)
+    shown = lab.gedge("runs", "show").stdout
+    assert f"{known[0]['id']}: gedge apply, killed" in shown
+    assert "begin" in shown
+    result = json.loads(lab.gedge("resume", "--output", "json").stdout)
     assert result["status"] == "successful"
+    assert "nothing to resume" in lab.gedge("resume").stdout
     assert json.loads(lab.gedge("status", "--output", "json").stdout) == json.loads(wanted)
     assert lab.apply()["changed"] == {}
+
+
+def test_two_runs_on_one_site_exclude_each_other(lab: LabCluster) -> None:
+    first = lab.start_apply()
+    try:
+        deadline = time.monotonic() + 30
+        while not (lab.kubeconfig.parent / "holder.json").is_file():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        said = lab.gedge("apply", code=1).stderr
+        assert f"another run works on site {lab.name}: gedge apply, process {first.pid}, since" in said
+        running = json.loads(lab.gedge("runs", "list", "--output", "json").stdout)[0]
+        assert (running["state"], running["request"]["pid"]) == ("running", first.pid)
+    finally:
+        assert first.wait(timeout=120) == 0

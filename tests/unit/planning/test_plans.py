@@ -1,0 +1,87 @@
+"""Plans: pure, in the order of the site file, with what needs consent; and what moved since."""
+
+from __future__ import annotations
+
+import pytest
+
+from gedge_provision.models.changes import Change, Difference
+from gedge_provision.models.plan import Plan
+from gedge_provision.models.site import Site
+from gedge_provision.planning.plans import KUBELET_RESTART, make_plan, markdown, moved
+
+SITE = Site.model_validate(
+    {
+        "name": "edge",
+        "nodes": [
+            {"name": "m1", "address": "192.0.2.1", "roles": ["control_plane"]},
+            {"name": "w1", "address": "192.0.2.2"},
+            {"name": "w2", "address": "192.0.2.3"},
+        ],
+    }
+)
+FILE = Change("file", "/etc/a", "change")
+
+
+def plan(changes: dict[str, list[Change]], *differences: Difference, digest: str = "d1") -> Plan:
+    return make_plan(SITE, digest, changes, differences=differences, owners={"w1": ["b/two", "a/one"]})
+
+
+def test_hosts_stand_in_the_order_of_the_site_file_and_those_without_changes_are_left_out() -> None:
+    made = plan({"w2": [FILE], "m1": [FILE], "w1": []})
+    assert [host.host for host in made.hosts] == ["m1", "w2"]
+    assert made.size == 2
+
+
+def test_the_same_input_gives_the_same_bytes_and_a_saved_plan_comes_back_the_same() -> None:
+    first, second = (plan({"w1": [FILE, KUBELET_RESTART], "m1": [FILE]}) for _ in range(2))
+    assert first.model_dump_json() == second.model_dump_json()
+    assert Plan.model_validate_json(first.model_dump_json()) == first
+
+
+def test_a_restarted_kubelet_needs_consent_and_names_the_pods_that_own_cpus() -> None:
+    (consent,) = plan({"w1": [FILE, KUBELET_RESTART], "w2": [FILE]}).consents
+    assert (consent.host, consent.flag, consent.pods) == ("w1", "kubelet-restart-ok", ("a/one", "b/two"))
+
+
+@pytest.mark.parametrize(
+    ("concern", "mends"),
+    [
+        ("kubelet", {"w1": [KUBELET_RESTART]}),
+        ("label", {"m1": [Change("Node", "w1", "change")]}),
+        ("ready", {"w1": [Change("node", "w1", "join")]}),
+        ("ready", {"w1": [Change("unit", "containerd.service", "start")]}),
+    ],
+)
+def test_what_the_run_puts_right_is_not_told_as_a_difference(concern: str, mends: dict[str, list[Change]]) -> None:
+    found = Difference("w1", concern, "w1: differs")
+    assert plan({}, found).differences == (found,)
+    assert plan(mends, found).differences == ()
+    other = Difference("w2", concern, "w2: differs")
+    assert plan(mends, other).differences == (other,)
+
+
+def test_a_version_is_not_put_right_by_a_run() -> None:
+    found = Difference("w1", "version", "w1: the kubelet is v1")
+    assert plan({"w1": [FILE, KUBELET_RESTART]}, found).differences == (found,)
+
+
+def test_what_moved_is_named_line_by_line() -> None:
+    before = plan({"w1": [FILE, KUBELET_RESTART]})
+    assert moved(before, plan({"w1": [FILE, KUBELET_RESTART]})) == []
+    now = plan({"w1": [FILE], "w2": [FILE]}, digest="d2")
+    assert moved(before, now) == [
+        "the site file is not the one that was planned with",
+        "w1: no longer needed: restart unit kubelet.service",
+        "w2: not in the plan: change file /etc/a",
+    ]
+    elsewhere = before.model_copy(update={"site": "other"})
+    assert moved(elsewhere, now) == ["the plan is for site other, this is edge"]
+
+
+def test_markdown_for_a_review() -> None:
+    text = markdown(plan({"w1": [FILE, KUBELET_RESTART]}, Difference("w2", "version", "w2: old")))
+    assert "**w1 needs consent** (`--kubelet-restart-ok`)" in text
+    assert "Pods: a/one, b/two." in text
+    assert "| change | file | `/etc/a` |" in text
+    assert "- w2: old" in text
+    assert "Nothing would change." in markdown(plan({}))
