@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol
 
-__all__ = ["Outcome", "Reporter", "SilentReporter", "step"]
+__all__ = ["SILENT", "Outcome", "Reporter", "SilentReporter", "step"]
 
 Outcome = Literal["done", "unchanged", "failed", "skipped"]
 
@@ -41,6 +41,10 @@ class SilentReporter:
 
     def note(self, text: str) -> None:
         """Ignore."""
+
+
+SILENT = SilentReporter()
+"""The reporter of callers that name none."""
 
 
 @contextmanager

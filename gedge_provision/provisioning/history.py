@@ -8,7 +8,7 @@ from pathlib import Path
 from gedge_provision.adapters.locks import holder
 from gedge_provision.adapters.run_records import JOURNAL, read_runs
 from gedge_provision.models.errors import UsageError
-from gedge_provision.models.progress import Reporter
+from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.run_records import RunRecord
 from gedge_provision.models.runs import RunResult
 from gedge_provision.provisioning.runs import apply, reset
@@ -51,7 +51,7 @@ def unfinished(site_path: Path) -> RunRecord | None:
     return last if last is not None and last.state not in ("successful", "running") else None
 
 
-def resume(site_path: Path, run: RunRecord, reporter: Reporter) -> RunResult:
+def resume(site_path: Path, run: RunRecord, reporter: Reporter = SILENT) -> RunResult:
     """Go on with a run that did not end: the same verb with the same options; what is finished is found finished.
 
     Raises:

@@ -13,7 +13,7 @@ from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import POD
 from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.plan import Plan
-from gedge_provision.models.progress import Reporter
+from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.runs import RunResult
 from gedge_provision.models.site import Site
 from gedge_provision.planning.plans import make_plan, moved, restarted_hosts
@@ -23,7 +23,7 @@ from gedge_provision.provisioning.sites import kubeconfig_path, load_site
 __all__ = ["apply_plan", "load_plan", "plan"]
 
 
-def plan(site_path: Path, reporter: Reporter, *, limit: str | None = None) -> Plan:
+def plan(site_path: Path, reporter: Reporter = SILENT, *, limit: str | None = None) -> Plan:
     """Find out what an apply would do; nothing is changed.
 
     Args:
@@ -64,7 +64,7 @@ def load_plan(path: Path) -> Plan:
         ) from error
 
 
-def apply_plan(site_path: Path, wanted: Plan, reporter: Reporter) -> RunResult:
+def apply_plan(site_path: Path, wanted: Plan, reporter: Reporter = SILENT) -> RunResult:
     """Do what a saved plan says, if it is still what an apply would do; its disruptive steps are agreed to.
 
     Raises:

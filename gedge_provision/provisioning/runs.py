@@ -12,7 +12,7 @@ from gedge_provision.adapters.files import read_document
 from gedge_provision.adapters.locks import held_by
 from gedge_provision.adapters.run_records import new_run
 from gedge_provision.models.errors import DocumentError, Finding, UsageError
-from gedge_provision.models.progress import Reporter
+from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.run_records import RunRequest
 from gedge_provision.models.runs import RunFailedError, RunInterruptedError, RunResult
 from gedge_provision.models.site import Site
@@ -27,7 +27,12 @@ _PLAYBOOKS = {"apply": "site", "plan": "site"}
 
 
 def apply(
-    site_path: Path, reporter: Reporter, *, check: bool = False, limit: str | None = None, restart_ok: bool = False
+    site_path: Path,
+    reporter: Reporter = SILENT,
+    *,
+    check: bool = False,
+    limit: str | None = None,
+    restart_ok: bool = False,
 ) -> RunResult:
     """Bring a site's hosts to what its site file says.
 
@@ -46,12 +51,12 @@ def apply(
     return _run("plan" if check else "apply", site_path, reporter, variables=variables, check=check, limit=limit)
 
 
-def verify(site_path: Path, reporter: Reporter) -> RunResult:
+def verify(site_path: Path, reporter: Reporter = SILENT) -> RunResult:
     """Compare the running cluster with the site file."""
     return _run("verify", site_path, reporter)
 
 
-def reset(site_path: Path, reporter: Reporter, *, check: bool = False, limit: str | None = None) -> RunResult:
+def reset(site_path: Path, reporter: Reporter = SILENT, *, check: bool = False, limit: str | None = None) -> RunResult:
     """Bring hosts back to what they were before they became nodes; the caller has the user's consent.
 
     Raises:
@@ -63,7 +68,7 @@ def reset(site_path: Path, reporter: Reporter, *, check: bool = False, limit: st
     return result
 
 
-def fetch_kubeconfig(site_path: Path, reporter: Reporter) -> Path:
+def fetch_kubeconfig(site_path: Path, reporter: Reporter = SILENT) -> Path:
     """Write the administrator's kubeconfig of a site to its place on this machine and return that."""
     _run("kubeconfig", site_path, reporter)
     return kubeconfig_path(load_site(site_path))

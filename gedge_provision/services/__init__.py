@@ -7,7 +7,6 @@ from gedge_provision.services.status import PodLine, ServiceLine, ServiceStatus,
 
 __all__ = [
     "Applied",
-    "Change",
     "PodLine",
     "ServiceLine",
     "ServiceStatus",

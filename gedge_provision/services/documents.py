@@ -7,7 +7,7 @@ from pathlib import Path
 from gedge_provision.adapters.files import read_document
 from gedge_provision.models.documents import Source, validate
 from gedge_provision.models.errors import UsageError
-from gedge_provision.models.progress import Reporter
+from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.service import Service, ServiceFile
 from gedge_provision.planning.acceleration import plan_resources, without_acceleration
 from gedge_provision.planning.service_checks import check_service, misspelling_notes
@@ -21,7 +21,7 @@ _OTHERS = {
 }
 
 
-def load_service(path: Path, reporter: Reporter, *, accelerated: bool = True) -> Service:
+def load_service(path: Path, reporter: Reporter = SILENT, *, accelerated: bool = True) -> Service:
     """Read and validate a service document.
 
     Args:

@@ -21,7 +21,7 @@ from gedge_provision.models.cluster import (
     ServiceState,
 )
 from gedge_provision.models.errors import GedgeError
-from gedge_provision.models.progress import Reporter, step
+from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.service import Service
 from gedge_provision.planning.external_ports import check_external_ports, node_addresses, service_urls
 from gedge_provision.planning.fit import check_fit
@@ -72,10 +72,10 @@ class Applied:
 def apply_service(  # noqa: PLR0913 - what, where and how long
     kube: Kube,
     service: Service,
-    namespace: str,
-    reporter: Reporter,
+    namespace: str = "default",
+    reporter: Reporter = SILENT,
     *,
-    timeout_s: float,
+    timeout_s: float = 120,
     dry_run: bool = False,
     take_over: bool = False,
 ) -> Applied:
@@ -109,7 +109,9 @@ def apply_service(  # noqa: PLR0913 - what, where and how long
     return Applied(service.name, namespace, plan.changes, service_urls(published), qos)
 
 
-def delete_service(kube: Kube, name: str, namespace: str, reporter: Reporter, *, timeout_s: float) -> bool:
+def delete_service(
+    kube: Kube, name: str, namespace: str = "default", reporter: Reporter = SILENT, *, timeout_s: float = 120
+) -> bool:
     """Delete a service and wait until nothing of it is left; return whether there was anything.
 
     Raises:

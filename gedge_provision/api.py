@@ -1,0 +1,88 @@
+"""The Python API: what `gedge` does with sites and services, as functions. What is not named here may change.
+
+Long work tells a `Reporter` what it does; leave it out to hear nothing. Errors are those of the command line:
+
+    GedgeError                 something failed
+    ├── UsageError             the input is wrong, nothing was changed
+    │   └── DocumentError      a site file or service document does not validate; has every finding with file:line
+    ├── NotFittingError        the request is valid, and no node can hold it
+    ├── RunFailedError         a host failed or could not be reached; `result` tells where and why
+    └── RunInterruptedError    ended by ^C or SIGTERM; the hosts keep what is done
+"""
+
+from gedge_provision.models.changes import Change, Difference
+from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingError, UsageError
+from gedge_provision.models.plan import Consent, HostPlan, Plan
+from gedge_provision.models.progress import Reporter, SilentReporter
+from gedge_provision.models.run_records import RunRecord
+from gedge_provision.models.runs import RunFailedError, RunInterruptedError, RunResult
+from gedge_provision.models.service import Service
+from gedge_provision.models.site import Site
+from gedge_provision.provisioning import (
+    NodeSummary,
+    apply,
+    apply_plan,
+    fetch_kubeconfig,
+    kubeconfig_path,
+    load_plan,
+    load_site,
+    plan,
+    reset,
+    resume,
+    runs,
+    status,
+    unfinished,
+    verify,
+)
+from gedge_provision.services import (
+    Applied,
+    ServiceStatus,
+    apply_service,
+    connect,
+    delete_service,
+    list_services,
+    load_service,
+    read_status,
+)
+
+__all__ = [
+    "Applied",
+    "Change",
+    "Consent",
+    "Difference",
+    "DocumentError",
+    "GedgeError",
+    "HostPlan",
+    "NodeSummary",
+    "NotFittingError",
+    "Plan",
+    "Reporter",
+    "RunFailedError",
+    "RunInterruptedError",
+    "RunRecord",
+    "RunResult",
+    "Service",
+    "ServiceStatus",
+    "SilentReporter",
+    "Site",
+    "UsageError",
+    "apply",
+    "apply_plan",
+    "apply_service",
+    "connect",
+    "delete_service",
+    "fetch_kubeconfig",
+    "kubeconfig_path",
+    "list_services",
+    "load_plan",
+    "load_service",
+    "load_site",
+    "plan",
+    "read_status",
+    "reset",
+    "resume",
+    "runs",
+    "status",
+    "unfinished",
+    "verify",
+]
