@@ -65,7 +65,8 @@ roles: setup ## Molecule on container nodes
 e2e: setup ## The lab cluster
 	@$(BIN)/pytest tests/e2e
 
-bench: setup ## Install time beside a bare kubeadm sequence, as ratios
+bench: setup ## Install time beside a bare kubeadm sequence, and a thousand hosts on paper, as ratios
+	@$(BIN)/python -m bench.scale
 	@$(BIN)/python -m bench.install
 
 wheel: setup ## Build the wheel and the collection into dist/

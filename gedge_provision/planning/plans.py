@@ -77,8 +77,9 @@ def moved(plan: Plan, now: Plan) -> list[str]:
     lines = [] if plan.site_sha256 == now.site_sha256 else ["the site file is not the one that was planned with"]
     before = [(host.host, change) for host in plan.hosts for change in host.changes]
     after = [(host.host, change) for host in now.hosts for change in host.changes]
-    lines += [f"{host}: no longer needed: {change}" for host, change in before if (host, change) not in after]
-    lines += [f"{host}: not in the plan: {change}" for host, change in after if (host, change) not in before]
+    planned, needed = set(before), set(after)
+    lines += [f"{host}: no longer needed: {change}" for host, change in before if (host, change) not in needed]
+    lines += [f"{host}: not in the plan: {change}" for host, change in after if (host, change) not in planned]
     return lines
 
 

@@ -100,7 +100,7 @@ def _networks(site: Site) -> Iterator[Problem]:
         yield Problem(
             ("networks", "pods"),
             f"{pods} is too small: each of {len(site.nodes)} nodes takes a /{_NODE_PREFIX}",
-            "use a wider range, for example 10.244.0.0/16",
+            f"use a wider range, for example {_wide_enough(pods, len(site.nodes))}",
         )
     if site.networks.services.prefixlen < _LARGEST_SERVICE_PREFIX:
         yield Problem(
@@ -108,6 +108,12 @@ def _networks(site: Site) -> Iterator[Problem]:
             f"{site.networks.services} is larger than the API server accepts",
             f"use /{_LARGEST_SERVICE_PREFIX} or smaller",
         )
+
+
+def _wide_enough(pods: IPv4Network, nodes: int) -> IPv4Network:
+    """Return the range around `pods` that holds a /24 for each node; a small site gets the usual /16."""
+    prefix = min(16, _NODE_PREFIX - (nodes - 1).bit_length())
+    return pods.supernet(new_prefix=min(prefix, pods.prefixlen))
 
 
 def _addresses(site: Site, networks: dict[tuple[str, ...], IPv4Network]) -> Iterable[Problem]:

@@ -4,12 +4,47 @@ from __future__ import annotations
 
 from gedge_provision import api
 
-NAMES = """
-Applied Change Consent Difference DocumentError GedgeError HostPlan NodeSummary NotFittingError Plan Reporter
-RunFailedError RunInterruptedError RunRecord RunResult Service ServiceStatus SilentReporter Site UsageError apply
-apply_plan apply_service connect delete_service fetch_kubeconfig kubeconfig_path list_services load_plan load_service
-load_site plan read_status reset resume runs status unfinished verify
-""".split()
+NAMES = [
+    "Applied",
+    "Change",
+    "Consent",
+    "Difference",
+    "DocumentError",
+    "GedgeError",
+    "HostPlan",
+    "NodeSummary",
+    "NotFittingError",
+    "Plan",
+    "Reporter",
+    "RunFailedError",
+    "RunInterruptedError",
+    "RunRecord",
+    "RunResult",
+    "Service",
+    "ServiceStatus",
+    "SilentReporter",
+    "Site",
+    "UsageError",
+    "apply",
+    "apply_plan",
+    "apply_service",
+    "connect",
+    "delete_service",
+    "fetch_kubeconfig",
+    "kubeconfig_path",
+    "list_services",
+    "load_plan",
+    "load_service",
+    "load_site",
+    "plan",
+    "read_status",
+    "reset",
+    "resume",
+    "runs",
+    "status",
+    "unfinished",
+    "verify",
+]
 
 
 def test_the_public_names_are_those_that_were_promised() -> None:

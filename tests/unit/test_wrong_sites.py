@@ -77,7 +77,14 @@ CASES = [
     ("10.96.0.0/16", "10.244.0.0/20", 5, "networks.services", "overlaps networks.pods", "no address in common"),
     ("10.244.0.0/16", "192.168.0.0/16", 22, "lab.subnet", "overlaps networks.pods", "no address in common"),
     ("10.244.0.0/16", "192.168.0.0/16", 20, "nodes[0].address", "lies in networks.pods", "keep pod and service ranges"),
-    ("10.244.0.0/16", "10.244.0.0/24", 4, "networks.pods", "too small: each of 2 nodes takes a /24", "a wider range"),
+    (
+        "10.244.0.0/16",
+        "10.244.0.0/24",
+        4,
+        "networks.pods",
+        "too small: each of 2 nodes takes a /24",
+        "a wider range, for example 10.244.0.0/16",
+    ),
     ("10.96.0.0/16", "11.0.0.0/8", 5, "networks.services", "larger than the API server accepts", "use /12 or smaller"),
     # addresses
     ("40.21", "40.11", 21, "nodes[1].address", "is taken by nodes[0] (gedgem01)", "its own address"),
