@@ -1,7 +1,7 @@
 """What a site of a thousand hosts costs on this machine before anything goes over SSH, beside one of a hundred.
 
-Run by `make bench`: validating the site file, compiling the inventory, making a plan of forty changes a host, and comparing
-a saved plan with the world. No host is asked: what would come from hosts is made up here.
+Run by `make bench`: validating the site file, compiling the inventory, making a plan of forty changes a host, and
+comparing a saved plan with the world. No host is asked: what would come from hosts is made up here.
 """
 
 from __future__ import annotations

@@ -263,7 +263,7 @@ def _environment(content: Path) -> dict[str, str]:
 def _changes(task: str, action: object, result: Mapping[str, Any]) -> list[Change]:
     """Return what a task changed: our modules say it object by object, of other modules the task's name is known."""
     if "objects" in result:
-        return [Change(str(entry["kind"]), str(entry["name"]), str(entry["action"])) for entry in result["objects"]]
+        return [Change(**entry) for entry in result["objects"]]
     if str(action).endswith("package"):
         asked = result.get("invocation", {}).get("module_args", {})
         names = asked.get("name") or asked.get("package") or []

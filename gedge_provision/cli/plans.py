@@ -81,7 +81,8 @@ def _tree(found: Plan) -> Tree:
     for host in found.hosts:
         branch = tree.add(Text(host.host, style="bold"))
         for change in host.changes:
-            branch.add(Text.assemble((f"{change.action:<8}", "yellow"), f" {change.kind} {change.name}"))
+            by = (f"  last changed by {change.by}", "dim") if change.by else ""
+            branch.add(Text.assemble((f"{change.action:<8}", "yellow"), f" {change.kind} {change.name}", by))
         for consent in found.consents:
             if consent.host == host.host:
                 branch.add(Text(f"needs consent (--{consent.flag}): {consent.reason}", style="red"))

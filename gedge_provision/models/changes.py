@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Change", "Difference"]
 
@@ -16,11 +16,13 @@ class Change:
             a Kubernetes object, which has a capital.
         name: path, unit, key=value, name, or namespace/name.
         action: create, change, remove, install, start, restart, ... (of a plan), created, changed, ... (of a service).
+        by: who else changed it last, and when, where the cluster tells; not a part of what a change is.
     """
 
     kind: str
     name: str
     action: str
+    by: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.action} {self.kind} {self.name}"

@@ -17,8 +17,9 @@ KUBECTL = "/usr/local/bin/kubectl"
 ATTEMPTS = 10
 # What the API server answers in the first seconds of a control plane; asking again is the remedy.
 TRANSIENT = ("connection refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
-GET = ("get", "--ignore-not-found", "-o", "json", "-f", "-")
-APPLY = ("apply", "--server-side", "--field-manager=gedge", "--force-conflicts", "-o", "json", "-f", "-")
+GET = ("get", "--ignore-not-found", "--show-managed-fields", "-o", "json", "-f", "-")
+FIELD_MANAGER = "gedge"
+APPLY = ("apply", "--server-side", "--field-manager=" + FIELD_MANAGER, "--force-conflicts", "-o", "json", "-f", "-")
 
 
 class ActionModule(ActionBase):
@@ -45,7 +46,10 @@ class ActionModule(ActionBase):
         """Return what would change: everything, where no cluster has been started yet."""
         if self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] != 0:
             return differences({}, versions(document for document in yaml.safe_load_all(self._args["manifests"])))
-        return differences(contents(self._kubectl(GET)), contents(self._kubectl((*APPLY, "--dry-run=server"))))
+        live = self._kubectl(GET)
+        found = differences(contents(live), contents(self._kubectl((*APPLY, "--dry-run=server"))))
+        last = {name_of(item): last_change(item) for item in live}
+        return [dict(entry, by=last.get((entry["kind"], entry["name"]), "")) for entry in found]
 
     def _kubectl(self, arguments):
         argv = [KUBECTL, "--kubeconfig", self._args["kubeconfig"], "--request-timeout=20s", *arguments]
@@ -79,6 +83,16 @@ def items(text):
 def name_of(item):
     meta = item["metadata"]
     return item["kind"], "/".join(part for part in (meta.get("namespace"), meta["name"]) if part)
+
+
+def last_change(item):
+    """Tell who else changed an object last, and when, as its managed fields say; empty when nobody did."""
+    others = [
+        (entry.get("time", ""), entry["manager"])
+        for entry in item["metadata"].get("managedFields", [])
+        if entry["manager"] != FIELD_MANAGER and not entry.get("subresource")
+    ]
+    return "%s %s" % tuple(reversed(max(others))) if others else ""
 
 
 def differences(before, after):

@@ -101,6 +101,11 @@ class LabCluster:
         done = run_gedge("lab", verb, *words, "--lab", self.name)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def resize(self, workers: int) -> None:
+        """Give the lab another number of workers (and its site file as it was made)."""
+        done = run_gedge("lab", "up", "--name", self.name, "--workers", workers)
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def start_apply(self) -> subprocess.Popen[bytes]:
         """Start `gedge apply` and leave it running."""
         return subprocess.Popen(
@@ -146,7 +151,7 @@ class LabCluster:
         )
 
 
-def run_gedge(*words: str | Path, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+def run_gedge(*words: str | Path | int, timeout: float = 600) -> subprocess.CompletedProcess[str]:
     """Run `gedge` without a terminal."""
     return subprocess.run(
         [str(BIN / "gedge"), *map(str, words)],

@@ -84,6 +84,34 @@ def test_a_saved_plan_is_applied_with_its_consents_and_refused_when_the_world_mo
     settled(lab)
 
 
+def test_the_plan_of_an_added_node_and_of_another_network_port_is_what_the_apply_does(lab: LabCluster) -> None:
+    settled(lab)
+    original = lab.site_path.read_text(encoding="utf-8")
+    third = "gedgew03"
+    try:
+        lab.resize(workers=3)
+        plan = lab.plan()
+        found = planned(plan)
+        assert set(found) == {MANAGER, third}
+        assert found[MANAGER] == [("change", "Node", third)]
+        assert ("join", "node", third) in found[third]
+        assert plan["differences"] == []
+        assert done(lab.apply()) == found
+
+        text = lab.site_path.read_text(encoding="utf-8")
+        lab.site_path.write_text(f"{text}networks: {{flannel: {{port: 8473}}}}\n", encoding="utf-8")
+        found = planned(lab.plan())
+        flannel = [("change", "ConfigMap", "kube-flannel/kube-flannel-cfg")]
+        assert found == {MANAGER: [*flannel, ("change", "DaemonSet", "kube-flannel/kube-flannel")]}
+        assert done(lab.apply()) == found
+        lab.gedge("reset", "--yes", "--limit", third)
+    finally:
+        lab.resize(workers=2)
+        assert lab.site_path.read_text(encoding="utf-8") == original
+        lab.apply()
+    settled(lab)
+
+
 # What a person does to a host, and how drift names it: where, then action, kind and name.
 BY_HAND = {
     "a deleted CNI file": (SECOND, f"rm {CONFLIST}", SECOND, ("create", "file", CONFLIST)),
@@ -138,6 +166,9 @@ def test_drift_names_what_was_done_by_hand_and_an_apply_repairs_just_that(lab: L
     found = json.loads(lab.gedge("drift", "--output", "json", code=3).stdout)
     assert {host: set(changes) - FOLLOWS for host, changes in planned(found).items()} == expected
     assert [consent["host"] for consent in found["consents"]] == [FIRST]
+    told = {change["name"]: change["by"] for host in found["hosts"] for change in host["changes"]}
+    assert told["kube-flannel/kube-flannel"].startswith("kubectl-set 20")
+    assert told[FIRST].startswith("kubectl-label 20")
     result = json.loads(lab.gedge("apply", "--kubelet-restart-ok", "--output", "json").stdout)
     assert done(result) == planned(found)
     settled(lab)
