@@ -16,7 +16,7 @@ class Change:
             a Kubernetes object, which has a capital.
         name: path, unit, key=value, name, or namespace/name.
         action: create, change, remove, install, start, restart, ... (of a plan), created, changed, ... (of a service).
-        by: who else changed it last, and when, where the cluster tells; not a part of what a change is.
+        by: who else changed it since, and when, where the cluster tells; not a part of what a change is.
     """
 
     kind: str

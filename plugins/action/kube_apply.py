@@ -86,13 +86,12 @@ def name_of(item):
 
 
 def last_change(item):
-    """Tell who else changed an object last, and when, as its managed fields say; empty when nobody did."""
-    others = [
-        (entry.get("time", ""), entry["manager"])
-        for entry in item["metadata"].get("managedFields", [])
-        if entry["manager"] != FIELD_MANAGER and not entry.get("subresource")
-    ]
-    return "%s %s" % tuple(reversed(max(others))) if others else ""
+    """Tell who changed an object after us, and when, as its managed fields say; empty when they tell of nobody."""
+    entries = [entry for entry in item["metadata"].get("managedFields", []) if not entry.get("subresource")]
+    ours = max((entry.get("time", "") for entry in entries if entry["manager"] == FIELD_MANAGER), default="")
+    times = [(entry.get("time", ""), entry["manager"]) for entry in entries if entry["manager"] != FIELD_MANAGER]
+    later = [(moment, manager) for moment, manager in times if ours and moment >= ours]
+    return "%s %s" % tuple(reversed(max(later))) if later else ""
 
 
 def differences(before, after):
