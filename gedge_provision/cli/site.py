@@ -133,4 +133,7 @@ def show_run(result: RunResult, output: _ui.Output, *, check: bool) -> None:
     if check:
         for host, changes in result.changes.items():
             for change in changes:
-                _ui.console.print(f"  {host}: {change}")
+                if change.kind != "mount":
+                    _ui.console.print(f"  {host}: {change}")
+            if mounts := sum(change.kind == "mount" for change in changes):
+                _ui.console.print(f"  {host}: remove {mounts} mounts of pods")

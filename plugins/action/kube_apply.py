@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 KUBECTL = "/usr/local/bin/kubectl"
 ATTEMPTS = 10
 # What the API server answers in the first seconds of a control plane; asking again is the remedy.
-TRANSIENT = ("connection refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
+TRANSIENT = ("connection refused", "was refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
 GET = ("get", "--ignore-not-found", "--show-managed-fields", "-o", "json", "-f", "-")
 FIELD_MANAGER = "gedge"
 APPLY = ("apply", "--server-side", "--field-manager=" + FIELD_MANAGER, "--force-conflicts", "-o", "json", "-f", "-")
@@ -39,21 +39,33 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             objects = self._would_change()
         else:
-            objects = differences(versions(self._kubectl(GET)), versions(self._kubectl(APPLY)))
+            before = versions(self._kubectl(GET))
+            self._keep_to_nodes_that_are_there(before)
+            objects = differences(before, versions(self._kubectl(APPLY)))
         return {**result, "changed": bool(objects), "objects": objects}
+
+    def _keep_to_nodes_that_are_there(self, before):
+        """Leave out Node objects that do not exist: a kubelet makes its own, a made-up one would never be ready."""
+        wanted = [document for document in yaml.safe_load_all(self._args["manifests"]) if document]
+        kept = [item for item in wanted if item["kind"] != "Node" or name_of(item) in before]
+        if len(kept) < len(wanted):
+            self._args["manifests"] = yaml.safe_dump_all(kept)
 
     def _would_change(self):
         """Return what would change: everything, where no cluster has been started yet."""
         if self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] != 0:
-            return differences({}, versions(document for document in yaml.safe_load_all(self._args["manifests"])))
+            return differences({}, versions(item for item in yaml.safe_load_all(self._args["manifests"]) if item))
         live = self._kubectl(GET)
         found = differences(contents(live), contents(self._kubectl((*APPLY, "--dry-run=server"))))
         last = {name_of(item): last_change(item) for item in live}
         return [dict(entry, by=last.get((entry["kind"], entry["name"]), "")) for entry in found]
 
     def _kubectl(self, arguments):
+        if not self._args["manifests"].strip():
+            return []
         argv = [KUBECTL, "--kubeconfig", self._args["kubeconfig"], "--request-timeout=20s", *arguments]
-        command = "KUBECACHEDIR=/run/gedge/kubectl " + shlex.join(argv)
+        # A proxy that the host's environment names is not for its own API server.
+        command = "NO_PROXY=* no_proxy=* KUBECACHEDIR=/run/gedge/kubectl " + shlex.join(argv)
         for attempt in range(ATTEMPTS):
             done = self._low_level_execute_command(command, in_data=self._args["manifests"].encode())
             if done["rc"] == 0:

@@ -124,8 +124,23 @@ def _save_original(path):
     folder = os.path.join(STATE_DIR, "originals")
     os.makedirs(folder, mode=0o700, exist_ok=True)
     saved = os.path.join(folder, hashlib.sha256(path.encode()).hexdigest()[:16])
-    shutil.copy2(path, saved)
+    copy_file(path, saved)
     return saved
+
+
+def copy_file(source, target):
+    """Copy a file with its mode, times and owner."""
+    shutil.copy2(source, target)
+    stat = os.stat(source)
+    os.chown(target, stat.st_uid, stat.st_gid)
+
+
+def keep_original(path):
+    """Save a file that is about to be replaced, unless it is ours already; the reset brings it back."""
+    record = read_record("files.json")
+    if path not in record and os.path.isfile(path):
+        record[path] = _save_original(path)
+        write_record("files.json", record)
 
 
 def note_kubelet_config():

@@ -123,6 +123,9 @@ def keep_time(module, unit, check_mode, changes):
     changes.append(made("unit", unit, "enable"))
     if check_mode:
         return
+    record = read_record("settings.json")
+    record["enabled_units"] = sorted({*record.get("enabled_units", []), unit})
+    write_record("settings.json", record)
     rc, _, err = module.run_command(["systemctl", "enable", "--now", unit])
     if rc != 0:
         module.fail_json(

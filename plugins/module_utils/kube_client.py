@@ -40,6 +40,10 @@ class KubeClient:
         authority = b64decode(self._field(text, "certificate-authority-data", kubeconfig)).decode()
         self._context = ssl.create_default_context(cadata=authority)
         self._load_certificate(text, kubeconfig)
+        # No proxies: one that the host's environment names is not for its own API server.
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._context)
+        )
 
     def get(self, path):
         """Return the JSON at a path."""
@@ -58,7 +62,7 @@ class KubeClient:
     def _call(self, method, path):
         request = urllib.request.Request(self.server + path, method=method)
         try:
-            with urllib.request.urlopen(request, context=self._context, timeout=10) as response:
+            with self._opener.open(request, timeout=10) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             text = error.read().decode(errors="replace")

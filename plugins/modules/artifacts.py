@@ -100,7 +100,7 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import host_lock, made, read_record, write_record
+from ..module_utils.host_state import host_lock, keep_original, made, read_record, write_record
 
 CTR = "/usr/local/bin/ctr"
 CHUNK = 1 << 20
@@ -149,7 +149,7 @@ def main():
             if item["kind"] == "image":
                 import_image(module, item, sources[item["sha256"]])
             else:
-                install_file(module, item, sources[item["sha256"]])
+                install_file(module, item, sources[item["sha256"]], item["target"] in record)
                 record[item["target"]] = {
                     "name": item["name"],
                     "sha256": item["sha256"],
@@ -215,8 +215,8 @@ def source_of(module, item):
     return None
 
 
-def install_file(module, item, source):
-    """Copy, hash what was copied, and only then give it its name."""
+def install_file(module, item, source, ours):
+    """Copy, hash what was copied, and only then give it its name; a file that was there and is not ours is kept."""
     target = item["target"]
     folder = os.path.dirname(target)
     os.makedirs(folder, mode=0o755, exist_ok=True)
@@ -233,6 +233,8 @@ def install_file(module, item, source):
         if digest.hexdigest() != item["sha256"]:
             refuse(module, item, source, digest.hexdigest())
         os.chmod(temporary, 0o755)  # noqa: S103 - programs are for everybody
+        if not ours:
+            keep_original(target)
         os.rename(temporary, target)
     except OSError as error:
         module.fail_json(msg="%s cannot be installed: %s" % (target, error.strerror))

@@ -168,6 +168,7 @@ def call(module, argv, log_name):
     try:
         done = subprocess.run(
             argv,
+            env=without_proxies(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -187,6 +188,11 @@ def call(module, argv, log_name):
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write("== %s %s\n%s\n" % (began, " ".join(argv), output))
     return output if failed else None
+
+
+def without_proxies():
+    """Return the environment without proxies: kubeadm would ask its own API server through them."""
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 def explain(action, output):
@@ -246,7 +252,7 @@ def delete_nodes(module):
 
 
 def ask(module, argv):
-    rc, out, err = module.run_command(argv)
+    rc, out, err = module.run_command(argv, environ_update={"NO_PROXY": "*", "no_proxy": "*"})
     if rc != 0:
         module.fail_json(msg="%s failed: %s" % (" ".join(argv[3:6]), SECRET.sub("<hidden>", err.strip())[-600:]))
     return out

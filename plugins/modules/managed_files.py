@@ -176,7 +176,9 @@ def keep_units(module, units, changed):
     actions = []
     for unit in units:
         name = unit["name"]
-        active, enabled = state_of(module, name)
+        active, enabled, stale = state_of(module, name)
+        if stale and not module.check_mode:  # its file was written by a run that was killed before it told systemd
+            module.run_command(["systemctl", "daemon-reload"], check_rc=True)
         verbs = [] if enabled else ["enable"]
         if not active:
             verbs.append("start")
@@ -199,9 +201,13 @@ def keep_units(module, units, changed):
 
 
 def state_of(module, name):
-    _, out, _ = module.run_command(["systemctl", "show", "--property=ActiveState,UnitFileState", name])
+    _, out, _ = module.run_command(["systemctl", "show", "--property=ActiveState,UnitFileState,NeedDaemonReload", name])
     fields = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
-    return fields.get("ActiveState") in ("active", "reloading"), fields.get("UnitFileState") == "enabled"
+    return (
+        fields.get("ActiveState") in ("active", "reloading"),
+        fields.get("UnitFileState") == "enabled",
+        fields.get("NeedDaemonReload") == "yes",
+    )
 
 
 if __name__ == "__main__":

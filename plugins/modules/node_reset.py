@@ -58,13 +58,13 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import STATE_DIR, host_lock, made, read_record, read_text
+from ..module_utils.host_state import STATE_DIR, copy_file, host_lock, made, read_record, read_text
 
 LINKS = re.compile(r"^(cni0|flannel\.\d+|flannel-v6\.\d+|kube-ipvs0|kube-bridge)$")
 NFT_TABLES = re.compile(
     r"^table (ip6? (?:kube-proxy|flannel-ipv[46])|inet (?:kube-proxy|flannel-ipv[46]))$", re.MULTILINE
 )
-CHAINS = re.compile(r"KUBE-|CNI-|FLANNEL-|FLANNEL")
+CHAINS = re.compile(r"KUBE-|CNI-|FLANNEL-|FLANNEL$")
 MOUNT_ROOTS = (
     "/var/lib/kubelet/",
     "/run/containerd/",
@@ -283,7 +283,7 @@ class Reset:
         for line in out.splitlines():
             if line.startswith("*"):
                 table = line[1:]
-            elif line.startswith("-A") and CHAINS.search(line):
+            elif line.startswith("-A") and is_ours(split_rule(line[3:])):
                 commands.append((0, [program, "-t", table, "-D", *split_rule(line[3:])]))
             elif line.startswith(":") and CHAINS.match(line[1:]):
                 chain = line[1:].split()[0]
@@ -307,6 +307,9 @@ class Reset:
         for unit in record.get("masked_units", []):
             self.did("unit", unit, "unmask")
             self.module.run_command(["systemctl", "unmask", unit])
+        for unit in record.get("enabled_units", []):
+            self.did("unit", unit, "disable")
+            self.module.run_command(["systemctl", "disable", "--now", unit])
         if record.get("swap_was_on"):
             self.did("swap", "all", "start")
             self.module.run_command(["swapon", "-a"])
@@ -319,7 +322,7 @@ class Reset:
             self.did("file", path, "restore" if path in originals else "remove")
             try:
                 if path in originals:
-                    shutil.copy2(originals[path], path)
+                    copy_file(originals[path], path)
                 else:
                     remove(path)
             except OSError as error:
@@ -368,6 +371,12 @@ def our_processes():
             if in_pod or (program in installed and os.path.basename(program) in OUR_PROCESSES):
                 pids.append(int(os.path.basename(folder)))
     return [pid for pid in pids if pid != os.getpid()]
+
+
+def is_ours(words):
+    """Tell whether a rule stands in a chain of ours or leads to one; what its comment says does not count."""
+    targets = [words[place + 1] for place, word in enumerate(words[:-1]) if word in ("-j", "-g", "--jump", "--goto")]
+    return any(CHAINS.match(chain) for chain in [words[0], *targets[-1:]])
 
 
 def split_rule(rule):

@@ -236,7 +236,7 @@ def space_problems(wanted):
     for folder, need in sorted(wanted.items()):
         present = folder
         while not os.path.isdir(present):
-            present = os.path.dirname(present)
+            present = os.path.dirname(present) or "/"
         stat = os.statvfs(present)
         free = stat.f_bavail * stat.f_frsize // 2**20
         if free < int(need):
