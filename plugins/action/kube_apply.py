@@ -19,11 +19,21 @@ ATTEMPTS = 10
 TRANSIENT = ("connection refused", "was refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
 GET = ("get", "--ignore-not-found", "--show-managed-fields", "-o", "json", "-f", "-")
 FIELD_MANAGER = "gedge"
-APPLY = ("apply", "--server-side", "--field-manager=" + FIELD_MANAGER, "--force-conflicts", "-o", "json", "-f", "-")
+APPLY = (
+    "apply",
+    "--server-side",
+    "--field-manager=" + FIELD_MANAGER,
+    "--force-conflicts",
+    "--show-managed-fields",
+    "-o",
+    "json",
+    "-f",
+    "-",
+)
 
 
 class ActionModule(ActionBase):
-    """Compare the objects before and after by their resourceVersion."""
+    """Compare before and after what the API server notes as ours: other writers (status, taints) do not count."""
 
     _requires_connection = True
 
@@ -39,9 +49,9 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             objects = self._would_change()
         else:
-            before = versions(self._kubectl(GET))
+            before = claims(self._kubectl(GET))
             self._keep_to_nodes_that_are_there(before)
-            objects = differences(before, versions(self._kubectl(APPLY)))
+            objects = differences(before, claims(self._kubectl(APPLY)))
         return {**result, "changed": bool(objects), "objects": objects}
 
     def _keep_to_nodes_that_are_there(self, before):
@@ -54,9 +64,10 @@ class ActionModule(ActionBase):
     def _would_change(self):
         """Return what would change: everything, where no cluster has been started yet."""
         if self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] != 0:
-            return differences({}, versions(item for item in yaml.safe_load_all(self._args["manifests"]) if item))
+            wanted = [item for item in yaml.safe_load_all(self._args["manifests"]) if item]
+            return differences({}, {name_of(item): "" for item in wanted})
         live = self._kubectl(GET)
-        found = differences(contents(live), contents(self._kubectl((*APPLY, "--dry-run=server"))))
+        found = differences(claims(live), claims(self._kubectl((*APPLY, "--dry-run=server"))))
         last = {name_of(item): last_change(item) for item in live}
         return [dict(entry, by=last.get((entry["kind"], entry["name"]), "")) for entry in found]
 
@@ -100,7 +111,7 @@ def name_of(item):
 def last_change(item):
     """Tell who changed an object after us, and when, as its managed fields say; empty when they tell of nobody."""
     entries = [entry for entry in item["metadata"].get("managedFields", []) if not entry.get("subresource")]
-    ours = max((entry.get("time", "") for entry in entries if entry["manager"] == FIELD_MANAGER), default="")
+    ours = max((entry.get("time", "") for entry in our_entries(item)), default="")
     times = [(entry.get("time", ""), entry["manager"]) for entry in entries if entry["manager"] != FIELD_MANAGER]
     later = [(moment, manager) for moment, manager in times if ours and moment >= ours]
     return "%s %s" % tuple(reversed(max(later))) if later else ""
@@ -115,15 +126,14 @@ def differences(before, after):
     ]
 
 
-def versions(found):
-    return {name_of(item): item["metadata"].get("resourceVersion") for item in found}
+def claims(found):
+    """Return the fields that we own in each object, with the time at which we last changed one, as text."""
+    return {
+        name_of(item): json.dumps([[entry.get("time"), entry.get("fieldsV1")] for entry in our_entries(item)])
+        for item in found
+    }
 
 
-def contents(found):
-    kept = {}
-    for item in found:
-        meta = {
-            k: v for k, v in item["metadata"].items() if k not in ("managedFields", "resourceVersion", "generation")
-        }
-        kept[name_of(item)] = json.dumps(dict(item, metadata=meta), sort_keys=True)
-    return kept
+def our_entries(item):
+    entries = item["metadata"].get("managedFields", [])
+    return [entry for entry in entries if entry["manager"] == FIELD_MANAGER and not entry.get("subresource")]

@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: kube_apply
 short_description: Server-side apply of manifests, with change detection, in one call
 description:
-  - Runs C(kubectl) on a control-plane node under the field manager C(gedge). An object counts as changed when its
-    resourceVersion changes.
+  - Runs C(kubectl) on a control-plane node under the field manager C(gedge). An object counts as changed when
+    what the API server notes as owned by that manager changes.
 options:
   manifests:
     description: YAML, several documents.

@@ -39,6 +39,17 @@ systemctl list-unit-files --no-legend --state=enabled | awk '{print $1}'
 """
 
 
+# What an owner may have on hosts: a program and a plugin of our names, a firewall rule whose comment sounds like ours,
+# and a proxy that the hosts' own API server must not be asked through.
+_OWNERS_THINGS = r"""
+mkdir -p /opt/cni/bin
+echo own > /usr/local/bin/crictl
+echo own > /opt/cni/bin/bridge
+iptables -A INPUT -p udp --dport 8472 -m comment --comment "FLANNEL from the owner" -j ACCEPT
+printf '%s=http://127.0.0.1:9\n' http_proxy https_proxy HTTPS_PROXY >> /etc/environment
+"""
+
+
 @dataclass(frozen=True)
 class Host:
     """A node of the lab, reached as Ansible reaches it."""
@@ -146,7 +157,7 @@ class LabCluster:
         quoted = shlex.join(words)
         feed = " < /tmp/stdin" if stdin else ""
         return self.hosts[host].run(
-            f"{script}KUBECACHEDIR=/tmp/kubectl kubectl --kubeconfig /etc/kubernetes/admin.conf {quoted}{feed}",
+            f"{script}NO_PROXY=* KUBECACHEDIR=/tmp/kubectl kubectl --kubeconfig /etc/kubernetes/admin.conf {quoted}{feed}",
             check=check,
         )
 
@@ -194,7 +205,9 @@ def bare_lab() -> Iterator[LabCluster]:
 
 @pytest.fixture(scope="session")
 def before(bare_lab: LabCluster) -> dict[str, list[str]]:
-    """What the hosts are before anything is installed."""
+    """What the hosts are before anything is installed; they have an owner, who has things there."""
+    for host in bare_lab.hosts.values():
+        host.run(_OWNERS_THINGS)
     return {name: host.snapshot() for name, host in bare_lab.hosts.items()}
 
 

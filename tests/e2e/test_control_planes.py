@@ -76,3 +76,19 @@ def test_the_loss_of_the_first_node(balanced_lab: LabCluster) -> None:
     eventually("the node comes back", lambda: ready(lab, SECOND, FIRST), 90)
     eventually("its own API server answers", lambda: ready(lab, FIRST, FIRST), 60)
     assert lab.apply()["changed"] == {}
+
+
+def test_the_first_node_never_starts_a_second_cluster(balanced_lab: LabCluster) -> None:
+    """Runs last: the site is not whole afterwards."""
+    lab = balanced_lab
+    lab.gedge("reset", "--yes", "--limit", FIRST)
+    assert "which may run this site's control plane -> run without --limit" in flat(
+        lab.gedge("apply", "--limit", FIRST, code=1).stderr
+    )
+    assert "this site's control plane runs on gedgem02, gedgem03" in flat(lab.gedge("apply", code=1).stderr)
+    assert "No such file" in lab.hosts[FIRST].run("ls /etc/kubernetes 2>&1", check=False)
+    assert lab.hosts[FIRST].run("systemctl is-active keepalived", check=False).strip() != "active"
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())

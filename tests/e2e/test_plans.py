@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 PATCH = "/etc/kubernetes/patches/kubeletconfiguration0+merge.yaml"
 CONFLIST = "/etc/cni/net.d/10-flannel.conflist"
-KUBECTL = "KUBECACHEDIR=/tmp/kubectl kubectl --kubeconfig /etc/kubernetes/admin.conf"
+KUBECTL = "NO_PROXY=* KUBECACHEDIR=/tmp/kubectl kubectl --kubeconfig /etc/kubernetes/admin.conf"
 MANAGER, FIRST, SECOND = "gedgem01", "gedgew01", "gedgew02"
 
 
