@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gedge_provision.models.site import Node, Role, Site
+from gedge_provision.models.ssh import known_hosts_option
 
 __all__ = ["Inventory", "compile_inventory"]
 
@@ -113,7 +115,8 @@ def _connection(site: Site, node: Node) -> dict[str, Any]:
     if site.ssh.private_key:
         variables["ansible_ssh_private_key_file"] = site.ssh.private_key
     if site.ssh.known_hosts:
-        variables["ansible_ssh_common_args"] = f"-o UserKnownHostsFile={site.ssh.known_hosts}"
+        # Ansible splits it as a shell does; what is left of the quotes is for ssh.
+        variables["ansible_ssh_common_args"] = shlex.join(["-o", known_hosts_option(site.ssh.known_hosts)])
     return variables
 
 

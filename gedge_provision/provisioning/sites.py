@@ -12,7 +12,7 @@ from gedge_provision.models.errors import UsageError
 from gedge_provision.models.site import Site
 from gedge_provision.planning.site_checks import check_site
 
-__all__ = ["default_site_path", "kubeconfig_path", "load_site", "site_folder"]
+__all__ = ["default_kubeconfig", "default_site_path", "kubeconfig_path", "load_site", "site_folder"]
 
 _OTHERS = (
     ("all", "an Ansible inventory", "describe the site as in inventories/example, or run ansible-playbook -i on it"),
@@ -56,7 +56,12 @@ def kubeconfig_path(site: Site) -> Path:
     """Return where the administrator's kubeconfig of a site is kept on this machine."""
     if site.kubeconfig is not None:
         return Path(site.kubeconfig).expanduser()
-    return site_folder(site) / "kubeconfig"
+    return default_kubeconfig(site.name)
+
+
+def default_kubeconfig(name: str) -> Path:
+    """Return where the kubeconfig of a site of this name is kept unless its site file says otherwise."""
+    return state_dir() / "sites" / name / "kubeconfig"
 
 
 def site_folder(site: Site) -> Path:
