@@ -124,7 +124,7 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
     manager = "control_plane" in node.roles
     node_class = site.node_classes[node.node_class]
     taints = [taint.model_dump(exclude_defaults=True) for taint in node_class.taints]
-    if manager and "worker" not in node.roles:
+    if manager and "worker" not in node.roles and _CONTROL_PLANE_TAINT not in taints:
         taints.append(dict(_CONTROL_PLANE_TAINT))
     variables: dict[str, Any] = {
         "host_prepare_address": str(node.address),

@@ -15,6 +15,7 @@ from gedge_provision.models.site import Site
 
 __all__ = ["Changes", "changes", "free_subnet", "in_the_way", "lab_spec", "readiness"]
 
+_SSH_PORT = 22
 _BOOTED = ("running", "degraded")
 
 
@@ -45,6 +46,10 @@ def lab_spec(site: Site, folder: Path, home: Path) -> LabSpec:
         )
     if site.ssh.user != "root":
         raise UsageError(f"lab nodes know only root, not {site.ssh.user}", remedy="remove ssh.user from the site file")
+    if site.ssh.port != _SSH_PORT:
+        raise UsageError(
+            f"lab nodes listen on port {_SSH_PORT}, not {site.ssh.port}", remedy="remove ssh.port from the site file"
+        )
     key, known_hosts = folder / "id_ed25519", folder / "known_hosts"
     for field, asked, made in (
         ("private_key", site.ssh.private_key, key),

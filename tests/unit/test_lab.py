@@ -75,6 +75,15 @@ def test_spec_wants_its_keys_where_the_lab_makes_them() -> None:
     assert lab_spec(load(yaml.safe_dump(site)), FOLDER, Path("/home")).known_hosts == FOLDER / "known_hosts"
 
 
+@pytest.mark.parametrize(("ssh", "said"), [({"port": 2222}, "port 22, not 2222"), ({"user": "admin"}, "only root")])
+def test_lab_nodes_know_one_user_and_one_port(ssh: dict[str, object], said: str) -> None:
+    site = yaml.safe_load(lab_site("x", IPv4Network("10.89.7.0/24"), FOLDER))
+    site["ssh"] = {**ssh, "become": True}
+    with pytest.raises(UsageError, match=said) as caught:
+        lab_spec(load(yaml.safe_dump(site)), FOLDER, Path("/home"))
+    assert "remove ssh." in caught.value.remedy
+
+
 def test_real_site_is_no_lab() -> None:
     site = load("name: real\nnodes:\n- {name: a, address: 192.0.2.1, roles: [control_plane]}\n")
     with pytest.raises(UsageError, match="no `lab` section"):

@@ -79,7 +79,7 @@ def test_json_is_accepted_too() -> None:
         ),
         ("cpu: 200m", "cpu: -1", "app.yaml:9", "no Kubernetes quantity"),
         ("cpu: 200m", "cpu: 0", "app.yaml:9", "cpu is 0"),
-        ("cpu: 200m", "cpu: 0.2", "app.yaml:9", "no Kubernetes quantity"),
+        ("cpu: 200m", "cpu: .nan", "app.yaml:9", "no Kubernetes quantity"),
         ("memory: 500Mi", "memory: 500m", "app.yaml:9", "fraction of a byte"),
         ("500Mi}", "500Mi}\n        limits: {cpu: 100m}", "app.yaml:9", "more than the limit 100m"),
         ("500Mi}", "500Mi}\n        acceleration: {compute: [{FPGA: 1}]}", "app.yaml:10", "known keys here: GPU"),
