@@ -1,4 +1,4 @@
-# The verbs of this repository; `make help` lists them. Only Python, Go and git are assumed, on Debian as root.
+# The verbs of this repository; `make help` lists them. Only Python, Go, git and make are assumed, on Debian as root.
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test check format unit e2e roles bench wheel clean
 
