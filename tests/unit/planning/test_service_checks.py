@@ -78,6 +78,8 @@ def test_json_is_accepted_too() -> None:
             "80/TCP is taken by containers[0].ports[0]",
         ),
         ("cpu: 200m", "cpu: -1", "app.yaml:9", "no Kubernetes quantity"),
+        ("image: ", "image: not an ", "app.yaml:4", "write it like registry.example/app:1.0"),
+        ("name: ", "name: My_", "app.yaml:2", "no name for a service"),
         ("cpu: 200m", "cpu: 0", "app.yaml:9", "cpu is 0"),
         ("cpu: 200m", "cpu: .nan", "app.yaml:9", "no Kubernetes quantity"),
         ("memory: 500Mi", "memory: 500m", "app.yaml:9", "fraction of a byte"),
