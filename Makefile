@@ -1,4 +1,4 @@
-# The verbs of this repository; `make help` lists them. Only Python, Go and git are assumed, on Debian as root.
+# The verbs of this repository; `make help` lists them. Only Python, Go, git and make are assumed, on Debian as root.
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test check format unit e2e roles bench wheel clean
 
@@ -14,18 +14,19 @@ help: ## Show this list
 setup: $(BIN)/gedge .venv/.packages ## Install what the project needs (Debian packages, a Python environment)
 
 # dpkg-query first: nothing is asked of the network when everything is there.
-.venv/.packages: Makefile | $(VENV)
+.venv/.packages: Makefile | $(BIN)/uv
 	@if ! dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(PACKAGES) 2>/dev/null | awk '$$2 != "installed" {bad=1} END {exit bad || NR < $(words $(PACKAGES))}'; then \
 		echo "installing Debian packages: $(PACKAGES)"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; fi
 	@touch $@
 
-$(VENV):
+# What stands in the environment last: a first time that was cut off is gone over again.
+$(BIN)/uv:
 	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; }
 	@python3 -m venv $(VENV)
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 
-$(BIN)/gedge: pyproject.toml requirements/dev.txt | $(VENV)
+$(BIN)/gedge: pyproject.toml requirements/dev.txt | $(BIN)/uv
 	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements/dev.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@

@@ -24,6 +24,7 @@ from rich.table import Table
 from gedge_provision import artifacts
 from gedge_provision.models.catalog import NeededOn
 from gedge_provision.models.site import Node, Site
+from gedge_provision.models.ssh import known_hosts_option
 from gedge_provision.planning.artifacts import select
 from gedge_provision.provisioning import load_site
 
@@ -216,7 +217,7 @@ def ssh(site: Site, node: Node, script: str) -> str:
         "-i",
         str(site.ssh.private_key),
         "-o",
-        f"UserKnownHostsFile={site.ssh.known_hosts}",
+        known_hosts_option(str(site.ssh.known_hosts)),
         f"root@{node.address}",
     ]
     return run(["ssh", *target, "bash -s"], script)

@@ -117,7 +117,7 @@ def _takes(field: dict[str, Any], schema: dict[str, Any]) -> str:  # noqa: PLR09
         keys = field.get("propertyNames", {}).get("enum")
         named = ", ".join(f"`{key}`" for key in keys) if keys else "any name"
         return f"{named}: {_takes(values, schema)}"
-    if kind == "integer":
+    if kind in {"integer", "number"}:
         low, high = field.get("minimum", field.get("exclusiveMinimum", "")), field.get("maximum", "")
         return f"number {low} to {high}" if high != "" else "number"
     formats = {"ipv4": "address", "ipv4network": "range (CIDR)"}

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 
 from gedge_provision.adapters.processes import CommandError, run
 from gedge_provision.models.lab import LabSpec
+from gedge_provision.models.ssh import known_hosts_option
 
 __all__ = ["ask_systemd"]
 
@@ -17,7 +18,7 @@ _QUESTION = "systemctl is-system-running; systemctl list-units --failed --plain 
 def ask_systemd(spec: LabSpec, address: IPv4Address) -> str | None:
     """Return the state of a node's systemd and its failed units, a line each; None while sshd does not answer."""
     argv = [
-        *("ssh", "-F", "none", "-i", str(spec.private_key), "-o", f"UserKnownHostsFile={spec.known_hosts}"),
+        *("ssh", "-F", "none", "-i", str(spec.private_key), "-o", known_hosts_option(str(spec.known_hosts))),
         *("-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
         *("-o", "ConnectTimeout=2", "-o", "LogLevel=ERROR", f"root@{address}", _QUESTION),
     ]

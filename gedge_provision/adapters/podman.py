@@ -18,7 +18,7 @@ from gedge_provision.adapters.processes import CommandError, run
 
 __all__ = ["Container", "Podman"]
 
-LAB_LABEL, NODE_LABEL, ADDRESS_LABEL = "gedge.lab", "gedge.node", "gedge.address"
+LAB_LABEL, NODE_LABEL, ADDRESS_LABEL, MADE_OF_LABEL = "gedge.lab", "gedge.node", "gedge.address", "gedge.made-of"
 _LIMIT_S = 120
 
 
@@ -31,6 +31,7 @@ class Container:
     lab: str
     node: str
     address: str
+    made_of: str
     state: str
     started_at: int
 
@@ -106,6 +107,7 @@ class Podman:
                         lab=labels[LAB_LABEL],
                         node=labels.get(NODE_LABEL, ""),
                         address=labels.get(ADDRESS_LABEL, ""),
+                        made_of=labels.get(MADE_OF_LABEL, ""),
                         state=entry["State"],
                         started_at=entry.get("StartedAt", 0),
                     )

@@ -20,11 +20,13 @@ def pack(catalog: Catalog, store: Store, file: Path, reporter: Reporter, names: 
     """Write artifacts, all when no names are given, into one archive and return its sha256.
 
     Raises:
-        UsageError: a name is unknown, or the archive's folder does not exist.
+        UsageError: a name is unknown, or the archive cannot be where it is asked for.
         GedgeError: the store lacks something or is damaged, or the archive cannot be written.
     """
     if not file.parent.is_dir():
         raise UsageError("no such folder", place=str(file.parent), remedy="make it, or choose another")
+    if file.is_dir():
+        raise UsageError("this is a folder", place=str(file), remedy=f"name a file in it: {file / 'artifacts.tar'}")
     found = resolve(catalog, store, check_names(catalog, names))
     with step(reporter, title := f"pack {len(found)} artifacts into {file}"):
         return archives.pack_store(found, file, lambda name: reporter.update(title, name))
@@ -43,6 +45,10 @@ def unpack(store: Store, file: Path, reporter: Reporter, sha256: str | None = No
         UsageError: it is no archive of ours, is damaged or has another digest; the store is as it was.
         GedgeError: another process changes the store, or it cannot be written.
     """
+    if file.is_dir():
+        raise UsageError(
+            "this is a folder", place=str(file), remedy="name a file in it that `gedge artifacts pack` wrote"
+        )
     if not file.is_file():
         raise UsageError("no such file", place=str(file), remedy="name a file that `gedge artifacts pack` wrote")
     with store.locked(), step(reporter, title := f"unpack {file}"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
 
-from gedge_provision import __version__
 from gedge_provision.cli import _ui, artifacts, lab, plans, runs, schema, service, site
 from gedge_provision.models.errors import GedgeError
 
@@ -33,7 +33,7 @@ app.command()(schema.schema)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"gedge {__version__}")
+        typer.echo(f"gedge {version_of('gedge-provision')}")
         raise typer.Exit
 
 

@@ -126,7 +126,8 @@ def shell(
     lab: _LabOption = None,
 ) -> None:
     """Open a root shell in a node, or run a command there: gedge lab shell [-l LAB] NODE -- ip address."""
-    raise typer.Exit(labs.shell(labs.choose(lab), node, command or (), terminal=sys.stdin.isatty()))
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    raise typer.Exit(labs.shell(labs.choose(lab), node, command or (), terminal=terminal))
 
 
 @app.command()

@@ -18,6 +18,7 @@ from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.lab import bridge_name, network_name
 from gedge_provision.models.progress import Reporter, SilentReporter
 from gedge_provision.planning.lab_nodes import container_prefix
+from gedge_provision.provisioning.sites import default_kubeconfig
 
 __all__ = ["down", "leftovers", "prune", "tear_down"]
 
@@ -28,7 +29,7 @@ _MOMENT_S = 5
 
 
 def down(lab: str, reporter: Reporter | None = None) -> None:
-    """Remove a lab: nodes, network, keys, data. A lab that is not there is fine.
+    """Remove a lab: nodes, network, keys, data, its cluster's default kubeconfig. A lab that is not there is fine.
 
     Raises:
         GedgeError: something could not be removed; it is named.
@@ -57,6 +58,8 @@ def tear_down(lab: str, reporter: Reporter) -> None:
             list(pool.map(partial(_remove, podman), containers))
         host_traces.kill(host_traces.processes_in(network_name(lab)))
         host_traces.unmount(_stray_mounts(podman))
+        if containers or subnet:  # a real site may have the name of a lab that never was
+            default_kubeconfig(lab).unlink(missing_ok=True)
         reporter.update(step, "network")
         podman.remove_network(network_name(lab))
         for namespace in _namespaces(subnet):

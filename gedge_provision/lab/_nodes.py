@@ -56,6 +56,7 @@ def nodes_of(podman: Podman, lab: str) -> list[NodeStatus]:
                 address=IPv4Address(container.address),
                 state=state,
                 container_id=container.id,
+                made_of=container.made_of,
                 uptime_s=max(0, int(time.time()) - container.started_at) if runs else None,
                 memory_bytes=host_traces.memory_of(container.id) if runs else None,
             )

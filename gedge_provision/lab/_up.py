@@ -25,7 +25,7 @@ from gedge_provision.models.lab import Base, LabNode, LabSpec, bridge_name, netw
 from gedge_provision.models.progress import Reporter, SilentReporter
 from gedge_provision.planning.lab import changes, in_the_way, lab_spec
 from gedge_provision.planning.lab_host import podman_configuration
-from gedge_provision.planning.lab_nodes import container_name, node_arguments
+from gedge_provision.planning.lab_nodes import container_name, made_of, node_arguments
 from gedge_provision.provisioning.sites import default_site_path, load_site
 
 __all__ = ["check_host", "up", "up_by_name"]
@@ -143,14 +143,15 @@ def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
     if fresh:
         podman.make_network(spec.name, network_name(spec.name), bridge_name(spec.name), spec.subnet, spec.gateway)
     host_network.close_off(network_name(spec.name), bridge_name(spec.name))
-    plan = changes(spec, nodes_of(podman, spec.name))
-    for node in plan.remove:
-        reporter.note(f"{node} is not as asked for: removed")
+    store = cache_dir() / "store"
+    store.mkdir(parents=True, exist_ok=True)
+    plan = changes(spec, nodes_of(podman, spec.name), made_of(spec, store))
+    remade = {node.name for node in plan.create}
+    for node, why in plan.remove.items():
+        reporter.note(f"{node} is {'made anew' if node in remade else 'removed'}: {why}")
         podman.remove(container_name(spec.name, node))
         lab_files.remove_node_folder(spec.name, node)
     lab_files.make_keys(spec)
-    store = cache_dir() / "store"
-    store.mkdir(parents=True, exist_ok=True)
     make = partial(
         node_arguments,
         spec,

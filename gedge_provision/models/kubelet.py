@@ -53,12 +53,28 @@ def _check_cpuset(text: str) -> str:
     return text
 
 
+def _check_cpu_time(value: Quantity) -> Quantity:
+    if value.unit not in ("", "m"):
+        raise ValueError(f"{value} is no CPU time -> write it like 500m or 2; {value.unit} is for memory and disks")
+    return value
+
+
+def _check_bytes(value: Quantity) -> Quantity:
+    if value.unit == "m":
+        raise ValueError(f"{value} is a fraction of a byte -> write it like 1Gi; m is for cpu")
+    return value
+
+
+CpuTime = Annotated[Quantity, AfterValidator(_check_cpu_time)]
+Bytes = Annotated[Quantity, AfterValidator(_check_bytes)]
+
+
 class Reservation(Document):
     """Resources kept away from pods, as Kubernetes quantities."""
 
-    cpu: Quantity | None = Field(None, description="CPU time, for example 500m.")
-    memory: Quantity | None = Field(None, description="Memory, for example 1Gi.")
-    ephemeral_storage: Quantity | None = Field(None, description="Disk space of the kubelet's file system.")
+    cpu: CpuTime | None = Field(None, description="CPU time, for example 500m.")
+    memory: Bytes | None = Field(None, description="Memory, for example 1Gi.")
+    ephemeral_storage: Bytes | None = Field(None, description="Disk space of the kubelet's file system.")
     pid: Annotated[int, Field(gt=0)] | None = Field(None, description="Process ids.")
 
     def to_kubelet(self) -> dict[str, str]:

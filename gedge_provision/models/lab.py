@@ -51,13 +51,18 @@ class LabSpec:
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """A node as found. `uptime_s` and `memory_bytes` are None unless it runs."""
+    """A node as found.
+
+    `made_of` is the digest of what it was made of (`planning.lab_nodes.made_of`); `uptime_s` and `memory_bytes` are
+    None unless it runs.
+    """
 
     lab: str
     node: str
     address: IPv4Address
     state: NodeState
     container_id: str = ""
+    made_of: str = ""
     uptime_s: int | None = None
     memory_bytes: int | None = None
 

@@ -34,9 +34,9 @@ _UNITS = {
 class Quantity:
     """An amount with its spelling: compares by amount, prints as it was written."""
 
-    __slots__ = ("amount", "text")
+    __slots__ = ("amount", "text", "unit")
 
-    def __init__(self, text: str | int) -> None:
+    def __init__(self, text: str | float) -> None:
         """Parse a quantity.
 
         Raises:
@@ -46,6 +46,7 @@ class Quantity:
         if not match or match[2] not in _UNITS:
             raise ValueError(f"{text!r} is no Kubernetes quantity -> write it like 500m, 2 or 1Gi")
         self.text = str(text)
+        self.unit = match[2]
         self.amount = Decimal(match[1]) * _UNITS[match[2]]
 
     def __str__(self) -> str:
@@ -71,18 +72,18 @@ class Quantity:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: type[Any], _handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate from a string or an integer; serialize as it was written."""
+        """Validate from a string or a number; serialize as it was written."""
 
         def parse(value: object) -> Quantity:
             if isinstance(value, Quantity):
                 return value
-            if isinstance(value, bool) or not isinstance(value, (str, int)):
+            if isinstance(value, bool) or not isinstance(value, (str, int, float)):
                 raise ValueError(f"{value!r} is no Kubernetes quantity -> write it like 500m, 2 or 1Gi")  # noqa: TRY004
-            return cls(value)
+            return cls(value)  # 0.5 is a number to YAML, and a quantity all the same
 
         return core_schema.no_info_plain_validator_function(parse, serialization=core_schema.to_string_ser_schema())
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Describe it as a string of that form, or an integer."""
-        return {"anyOf": [{"type": "string", "pattern": _PATTERN}, {"type": "integer", "minimum": 0}]}
+        """Describe it as a string of that form, or a number."""
+        return {"anyOf": [{"type": "string", "pattern": _PATTERN}, {"type": "number", "minimum": 0}]}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from gedge_provision.models.base import Document
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.site import LabelKey, LabelValue
+from gedge_provision.models.wording import Form
 
 __all__ = [
     "MISSPELLINGS",
@@ -31,10 +32,14 @@ MISSPELLINGS = {"toploygyAware": "topologyAware"}
 Protocol = Literal["TCP", "UDP"]
 Communication = Literal["SRIOV", "RDMA"]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+_LETTERS = "use lower-case letters, digits and '-', first a letter, last no '-'"
+Name = Annotated[str, Form(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "name", f"{_LETTERS}; at most 63")]
 # Room for "-external" and for the ends that Kubernetes adds to the names of ReplicaSets and pods.
-ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
-Image = Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=512)]
+ServiceName = Annotated[str, Form(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", "name for a service", f"{_LETTERS}; at most 40")]
+Image = Annotated[str, Form(r"\S{1,512}", "image", "write it like registry.example/app:1.0, without spaces")]
+VariableName = Annotated[
+    str, Form(r"[A-Za-z_][A-Za-z0-9_.-]*", "name of a variable", "use letters, digits, '_', '.', '-', first no digit")
+]
 
 
 def _text(value: object) -> object:
@@ -63,7 +68,7 @@ class Port(_CamelCase):
 class EnvVar(_CamelCase):
     """An environment variable."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
+    name: VariableName
     value: Text = ""
 
 

@@ -32,9 +32,10 @@ DnsLabel = Annotated[str, Form(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "name", f"
 DnsName = Annotated[str, Form(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "DNS name", f"{_LETTERS}, and '.' between")]
 SiteName = Annotated[str, Form(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", "name for a site", f"{_LETTERS}; at most 32")]
 Version = Annotated[str, Form(r"\d+\.\d+\.\d+", "exact version", "write all three numbers, without v: 1.36.4")]
-AbsolutePath = Annotated[str, Form(r"/.*", "absolute path", "begin it with /")]
 Role = Literal["control_plane", "worker"]
 Port = Annotated[int, Field(ge=1, le=65535)]
+SshHost = Annotated[str, Form(r"[^\s-]\S*", "name or address for SSH", "write it without spaces, first no '-'")]
+HomePath = Annotated[str, Form(r"(/|~/).*", "path from / or from the home folder", "begin it with / or ~/")]
 
 
 def _not_a_number(value: object) -> object:
@@ -46,6 +47,34 @@ def _not_a_number(value: object) -> object:
 
 IPv4Address = Annotated[ipaddress.IPv4Address, BeforeValidator(_not_a_number)]
 IPv4Network = Annotated[ipaddress.IPv4Network, BeforeValidator(_not_a_number)]
+
+
+_SYSTEM_FOLDERS = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
+_FEWEST_LEVELS = 2
+
+
+def _check_mount_point(path: str) -> str:
+    levels = path.split("/")[1:]
+    if any(level in {"", ".", ".."} for level in levels):
+        raise ValueError(f"{path!r} is not written plainly -> write it without //, ., .. and a / at the end")
+    if re.search(r"[:,]|[^ -~]", path):
+        raise ValueError(f"{path!r} cannot be mounted at -> use letters, digits, '-', '_', '.'")
+    if len(levels) < _FEWEST_LEVELS:
+        raise ValueError(f"{path} may hold other things -> name a folder of its own, like /srv/gedge")
+    if f"/{levels[0]}" in _SYSTEM_FOLDERS:
+        raise ValueError(f"{path} lies in a folder of the system's -> name a folder of its own, like /srv/gedge")
+    return path
+
+
+MountPoint = Annotated[
+    str, AfterValidator(_check_mount_point), Form(r"/.*", "absolute path", "begin it with /, like /srv/gedge")
+]
+
+
+def _check_user(name: str) -> str:
+    if not re.fullmatch(r"[^\s\"'-][^\s\"']*", name):
+        raise ValueError(f"{name!r} is no name of a user -> write it without spaces and quotes, first no '-'")
+    return name
 
 
 def _check_label_key(key: str) -> str:
@@ -113,7 +142,7 @@ class ControlPlane(Document):
 class Ssh(Document):
     """How the controller reaches the hosts."""
 
-    user: Annotated[str, StringConstraints(min_length=1)] = "root"
+    user: Annotated[str, StringConstraints(min_length=1), AfterValidator(_check_user)] = "root"
     port: Port = 22
     private_key: str | None = Field(
         None, description="Path of the key; unset leaves the choice to ssh (agent, config)."
@@ -125,7 +154,7 @@ class Ssh(Document):
 class Artifacts(Document):
     """Where the hosts take their artifacts from."""
 
-    host_path: AbsolutePath | None = Field(
+    host_path: MountPoint | None = Field(
         None,
         description="Folder on every host where the artifact store is mounted (USB disk, NFS, lab); "
         "unset means that the controller copies what a host lacks over SSH.",
@@ -148,7 +177,7 @@ class Node(Document):
     roles: Annotated[tuple[Role, ...], Field(min_length=1)] = ("worker",)
     node_class: str = Field("default", description="A key of node_classes.")
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, description="Added to those of the class.")
-    ssh_host: str | None = Field(None, description="Name or address for SSH where it differs from address.")
+    ssh_host: SshHost | None = Field(None, description="Name or address for SSH where it differs from address.")
 
 
 class Lab(Document):
@@ -167,9 +196,8 @@ class Site(Document):
     control_plane: ControlPlane = Field(default_factory=ControlPlane)
     ssh: Ssh = Field(default_factory=Ssh)
     artifacts: Artifacts = Field(default_factory=Artifacts)
-    kubeconfig: str | None = Field(
+    kubeconfig: HomePath | None = Field(
         None,
-        pattern=r"^(/|~/)",
         description="Where the administrator's kubeconfig is written; unset means the state folder of the user.",
     )
     node_classes: dict[DnsLabel, NodeClass] = Field(default_factory=lambda: {"default": NodeClass()})

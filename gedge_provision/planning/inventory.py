@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gedge_provision.models.site import Node, Role, Site
+from gedge_provision.models.ssh import known_hosts_option
 
 __all__ = ["Inventory", "compile_inventory"]
 
@@ -113,7 +115,8 @@ def _connection(site: Site, node: Node) -> dict[str, Any]:
     if site.ssh.private_key:
         variables["ansible_ssh_private_key_file"] = site.ssh.private_key
     if site.ssh.known_hosts:
-        variables["ansible_ssh_common_args"] = f"-o UserKnownHostsFile={site.ssh.known_hosts}"
+        # Ansible splits it as a shell does; what is left of the quotes is for ssh.
+        variables["ansible_ssh_common_args"] = shlex.join(["-o", known_hosts_option(site.ssh.known_hosts)])
     return variables
 
 
@@ -121,7 +124,7 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
     manager = "control_plane" in node.roles
     node_class = site.node_classes[node.node_class]
     taints = [taint.model_dump(exclude_defaults=True) for taint in node_class.taints]
-    if manager and "worker" not in node.roles:
+    if manager and "worker" not in node.roles and _CONTROL_PLANE_TAINT not in taints:
         taints.append(dict(_CONTROL_PLANE_TAINT))
     variables: dict[str, Any] = {
         "host_prepare_address": str(node.address),

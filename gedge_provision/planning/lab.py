@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -15,16 +15,17 @@ from gedge_provision.models.site import Site
 
 __all__ = ["Changes", "changes", "free_subnet", "in_the_way", "lab_spec", "readiness"]
 
+_SSH_PORT = 22
 _BOOTED = ("running", "degraded")
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What makes the nodes that are there the nodes that were asked for."""
+    """What makes the nodes that are there the nodes that were asked for; `remove` says why, by name."""
 
     create: tuple[LabNode, ...]
     start: tuple[LabNode, ...]
-    remove: tuple[str, ...]
+    remove: Mapping[str, str]
 
 
 def lab_spec(site: Site, folder: Path, home: Path) -> LabSpec:
@@ -45,6 +46,10 @@ def lab_spec(site: Site, folder: Path, home: Path) -> LabSpec:
         )
     if site.ssh.user != "root":
         raise UsageError(f"lab nodes know only root, not {site.ssh.user}", remedy="remove ssh.user from the site file")
+    if site.ssh.port != _SSH_PORT:
+        raise UsageError(
+            f"lab nodes listen on port {_SSH_PORT}, not {site.ssh.port}", remedy="remove ssh.port from the site file"
+        )
     key, known_hosts = folder / "id_ed25519", folder / "known_hosts"
     for field, asked, made in (
         ("private_key", site.ssh.private_key, key),
@@ -94,21 +99,39 @@ def _candidates(name: str) -> Iterator[IPv4Network]:
         yield IPv4Network(f"10.89.{(first + offset) % 255}.0/24")
 
 
-def changes(spec: LabSpec, present: Iterable[NodeStatus]) -> Changes:
-    """Compare the nodes asked for with those present. A node with another address, or a broken one, is made anew."""
+def changes(spec: LabSpec, present: Iterable[NodeStatus], made_of: str) -> Changes:
+    """Compare the nodes asked for with those present: what cannot be changed on a node makes it anew.
+
+    Args:
+        spec: the lab as asked for.
+        present: its nodes as found.
+        made_of: the digest of what its nodes are made of now.
+    """
     found = {status.node: status for status in present}
     create, start = [], []
-    remove = [name for name in found if name not in {node.name for node in spec.nodes}]
+    names = {node.name for node in spec.nodes}
+    remove = {name: "the site file does not have it" for name in found if name not in names}
     for node in spec.nodes:
         status = found.get(node.name)
         if status is None:
             create.append(node)
-        elif status.address != node.address or status.state == "broken":
-            remove.append(node.name)
+        elif unlike := _unlike(status, node, made_of):
+            remove[node.name] = unlike
             create.append(node)
         elif status.state == "stopped":
             start.append(node)
-    return Changes(tuple(create), tuple(start), tuple(remove))
+    return Changes(tuple(create), tuple(start), remove)
+
+
+def _unlike(status: NodeStatus, node: LabNode, made_of: str) -> str:
+    """Return why a node has to be made anew; empty when it need not."""
+    if status.state == "broken":
+        return "podman cannot start it any more"
+    if status.address != node.address:
+        return f"its address is {status.address}, not {node.address}"
+    if status.made_of != made_of:
+        return "it was made with another lab.base or artifacts.host_path"
+    return ""
 
 
 def readiness(answer: str | None) -> tuple[bool, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from gedge_provision.models.lab import LabNode, LabSpec, NodeState, network_name
 
-__all__ = ["container_name", "container_prefix", "node_arguments", "node_state"]
+__all__ = ["container_name", "container_prefix", "made_of", "node_arguments", "node_state"]
 
 _STATES: dict[str, NodeState] = {"running": "running", "exited": "stopped", "stopped": "stopped", "created": "stopped"}
 
@@ -24,6 +25,12 @@ def container_name(lab: str, node: str) -> str:
 def node_state(podman_state: str) -> NodeState:
     """Translate podman's word for the state of a container; one it cannot start or stop any more is broken."""
     return _STATES.get(podman_state, "broken")
+
+
+def made_of(spec: LabSpec, store: Path) -> str:
+    """Return a digest of what a lab's site file decides about its nodes when they are made, beside their addresses."""
+    facts = [spec.base, *([] if spec.store_at is None else [str(store), spec.store_at])]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
 def node_arguments(  # noqa: PLR0913 - each is an independent fact
@@ -47,7 +54,12 @@ def node_arguments(  # noqa: PLR0913 - each is an independent fact
         store: the artifact store of the host.
         modules: whether the host has kernel modules that the node may load.
     """
-    labels = {"gedge.lab": spec.name, "gedge.node": node.name, "gedge.address": str(node.address)}
+    labels = {
+        "gedge.lab": spec.name,
+        "gedge.node": node.name,
+        "gedge.address": str(node.address),
+        "gedge.made-of": made_of(spec, store),
+    }
     volumes = [f"{folder / 'ssh'}:/etc/gedge-lab:ro", *(f"{folder / 'data' / name}:/var/lib/{name}" for name in data)]
     if spec.store_at is not None:
         volumes.append(f"{store}:{spec.store_at}:ro")

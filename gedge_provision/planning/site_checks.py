@@ -13,12 +13,22 @@ __all__ = ["check_site"]
 
 _NODE_PREFIX = 24  # kube-controller-manager gives every node a /24 of the pod network
 _LARGEST_SERVICE_PREFIX = 12  # kube-apiserver accepts at most 20 bits of service addresses
+_SMALLEST_SERVICE_PREFIX = 28  # kubeadm wants ten service addresses at least
+_TAKEN_RANGES = {
+    "addresses that mean no host": IPv4Network("0.0.0.0/8"),
+    "loopback addresses": IPv4Network("127.0.0.0/8"),
+    "link-local addresses": IPv4Network("169.254.0.0/16"),
+    "multicast addresses": IPv4Network("224.0.0.0/4"),
+    "reserved addresses": IPv4Network("240.0.0.0/4"),
+}
+_ANSIBLE_NAMES = ("all", "localhost", "ungrouped", "workers")  # the inventory's other groups have a '_' in their names
 _CONTROL_PLANE_SIZES = (1, 3, 5)
 
 
 def check_site(site: Site) -> Iterator[Problem]:
     """Yield everything that is wrong with a site whose fields are valid one by one."""
     yield from _duplicates(site)
+    yield from _names(site)
     yield from _control_plane(site)
     yield from _classes(site)
     yield from _networks(site)
@@ -41,6 +51,14 @@ def _duplicates(site: Site) -> Iterator[Problem]:
     for index, node in enumerate(site.nodes):
         if len(set(node.roles)) != len(node.roles):
             yield Problem(("nodes", index, "roles"), "a role stands twice", "name each role once")
+
+
+def _names(site: Site) -> Iterator[Problem]:
+    for index, node in enumerate(site.nodes):
+        if node.name in _ANSIBLE_NAMES:
+            yield Problem(
+                ("nodes", index, "name"), f"{node.name} has a meaning of its own to Ansible", "give it another name"
+            )
 
 
 def _control_plane(site: Site) -> Iterator[Problem]:
@@ -80,6 +98,16 @@ def _classes(site: Site) -> Iterator[Problem]:
                 f"no node class {node.node_class!r}",
                 f"use one of {', '.join(sorted(site.node_classes))}, or add it to node_classes",
             )
+    for name, node_class in site.node_classes.items():
+        seen = set()
+        for index, taint in enumerate(node_class.taints):
+            if (taint.key, taint.effect) in seen:
+                yield Problem(
+                    ("node_classes", name, "taints", index),
+                    f"{taint.key} stands twice with the effect {taint.effect}",
+                    "keep one of them",
+                )
+            seen.add((taint.key, taint.effect))
 
 
 def _networks(site: Site) -> Iterator[Problem]:
@@ -94,6 +122,10 @@ def _networks(site: Site) -> Iterator[Problem]:
             yield Problem(
                 other_path, f"{other} overlaps {'.'.join(path)} {one}", "choose ranges that have no address in common"
             )
+    for path, network in networks.items():
+        for what, taken in _TAKEN_RANGES.items():
+            if network.overlaps(taken):
+                yield Problem(path, f"{network} has {what} ({taken})", "use a private range, for example 10.244.0.0/16")
     yield from _addresses(site, networks)
     pods = site.networks.pods
     if pods.prefixlen > _NODE_PREFIX or 2 ** (_NODE_PREFIX - pods.prefixlen) < len(site.nodes):
@@ -107,6 +139,12 @@ def _networks(site: Site) -> Iterator[Problem]:
             ("networks", "services"),
             f"{site.networks.services} is larger than the API server accepts",
             f"use /{_LARGEST_SERVICE_PREFIX} or smaller",
+        )
+    if site.networks.services.prefixlen > _SMALLEST_SERVICE_PREFIX:
+        yield Problem(
+            ("networks", "services"),
+            f"{site.networks.services} is too small for the services that every cluster has",
+            f"use /{_SMALLEST_SERVICE_PREFIX} or wider, for example 10.96.0.0/16",
         )
 
 

@@ -28,16 +28,15 @@ def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
 
     Args:
         path: the site file.
-        installing: whether the store must hold everything. Otherwise what it lacks is a variable (artifacts_problem)
-            that the role `artifacts` refuses with: a reset or a look at the cluster needs no store.
+        installing: whether catalog and store must have everything. Otherwise what they lack is a variable
+            (artifacts_problem) that the role `artifacts` refuses with: a reset or a look at the cluster needs neither.
 
     Raises:
-        DocumentError: the site file is wrong, or asks for a version that the catalog does not have.
+        DocumentError: the site file is wrong, or (installing) asks for a version that the catalog does not have.
         GedgeError: (installing) the artifact store lacks something.
     """
     site = load_site(path)
     catalog = load_catalog()
-    _check_version(site, catalog, path)
     store = Store(cache_dir() / "store")
     problem = ""
     needed: dict[Role, list[dict[str, Any]]] = {}
@@ -48,6 +47,7 @@ def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
         if site.lab is not None:
             groups.add(NeededOn.LAB)
         try:
+            _check_version(site, catalog, path)
             found = artifacts.resolve(catalog, store, select(catalog, groups))
         except GedgeError as error:
             if installing:

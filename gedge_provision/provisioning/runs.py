@@ -18,12 +18,14 @@ from gedge_provision.models.runs import RunFailedError, RunInterruptedError, Run
 from gedge_provision.models.site import Site
 from gedge_provision.planning.failures import explain
 from gedge_provision.provisioning.inventories import site_inventory
-from gedge_provision.provisioning.sites import kubeconfig_path, load_site, site_folder
+from gedge_provision.provisioning.sites import kubeconfig_path, load_site, owns_kubeconfig, site_folder
 
 __all__ = ["apply", "fetch_kubeconfig", "reset", "verify"]
 
 _PLAYBOOKS = {"apply": "site", "plan": "site"}
 """Names of playbooks that differ from those of their verbs."""
+_WRITING = ("site", "kubeconfig")
+"""Playbooks that write the kubeconfig."""
 
 
 def apply(
@@ -64,7 +66,9 @@ def reset(site_path: Path, reporter: Reporter = SILENT, *, check: bool = False, 
     """
     result = _run("reset", site_path, reporter, variables={"node_reset_ok": True}, check=check, limit=limit)
     if not check and limit is None:
-        kubeconfig_path(load_site(site_path)).unlink(missing_ok=True)
+        site = load_site(site_path)
+        if owns_kubeconfig(site):
+            kubeconfig_path(site).unlink(missing_ok=True)
     return result
 
 
@@ -88,6 +92,8 @@ def _run(  # noqa: PLR0913 - what a run takes
     site_inventory(site_path, installing=playbook == "site")  # what is wrong is said before Ansible starts
     _check_limit(site, limit)
     _check_keys(site, site_path)
+    if playbook in _WRITING:
+        _check_kubeconfig(site, site_path)
     home = site_folder(site)
     _make_folders(home, kubeconfig_path(site).parent)
     request = RunRequest(
@@ -141,6 +147,16 @@ def _check_keys(site: Site, path: Path) -> None:
                 )
             ]
         )
+
+
+def _check_kubeconfig(site: Site, path: Path) -> None:
+    kubeconfig = kubeconfig_path(site)
+    if not kubeconfig.exists() or owns_kubeconfig(site):
+        return
+    what = "a folder" if kubeconfig.is_dir() else f"no kubeconfig of the site {site.name} alone, and would be replaced"
+    remedy = "name another place" if kubeconfig.is_dir() else "name another place, or move the file away"
+    place = read_document(path).place(("kubeconfig",))
+    raise DocumentError([Finding(place, "kubeconfig", f"{kubeconfig} is {what}", remedy)])
 
 
 def _check_limit(site: Site, limit: str | None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
 from gedge_provision.adapters.files import read_document
 from gedge_provision.adapters.lab_files import lab_folder
 from gedge_provision.adapters.locations import content_dir, state_dir
@@ -12,7 +14,7 @@ from gedge_provision.models.errors import UsageError
 from gedge_provision.models.site import Site
 from gedge_provision.planning.site_checks import check_site
 
-__all__ = ["default_site_path", "kubeconfig_path", "load_site", "site_folder"]
+__all__ = ["default_kubeconfig", "default_site_path", "kubeconfig_path", "load_site", "owns_kubeconfig", "site_folder"]
 
 _OTHERS = (
     ("all", "an Ansible inventory", "describe the site as in inventories/example, or run ansible-playbook -i on it"),
@@ -56,7 +58,24 @@ def kubeconfig_path(site: Site) -> Path:
     """Return where the administrator's kubeconfig of a site is kept on this machine."""
     if site.kubeconfig is not None:
         return Path(site.kubeconfig).expanduser()
-    return site_folder(site) / "kubeconfig"
+    return default_kubeconfig(site.name)
+
+
+def default_kubeconfig(name: str) -> Path:
+    """Return where the kubeconfig of a site of this name is kept unless its site file says otherwise."""
+    return state_dir() / "sites" / name / "kubeconfig"
+
+
+def owns_kubeconfig(site: Site) -> bool:
+    """Tell whether the kubeconfig that lies at a site's place is of this site alone, as kubeadm writes it."""
+    if site.kubeconfig is None:
+        return True  # nobody else writes there
+    try:
+        data = yaml.safe_load(kubeconfig_path(site).read_text(encoding="utf-8"))
+        names = [str(context["name"]) for context in data["contexts"]]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError):
+        return False
+    return bool(names) and all(name.endswith(f"@{site.name}") for name in names)
 
 
 def site_folder(site: Site) -> Path:

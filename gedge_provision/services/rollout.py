@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from gedge_provision.adapters.kube import ConflictError, Kube, KubeError, NotFoundError, UnreachableError
+from gedge_provision.adapters.tcp import answers
 from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import (
     CONTROLLER_KINDS,
@@ -39,6 +41,7 @@ from gedge_provision.services.status import observe
 __all__ = ["Applied", "apply_service", "delete_service"]
 
 _POLL_S = 1.0
+_PORT_S = 10.0
 _LOG_LINES = 10
 T = TypeVar("T")
 
@@ -106,7 +109,9 @@ def apply_service(  # noqa: PLR0913 - what, where and how long
     _carry_out(kube, service.name, namespace, plan, reporter)
     qos = _wait_ready(kube, service.name, namespace, reporter, timeout_s)
     published = [_service_state(item) for item in kube.find(SERVICE, namespace, labels={INVENTORY_LABEL: service.name})]
-    return Applied(service.name, namespace, plan.changes, service_urls(published), qos)
+    urls = service_urls(published)
+    _try_port(urls, reporter)
+    return Applied(service.name, namespace, plan.changes, urls, qos)
 
 
 def delete_service(
@@ -233,6 +238,19 @@ def _wait_ready(kube: Kube, name: str, namespace: str, reporter: Reporter, timeo
     reporter.finish(title, "done", readiness.detail)
     alive = [pod for pod in pods if pod.metadata.deletion_timestamp is None]
     return tuple(sorted({pod.status.qos_class for pod in alive}))
+
+
+def _try_port(urls: Sequence[str], reporter: Reporter) -> None:
+    """Wait a moment for the first TCP port: nodes learn of a published port a little later than the pod is ready."""
+    url = next((url for url in urls if url.startswith("http://")), None)
+    if url is None:
+        return
+    where = urlsplit(url)
+    if not answers(where.hostname or "", where.port or 0, _PORT_S):
+        reporter.note(
+            f"{url} does not answer this machine within {_PORT_S:g} s, another one may have an answer"
+            " -> look at routes and firewalls on the way, and whether the container listens on that port"
+        )
 
 
 def _not_ready(kube: Kube, namespace: str, name: str, readiness: Readiness, timeout_s: float) -> GedgeError:

@@ -42,7 +42,9 @@ class InventoryModule(BaseInventoryPlugin):
         if re.search(r"^\s+(hosts|children):", text, re.MULTILINE):
             return False  # groups of a plain inventory may have any name
         keys = set(re.findall(r"^([a-z_]+):", text, re.MULTILINE))
-        return "nodes" in keys or len(keys & SITE_KEYS) >= FEWEST_KEYS
+        if "plugin" in keys:
+            return False  # settings of another inventory plugin
+        return bool(keys & {"name", "nodes"}) or len(keys & SITE_KEYS) >= FEWEST_KEYS
 
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)

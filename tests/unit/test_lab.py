@@ -17,7 +17,7 @@ from gedge_provision.models.lab_host import Holder, HostFacts
 from gedge_provision.models.site import Site
 from gedge_provision.planning.lab import changes, free_subnet, in_the_way, lab_spec, readiness
 from gedge_provision.planning.lab_host import podman_configuration
-from gedge_provision.planning.lab_nodes import container_name, container_prefix, node_arguments, node_state
+from gedge_provision.planning.lab_nodes import container_name, container_prefix, made_of, node_arguments, node_state
 from gedge_provision.planning.lab_site import lab_site
 from gedge_provision.planning.site_checks import check_site
 
@@ -75,6 +75,15 @@ def test_spec_wants_its_keys_where_the_lab_makes_them() -> None:
     assert lab_spec(load(yaml.safe_dump(site)), FOLDER, Path("/home")).known_hosts == FOLDER / "known_hosts"
 
 
+@pytest.mark.parametrize(("ssh", "said"), [({"port": 2222}, "port 22, not 2222"), ({"user": "admin"}, "only root")])
+def test_lab_nodes_know_one_user_and_one_port(ssh: dict[str, object], said: str) -> None:
+    site = yaml.safe_load(lab_site("x", IPv4Network("10.89.7.0/24"), FOLDER))
+    site["ssh"] = {**ssh, "become": True}
+    with pytest.raises(UsageError, match=said) as caught:
+        lab_spec(load(yaml.safe_dump(site)), FOLDER, Path("/home"))
+    assert "remove ssh." in caught.value.remedy
+
+
 def test_real_site_is_no_lab() -> None:
     site = load("name: real\nnodes:\n- {name: a, address: 192.0.2.1, roles: [control_plane]}\n")
     with pytest.raises(UsageError, match="no `lab` section"):
@@ -101,26 +110,44 @@ def test_no_free_subnet() -> None:
         free_subnet("x", [Holder(IPv4Network("10.0.0.0/8"), "is routed to tun0")])
 
 
-def status(node: str, address: str, state: str = "running") -> NodeStatus:
-    return NodeStatus("x", node, IPv4Address(address), state)  # type: ignore[arg-type]
+def status(node: str, address: str, state: str = "running", made: str = "d1") -> NodeStatus:
+    return NodeStatus("x", node, IPv4Address(address), state, made_of=made)  # type: ignore[arg-type]
 
 
 def test_changes() -> None:
-    plan = changes(spec(), [])
+    plan = changes(spec(), [], "d1")
     assert [node.name for node in plan.create] == ["m1", "w1"]
-    assert (plan.start, plan.remove) == ((), ())
+    assert (plan.start, plan.remove) == ((), {})
 
-    plan = changes(spec(), [status("m1", "10.89.1.11"), status("w1", "10.89.1.21")])
-    assert (plan.create, plan.start, plan.remove) == ((), (), ())
+    plan = changes(spec(), [status("m1", "10.89.1.11"), status("w1", "10.89.1.21")], "d1")
+    assert (plan.create, plan.start, plan.remove) == ((), (), {})
 
-    plan = changes(spec(), [status("m1", "10.89.1.11", "stopped"), status("old", "10.89.1.40")])
+    plan = changes(spec(), [status("m1", "10.89.1.11", "stopped"), status("old", "10.89.1.40")], "d1")
     assert [node.name for node in plan.start] == ["m1"]
     assert [node.name for node in plan.create] == ["w1"]
-    assert plan.remove == ("old",)
+    assert plan.remove == {"old": "the site file does not have it"}
 
-    plan = changes(spec(), [status("m1", "10.89.1.99"), status("w1", "10.89.1.21", "broken")])
-    assert plan.remove == ("m1", "w1")
+    plan = changes(spec(), [status("m1", "10.89.1.99"), status("w1", "10.89.1.21", "broken")], "d1")
+    assert plan.remove == {
+        "m1": "its address is 10.89.1.99, not 10.89.1.11",
+        "w1": "podman cannot start it any more",
+    }
     assert [node.name for node in plan.create] == ["m1", "w1"]
+
+
+def test_nodes_made_of_something_else_are_made_anew() -> None:
+    store = Path("/cache/store")
+    plain = made_of(spec(), store)
+    assert plain == made_of(spec(nodes=spec().nodes[:1]), store)  # other nodes do not concern one
+    others = [made_of(spec(base="debian13"), store), made_of(spec(store_at="/srv/a"), store)]
+    others += [made_of(spec(store_at="/srv/b"), store), made_of(spec(store_at="/srv/a"), Path("/other/store"))]
+    assert len({plain, *others}) == 5
+
+    present = [status("m1", "10.89.1.11", made=plain), status("w1", "10.89.1.21", "stopped", made="")]
+    plan = changes(spec(), present, plain)
+    assert [node.name for node in plan.create] == ["w1"]
+    assert plan.start == ()
+    assert plan.remove == {"w1": "it was made with another lab.base or artifacts.host_path"}
 
 
 @pytest.mark.parametrize(
@@ -193,3 +220,4 @@ def test_node_arguments() -> None:
     full = node_arguments(spec(store_at="/store"), node, modules=True, **known)  # type: ignore[arg-type]
     assert "/cache/store:/store:ro" in full
     assert "/lib/modules:/lib/modules:ro" in full
+    assert f"gedge.made-of={made_of(spec(store_at='/store'), Path('/cache/store'))}" in full

@@ -11,6 +11,9 @@ import pytest
 from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.store import INDEX_FIELDS
 from gedge_provision.cli import main
+from gedge_provision.models.runs import RunResult
+from gedge_provision.provisioning import reset
+from gedge_provision.provisioning.inventories import site_inventory
 
 SITE = """\
 name: nowhere
@@ -76,6 +79,8 @@ def gedge(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *
         (("apply", "--site", "HOME/site.yml", "--limit", "all:!m1"), "no node 'all:!m1' in this site"),
         (("schema", "nothing"), "'nothing' is not one of"),
         (("lab", "up", "HOME/site.yml", "--name", "x"), "exclude each other"),
+        (("artifacts", "pack", "HOME"), "this is a folder\n-> name a file in it: "),
+        (("artifacts", "unpack", "HOME"), "this is a folder\n-> name a file in it that"),
         (("artifacts", "build", "nothing"), "nothing: the catalog has no artifact of this name"),
     ],
 )
@@ -135,6 +140,61 @@ def test_a_version_that_the_catalog_lacks_is_refused_with_its_line(
     assert (
         f"{home}/site.yml:7: kubernetes.version: the artifact catalog has 1.36.4, not 1.29.0\n  -> write 1.36.4" in text
     )
+
+
+def test_such_a_version_does_not_keep_from_looking_and_removing(home: Path) -> None:
+    fill_store(home / "cache")
+    with (home / "site.yml").open("a", encoding="utf-8") as file:
+        file.write("kubernetes:\n  version: 1.29.0\n")
+    inventory = site_inventory(home / "site.yml")
+    assert "the artifact catalog has 1.36.4, not 1.29.0" in inventory.variables["artifacts_problem"]
+    assert inventory.host_variables["w1"]["artifacts_items"] == []
+
+
+OURS = "contexts:\n- {context: {cluster: nowhere}, name: kubernetes-admin@nowhere}\n"
+NOT_OURS = [
+    "my notes\n",
+    "[",
+    "contexts: []\n",
+    OURS.replace("@nowhere", "@nowhere-2"),
+    OURS + "- {context: {cluster: other}, name: me@other}\n",
+]
+
+
+@pytest.mark.parametrize("content", [None, *NOT_OURS])
+@pytest.mark.parametrize("verb", [("apply",), ("plan",), ("kubeconfig", "--fetch")])
+def test_a_kubeconfig_that_is_not_of_this_site_is_kept(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    verb: tuple[str, ...],
+    content: str | None,
+) -> None:
+    fill_store(home / "cache")
+    site = home / "site.yml"
+    site.write_text(f"{site.read_text()}kubeconfig: {home}/mine\n", encoding="utf-8")
+    if content is None:
+        (home / "mine").mkdir()
+    else:
+        (home / "mine").write_text(content, encoding="utf-8")
+    code, text = gedge(monkeypatch, capsys, *verb, "--site", site)
+    assert code == 2, text
+    assert f"{site}:6: kubeconfig: {home}/mine is " in text
+    assert "-> name another place" in text
+    assert not (home / "state").exists()
+
+
+@pytest.mark.parametrize(("content", "stays"), [(OURS, False), *((text, True) for text in NOT_OURS)])
+def test_a_reset_removes_only_the_kubeconfig_of_its_site(
+    home: Path, monkeypatch: pytest.MonkeyPatch, content: str, stays: bool
+) -> None:
+    done = RunResult("successful", 0.0, (), {}, {}, (), (), home)
+    monkeypatch.setattr(sys.modules[reset.__module__], "run_playbook", lambda *_, **__: done)
+    (home / "mine").write_text(content, encoding="utf-8")
+    site = home / "site.yml"
+    site.write_text(f"{site.read_text()}kubeconfig: {home}/mine\n", encoding="utf-8")
+    reset(site)
+    assert (home / "mine").exists() == stays
 
 
 def test_a_key_that_is_missing_is_named_with_its_line(
