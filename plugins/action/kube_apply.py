@@ -17,19 +17,10 @@ KUBECTL = "/usr/local/bin/kubectl"
 ATTEMPTS = 10
 # What the API server answers in the first seconds of a control plane; asking again is the remedy.
 TRANSIENT = ("connection refused", "was refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
-GET = ("get", "--ignore-not-found", "--show-managed-fields", "-o", "json", "-f", "-")
 FIELD_MANAGER = "gedge"
-APPLY = (
-    "apply",
-    "--server-side",
-    "--field-manager=" + FIELD_MANAGER,
-    "--force-conflicts",
-    "--show-managed-fields",
-    "-o",
-    "json",
-    "-f",
-    "-",
-)
+JSON_OF_STDIN = ("--show-managed-fields", "-o", "json", "-f", "-")
+GET = ("get", "--ignore-not-found", *JSON_OF_STDIN)
+APPLY = ("apply", "--server-side", "--field-manager=" + FIELD_MANAGER, "--force-conflicts", *JSON_OF_STDIN)
 
 
 class ActionModule(ActionBase):

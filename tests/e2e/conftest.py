@@ -156,8 +156,9 @@ class LabCluster:
         script = f"cat > /tmp/stdin <<'END'\n{stdin}\nEND\n" if stdin else ""
         quoted = shlex.join(words)
         feed = " < /tmp/stdin" if stdin else ""
+        environment = "NO_PROXY=* KUBECACHEDIR=/tmp/kubectl"
         return self.hosts[host].run(
-            f"{script}NO_PROXY=* KUBECACHEDIR=/tmp/kubectl kubectl --kubeconfig /etc/kubernetes/admin.conf {quoted}{feed}",
+            f"{script}{environment} kubectl --kubeconfig /etc/kubernetes/admin.conf {quoted}{feed}",
             check=check,
         )
 
