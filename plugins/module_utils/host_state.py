@@ -20,6 +20,8 @@ import time
 
 STATE_DIR = "/var/lib/gedge"
 LOCK_FILE = "/run/gedge.lock"
+# For programs that ask this host's own API server: a proxy that its environment names is not for that.
+NO_PROXY = {"NO_PROXY": "*", "no_proxy": "*"}
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 
 

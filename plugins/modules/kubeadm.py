@@ -83,7 +83,15 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import host_lock, made, note_kubelet_config, read_record, write_atomically, write_record
+from ..module_utils.host_state import (
+    NO_PROXY,
+    host_lock,
+    made,
+    note_kubelet_config,
+    read_record,
+    write_atomically,
+    write_record,
+)
 from ..module_utils.kube_client import ADMIN_CONF, KUBELET_CONF, KubeClient, KubeError
 
 KUBEADM = "/usr/local/bin/kubeadm"
@@ -252,7 +260,7 @@ def delete_nodes(module):
 
 
 def ask(module, argv):
-    rc, out, err = module.run_command(argv, environ_update={"NO_PROXY": "*", "no_proxy": "*"})
+    rc, out, err = module.run_command(argv, environ_update=NO_PROXY)
     if rc != 0:
         module.fail_json(msg="%s failed: %s" % (" ".join(argv[3:6]), SECRET.sub("<hidden>", err.strip())[-600:]))
     return out

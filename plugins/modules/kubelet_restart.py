@@ -65,6 +65,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host_state import (
     KUBELET_CONFIG,
+    NO_PROXY,
     files_made,
     host_lock,
     kubelet_touched,
@@ -114,7 +115,7 @@ def restart(module, files, patch):
         sync_file(file["path"], file["content"], 0o644, False)
     module.run_command(["systemctl", "daemon-reload"], check_rc=True)
     phase = [KUBEADM, "upgrade", "node", "phase", "kubelet-config", "--patches", NEW_PATCHES]
-    rc, out, err = module.run_command(phase)
+    rc, out, err = module.run_command(phase, environ_update=NO_PROXY)
     # Also after a failure: the kubelet's former configuration is still there, and a node that runs is better.
     started = module.run_command(["systemctl", "start", UNIT])
     if rc != 0:

@@ -58,7 +58,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import STATE_DIR, copy_file, host_lock, made, read_record, read_text
+from ..module_utils.host_state import NO_PROXY, STATE_DIR, copy_file, host_lock, made, read_record, read_text
 
 LINKS = re.compile(r"^(cni0|flannel\.\d+|flannel-v6\.\d+|kube-ipvs0|kube-bridge)$")
 NFT_TABLES = re.compile(
@@ -197,7 +197,7 @@ class Reset:
         kubeadm = "/usr/local/bin/kubeadm"
         if os.path.exists(kubeadm) and (read_record("kubeadm.json") or os.path.isdir("/etc/kubernetes/manifests")):
             self.did("node", platform.node(), "leave")
-            self.module.run_command([kubeadm, "reset", "--force"])
+            self.module.run_command([kubeadm, "reset", "--force"], environ_update=NO_PROXY)
 
     def stop_services(self):
         for unit in self.module.params["services"]:
