@@ -64,6 +64,7 @@ LINKS = re.compile(r"^(cni0|flannel\.\d+|flannel-v6\.\d+|kube-ipvs0|kube-bridge)
 NFT_TABLES = re.compile(
     r"^table (ip6? (?:kube-proxy|flannel-ipv[46])|inet (?:kube-proxy|flannel-ipv[46]))$", re.MULTILINE
 )
+IPTABLES_TABLES = ("filter", "mangle", "nat", "raw", "security")
 CHAINS = re.compile(r"KUBE-|CNI-|FLANNEL-|FLANNEL$")
 MOUNT_ROOTS = (
     "/var/lib/kubelet/",
@@ -260,20 +261,29 @@ class Reset:
             self.delete_empty_tables()
 
     def delete_empty_tables(self):
-        """Delete the tables that iptables-nft makes and that hold no rule any more; it makes them again when needed."""
+        """Delete what iptables-nft left empty (it makes it again when needed): first chains, then tables."""
         rc, out, _ = self.module.run_command(["nft", "-j", "list", "ruleset"])
         found = json.loads(out)["nftables"] if rc == 0 and out.strip() else []
-        kinds = {}
-        for entry in found:
-            for kind, value in entry.items():
-                if kind != "metainfo":
-                    name = (value["family"], value["name"] if kind == "table" else value["table"])
-                    # A chain counts unless it is a built-in one that lets everything pass.
-                    empty = kind == "table" or (kind == "chain" and value.get("policy") == "accept")
-                    kinds[name] = kinds.get(name, True) and empty
-        for (family, table), empty in sorted(kinds.items()):
-            if empty and family in ("ip", "ip6") and table in ("filter", "mangle", "nat", "raw", "security"):
-                self.module.run_command(["nft", "delete", "table", family, table])
+        entries = [(kind, value) for entry in found for kind, value in entry.items() if kind != "metainfo"]
+        used, kept = set(), set()
+        for kind, value in entries:
+            if kind not in ("table", "chain"):
+                used.add((value["family"], value["table"], value.get("chain")))
+                kept.add((value["family"], value["table"]))
+        for kind, value in entries:
+            if kind != "chain" or value["family"] not in ("ip", "ip6") or value["table"] not in IPTABLES_TABLES:
+                continue
+            chain = (value["family"], value["table"], value["name"])
+            # A chain counts unless it is a built-in one that lets everything pass.
+            if value.get("policy") == "accept" and chain not in used:
+                self.module.run_command(["nft", "delete", "chain", *chain])
+            else:
+                kept.add(chain[:2])
+        for kind, value in entries:
+            if kind == "table" and value["family"] in ("ip", "ip6") and value["name"] in IPTABLES_TABLES:
+                table = (value["family"], value["name"])
+                if table not in kept:
+                    self.module.run_command(["nft", "delete", "table", *table])
 
     def filter_rules(self, program):
         """Delete our chains, and the rules that jump to them, one table at a time; every other rule stays."""

@@ -31,7 +31,7 @@ find / -xdev \( $prune \) -prune -o -type d -print | sort
 for d in /var/lib/kubelet /var/lib/etcd /var/lib/containerd; do find $d | sort; done
 ip -br link | awk '{print $1}' | cut -d@ -f1 | sort
 ip -4 route
-nft list ruleset
+nft --stateless list ruleset
 cut -d' ' -f2 /proc/mounts | grep -v '^/run/user\|^/run/credentials\|^/tmp' | sort
 ps -eo comm= | grep -v 'sshd\|ps\|sh\|systemd\|sd-pam\|sftp\|find\|sort\|grep\|awk\|cut\|agetty' | sort
 sysctl -n net.ipv4.ip_forward
