@@ -212,10 +212,26 @@ def before(bare_lab: LabCluster) -> dict[str, list[str]]:
     return {name: host.snapshot() for name, host in bare_lab.hosts.items()}
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What Ansible's check mode printed about bare hosts, and what the hosts were afterwards."""
+
+    printed: str
+    after: dict[str, list[str]]
+
+
 @pytest.fixture(scope="session")
-def first_plan(bare_lab: LabCluster, before: dict[str, list[str]]) -> dict[str, Any]:
-    """What `gedge plan` said of the bare hosts."""
+def checked(bare_lab: LabCluster, before: dict[str, list[str]]) -> Checked:
+    """Check mode on the bare hosts; whichever test comes first, it is run before they become a cluster."""
     assert before
+    printed = bare_lab.playbook("site", "--check", "--diff")
+    return Checked(printed, {name: host.snapshot() for name, host in bare_lab.hosts.items()})
+
+
+@pytest.fixture(scope="session")
+def first_plan(bare_lab: LabCluster, checked: Checked) -> dict[str, Any]:
+    """What `gedge plan` said of the bare hosts."""
+    assert checked
     return bare_lab.plan()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import LabCluster
+    from conftest import Checked, LabCluster
 
 pytestmark = pytest.mark.e2e
 
@@ -56,12 +56,12 @@ def cpus_of(lab: LabCluster, node: str, name: str) -> set[int]:
     return cpus
 
 
-def test_check_mode_on_bare_hosts_writes_nothing(bare_lab: LabCluster, before: dict[str, list[str]]) -> None:
-    recap = changed(bare_lab.playbook("site", "--check", "--diff"))
-    assert set(recap) == set(bare_lab.hosts)
+def test_check_mode_on_bare_hosts_writes_nothing(before: dict[str, list[str]], checked: Checked) -> None:
+    recap = changed(checked.printed)
+    assert set(recap) == set(before)
     assert all(count > 0 for count in recap.values())
-    for name, host in bare_lab.hosts.items():
-        assert changes(before[name], host.snapshot()) == [], name
+    for name, after in checked.after.items():
+        assert changes(before[name], after) == [], name
 
 
 def test_a_second_apply_changes_nothing(lab: LabCluster) -> None:
