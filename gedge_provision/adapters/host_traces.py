@@ -29,6 +29,7 @@ __all__ = [
     "remember_host",
     "remove_cgroups",
     "restore_host",
+    "thaw",
     "unmount",
 ]
 
@@ -141,6 +142,18 @@ def unmount(points: list[str]) -> None:
 def cgroups(name: str) -> list[Path]:
     """Return the cgroups of this name: one on version 2, one per controller on version 1."""
     return [path for pattern in (name, f"*/{name}") for path in sorted(_CGROUPS.glob(pattern)) if path.is_dir()]
+
+
+def thaw(name: str) -> None:
+    """Thaw what is frozen in a cgroup and below: on version 1 a frozen process does not even end when it is killed.
+
+    runc freezes a container for a moment while it sets it up, and may be killed in that moment.
+    """
+    for top in cgroups(name):
+        for state in sorted(top.rglob("freezer.state")):  # outer ones first
+            with suppress(OSError):
+                if state.read_text().strip() != "THAWED":
+                    state.write_text("THAWED")
 
 
 def remove_cgroups(name: str) -> None:

@@ -56,6 +56,7 @@ def tear_down(lab: str, reporter: Reporter) -> None:
         containers += podman.half_made(container_prefix(lab))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(partial(_remove, podman), containers))
+        host_traces.thaw(network_name(lab))
         host_traces.kill(host_traces.processes_in(network_name(lab)))
         host_traces.unmount(_stray_mounts(podman))
         if containers or subnet:  # a real site may have the name of a lab that never was
