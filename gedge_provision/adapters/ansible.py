@@ -20,9 +20,11 @@ from gedge_provision.adapters.run_records import Journal
 from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.progress import Outcome, Reporter
 from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult
+from gedge_provision.models.selection import Selection
 
 __all__ = ["run_playbook"]
 
+_ALL = Selection()
 _SECONDS_TO_END = 5.0
 _NO_MESSAGE = "failed, the reason is not shown, because the task handles secrets -> look at the host's journal"
 _FAILURES = {"runner_on_failed", "runner_on_unreachable"}
@@ -38,6 +40,7 @@ class _Recorder:
     changes: dict[str, list[Change]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     failures: list[HostFailure] = field(default_factory=list)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     _play: str = ""
     _phase: str = ""
     _phase_began: float = 0.0
@@ -85,10 +88,14 @@ class _Recorder:
             self.changes.setdefault(host, []).extend(
                 _changes(str(data.get("task", "")), data.get("task_action"), result)
             )
+        if kind == "runner_on_ok" and "gedge_host" in result.get("ansible_facts", {}):
+            self.facts[host] = result["ansible_facts"]["gedge_host"]
         if kind == "runner_on_ok" and data.get("task_action", "").endswith("cluster_verify"):
             self.differences += [Difference(**found) for found in result["problems"]]
         if kind in _FAILURES and not data.get("ignore_errors"):
-            self._phase_failed = True
+            self._phase_failed |= kind == "runner_on_failed"
+            if kind == "runner_on_unreachable":
+                self.reporter.note(f"{host} cannot be reached and is left out")
             failure = HostFailure(host, self._phase, self._task, _message(result), kind == "runner_on_unreachable")
             self.failures.append(failure)
             self._in_phase.pop(host, None)
@@ -116,7 +123,8 @@ class _Recorder:
             for host, outcome in sorted(self._in_phase.items()):
                 self.journal.write("end", self._phase, host, outcome)
             seconds = round(time.monotonic() - self._phase_began, 2)
-            self.phases.append(PhaseTiming(self._phase, seconds, self._tasks))
+            changed = list(self._in_phase.values()).count("changed")
+            self.phases.append(PhaseTiming(self._phase, seconds, self._tasks, changed))
             result: Outcome = "failed" if self._phase_failed else "done" if self._phase_changed else "unchanged"
             self.reporter.finish(self._phase, result)
         self._in_phase = {}
@@ -131,7 +139,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
     *,
     variables: Mapping[str, object] | None = None,
     check: bool = False,
-    limit: str | None = None,
+    selection: Selection = _ALL,
 ) -> RunResult:
     """Run one of our playbooks and return what it did; failures are in the result, nothing is raised for them.
 
@@ -142,7 +150,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
         reporter: receives each play as a step.
         variables: extra variables; they travel in a file that only this user can read.
         check: change nothing, say what would change.
-        limit: host pattern.
+        selection: hosts and concerns that it is limited to.
 
     Raises:
         KeyboardInterrupt: after the run has been ended.
@@ -164,7 +172,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
             inventory=str(inventory.resolve()),
             envvars=_environment(content),
             extravars=dict(variables or {}),
-            cmdline=" ".join((["--check"] if check else []) + ([f"--limit {limit}"] if limit else [])) or None,
+            cmdline=" ".join(_options(selection, check=check)) or None,
             event_handler=recorder,
             cancel_callback=stop.overdue,
             quiet=True,
@@ -193,6 +201,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
         changes={host: tuple(changes) for host, changes in sorted(recorder.changes.items())},
         differences=tuple(recorder.differences),
         failures=tuple(recorder.failures) or _failure_before_tasks(runner, folder),
+        facts=dict(sorted(recorder.facts.items())),
         folder=folder,
     )
     _write_record(result, folder)
@@ -201,6 +210,13 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
     if stop.asked:
         raise KeyboardInterrupt
     return result
+
+
+def _options(selection: Selection, *, check: bool) -> list[str]:
+    options = ["--check"] if check else []
+    options += [f"--limit {','.join(selection.hosts)}"] if selection.hosts else []
+    options += [f"--tags {','.join(selection.concerns)}"] if selection.concerns else []
+    return options
 
 
 class _Stop:
@@ -303,7 +319,7 @@ def _write_record(result: RunResult, folder: Path) -> None:
     record = {
         "status": result.status,
         "seconds": result.seconds,
-        "phases": [{"name": p.name, "seconds": p.seconds, "tasks": p.tasks} for p in result.phases],
+        "phases": [asdict(phase) for phase in result.phases],
         "changed": result.changed,
         "changes": {host: [asdict(change) for change in changes] for host, changes in result.changes.items()},
     }

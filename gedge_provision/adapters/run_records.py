@@ -12,8 +12,9 @@ from pathlib import Path
 
 from gedge_provision.adapters.files import write_atomically
 from gedge_provision.models.run_records import RunRecord, RunRequest, RunState
+from gedge_provision.models.runs import PhaseTiming
 
-__all__ = ["JOURNAL", "Journal", "new_run", "read_runs"]
+__all__ = ["JOURNAL", "Journal", "new_run", "read_runs", "read_timings"]
 
 JOURNAL = "journal.log"
 _REQUEST, _TIMINGS = "run.json", "timings.json"
@@ -43,11 +44,28 @@ def read_runs(folder: Path, holder: int | None) -> list[RunRecord]:
     return [record for record in found if record is not None]
 
 
+def read_timings(folder: Path, newest: int = 20) -> list[list[PhaseTiming]]:
+    """Return the phases of a site's successful applies, the newest first."""
+    found = []
+    for path in sorted(folder.glob("*-apply-*"), reverse=True) if folder.is_dir() else []:
+        try:
+            ended = json.loads((path / _TIMINGS).read_text(encoding="utf-8"))
+            phases = [PhaseTiming(**phase) for phase in ended["phases"]]
+        except (OSError, ValueError, TypeError, KeyError):  # killed, or of another version
+            continue
+        if ended["status"] == "successful":
+            found.append(phases)
+        if len(found) == newest:
+            break
+    return found
+
+
 def _read(path: Path, holder: int | None) -> RunRecord | None:
     try:
-        request = RunRequest(**json.loads((path / _REQUEST).read_text(encoding="utf-8")))
+        found = json.loads((path / _REQUEST).read_text(encoding="utf-8"))
+        request = RunRequest(**found | {"consents": tuple(found["consents"])})
         began = datetime.strptime(path.name.split("-")[0], _STAMP).replace(tzinfo=UTC)
-    except (OSError, ValueError, TypeError):  # not the folder of a run, or of another version
+    except (OSError, ValueError, TypeError, KeyError):  # not the folder of a run, or of another version
         return None
     try:
         ended = json.loads((path / _TIMINGS).read_text(encoding="utf-8"))

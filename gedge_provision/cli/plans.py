@@ -13,8 +13,9 @@ from rich.tree import Tree
 from gedge_provision import provisioning
 from gedge_provision.adapters.files import write_atomically
 from gedge_provision.cli import _ui
-from gedge_provision.cli.site import LimitOption, SiteOption
+from gedge_provision.cli.site import OnlyOption, SiteOption
 from gedge_provision.models.plan import Plan
+from gedge_provision.planning.durations import spoken
 from gedge_provision.planning.plans import markdown
 
 __all__ = ["register"]
@@ -41,13 +42,16 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     site: SiteOption,
-    limit: LimitOption = None,
+    only: OnlyOption = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no host: compare with what is remembered of the last apply.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Save it, for: gedge apply FILE.")] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Show what an apply would do, host by host and object by object; changes nothing."""
     with _ui.progress() as reporter:
-        found = provisioning.plan(site, reporter, limit=limit)
+        found = provisioning.plan(site, reporter, only=only, offline=offline)
     if out is not None:
         write_atomically(out, found.model_dump_json(indent=2) + "\n")
     _show(found, output, f"nothing to do: site {found.site} is as its file says")
@@ -55,10 +59,10 @@ def plan(
         _ui.console.print(f"saved: gedge apply {out}")
 
 
-def drift(site: SiteOption, limit: LimitOption = None, output: OutputOption = Output.TEXT) -> None:
+def drift(site: SiteOption, only: OnlyOption = None, output: OutputOption = Output.TEXT) -> None:
     """Show what differs between the site file, the hosts and the cluster; exit code 3 when something does."""
     with _ui.progress() as reporter:
-        found = provisioning.plan(site, reporter, limit=limit)
+        found = provisioning.plan(site, reporter, only=only)
     _show(found, output, f"no drift: site {found.site} is as its file says")
     if found.hosts or found.differences:
         raise typer.Exit(DRIFTED)
@@ -76,8 +80,11 @@ def _show(found: Plan, output: Output, empty: str) -> None:
 
 
 def _tree(found: Plan) -> Tree:
-    limited = f", limited to {found.limit}" if found.limit else ""
-    tree = Tree(f"site {found.site}: {found.size} changes on {len(found.hosts)} hosts{limited}")
+    limited = f", limited to {found.only}" if found.only else ""
+    expected = f", {spoken(found.expected_s)}" if found.hosts else ""
+    tree = Tree(f"site {found.site}: {found.size} changes on {len(found.hosts)} hosts{limited}{expected}")
+    if found.source == "record":
+        tree.add(Text("from the record of former runs; no host was looked at", style="dim"))
     for host in found.hosts:
         branch = tree.add(Text(host.host, style="bold"))
         for change in host.changes:
@@ -87,7 +94,9 @@ def _tree(found: Plan) -> Tree:
             if consent.host == host.host:
                 branch.add(Text(f"needs consent (--{consent.flag}): {consent.reason}", style="red"))
                 for pod in consent.pods:
-                    branch.add(Text(f"  may disturb pod {pod}", style="red"))
+                    branch.add(Text(f"  pod {pod}", style="red"))
+    if found.consents and found.unanswered:
+        tree.add(Text(f"which pods that disturbs is not known: {found.unanswered}", style="red"))
     if found.differences:
         branch = tree.add(Text("differs, and an apply would not put it right", style="bold"))
         for difference in found.differences:

@@ -34,9 +34,9 @@ def list_runs(site: SiteOption, output: _ui.OutputOption = _ui.Output.TEXT) -> N
     if not found:
         _ui.console.print("no runs yet")
         return
-    table = Table("id", "verb", "limit", "state", "seconds", "changed", box=None)
+    table = Table("id", "verb", "only", "state", "seconds", "changed", box=None)
     for run in found:
-        table.add_row(run.id, run.request.verb, run.request.limit or "", run.state, *_figures(run))
+        table.add_row(run.id, run.request.verb, run.request.only or "", run.state, *_figures(run))
     _ui.console.print(table)
 
 

@@ -12,9 +12,11 @@ from rich.table import Table
 from gedge_provision import provisioning
 from gedge_provision.cli import _ui
 from gedge_provision.models.errors import UsageError
+from gedge_provision.models.plan import ConsentFlag
 from gedge_provision.models.runs import RunResult
+from gedge_provision.models.selection import CONCERNS
 
-__all__ = ["LimitOption", "SiteOption", "register", "show_run"]
+__all__ = ["OnlyOption", "SiteOption", "register", "show_run"]
 
 SiteOption = Annotated[
     Path,
@@ -27,7 +29,12 @@ SiteOption = Annotated[
         show_default="the lab's",
     ),
 ]
-LimitOption = Annotated[str | None, typer.Option("--limit", help="Only these nodes, separated by commas.")]
+OnlyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--only", metavar="HOST|CONCERN,...", help=f"Only these nodes and concerns. Concerns: {', '.join(CONCERNS)}."
+    ),
+]
 CheckOption = Annotated[bool, typer.Option("--check", help="Change nothing, say what would change.")]
 
 
@@ -39,31 +46,41 @@ def register(app: typer.Typer) -> None:
     app.command()(reset)
 
 
-def apply(
+def apply(  # noqa: PLR0913, PLR0917 - the options of a command
     site: SiteOption,
     plan: Annotated[
         Path | None, typer.Argument(metavar="[PLAN]", help="A saved plan (gedge plan --out); its consents are given.")
     ] = None,
-    limit: LimitOption = None,
+    only: OnlyOption = None,
+    drain_ok: Annotated[bool, typer.Option("--drain-ok", help="Agree that nodes are drained.")] = False,
     kubelet_restart_ok: Annotated[
-        bool, typer.Option("--kubelet-restart-ok", help="Restart the kubelet of nodes whose settings changed.")
+        bool, typer.Option("--kubelet-restart-ok", help="Agree that kubelets of nodes restart.")
+    ] = False,
+    removal_ok: Annotated[
+        bool, typer.Option("--removal-ok", help="Agree that nodes leave that the site file no longer has.")
     ] = False,
     output: _ui.OutputOption = _ui.Output.TEXT,
 ) -> None:
     """Bring the site's hosts to what the site file says. Safe to repeat; a killed run continues."""
-    if plan is not None and (limit or kubelet_restart_ok):
+    agreed: dict[ConsentFlag, bool] = {
+        "drain-ok": drain_ok,
+        "kubelet-restart-ok": kubelet_restart_ok,
+        "removal-ok": removal_ok,
+    }
+    consents = [flag for flag, given in agreed.items() if given]
+    if plan is not None and (only is not None or consents):
         raise UsageError("a saved plan says all by itself", remedy="leave the other options out, or make another plan")
     with _ui.progress() as reporter:
         if plan is not None:
             result = provisioning.apply_plan(site, provisioning.load_plan(plan), reporter)
         else:
-            result = provisioning.apply(site, reporter, limit=limit, restart_ok=kubelet_restart_ok)
+            result = provisioning.apply(site, reporter, only=only, consents=consents)
     show_run(result, output, check=False)
 
 
 def reset(
     site: SiteOption,
-    limit: LimitOption = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="HOST,...", help="Only these nodes.")] = None,
     check: CheckOption = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     output: _ui.OutputOption = _ui.Output.TEXT,
@@ -71,10 +88,10 @@ def reset(
     """Take Kubernetes and everything it runs off the site's hosts; they are then what they were before."""
     if not yes and not check:
         loaded = provisioning.load_site(site)
-        names = limit or ", ".join(node.name for node in loaded.nodes)
+        names = only or ", ".join(node.name for node in loaded.nodes)
         _confirm(f"Remove Kubernetes and every pod from {names} (site {loaded.name})?")
     with _ui.progress() as reporter:
-        result = provisioning.reset(site, reporter, check=check, limit=limit)
+        result = provisioning.reset(site, reporter, check=check, only=only)
     show_run(result, output, check=check)
 
 
@@ -133,7 +150,4 @@ def show_run(result: RunResult, output: _ui.Output, *, check: bool) -> None:
     if check:
         for host, changes in result.changes.items():
             for change in changes:
-                if change.kind != "mount":
-                    _ui.console.print(f"  {host}: {change}")
-            if mounts := sum(change.kind == "mount" for change in changes):
-                _ui.console.print(f"  {host}: remove {mounts} mounts of pods")
+                _ui.console.print(f"  {host}: {change}")

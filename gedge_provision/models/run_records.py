@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from gedge_provision.models.plan import ConsentFlag
+
 __all__ = ["RunRecord", "RunRequest", "RunState"]
 
 RunState = Literal["successful", "failed", "canceled", "timeout", "killed", "running"]
@@ -20,16 +22,16 @@ class RunRequest:
     Attributes:
         verb: apply, plan, reset, verify or kubeconfig.
         check: whether it only looked.
-        limit: node names, separated by commas; None for all.
-        restart_ok: whether restarts of kubelets were agreed to.
+        only: node names and concerns, separated by commas; None for all.
+        consents: what was agreed to.
         site_sha256: digest of the site file.
         pid: the process that ran it.
     """
 
     verb: str
     check: bool
-    limit: str | None
-    restart_ok: bool
+    only: str | None
+    consents: tuple[ConsentFlag, ...]
     site_sha256: str
     pid: int
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.errors import GedgeError
@@ -13,11 +14,19 @@ __all__ = ["HostFailure", "PhaseTiming", "RunFailedError", "RunInterruptedError"
 
 @dataclass(frozen=True)
 class PhaseTiming:
-    """A play of the run: its name, its seconds, and the seconds of its longest tasks by name."""
+    """A play of the run.
+
+    Attributes:
+        name: its name.
+        seconds: how long it took.
+        tasks: seconds by the name of the task.
+        changed: number of hosts on which it changed something.
+    """
 
     name: str
     seconds: float
     tasks: dict[str, float]
+    changed: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,8 @@ class RunResult:
         changed: number of changed things by host.
         changes: what was (in check mode, would be) changed, by host, in its order.
         differences: what of the running nodes is not as the site file asks (of check mode; else a run fails by it).
-        failures: what failed where.
+        failures: what failed where; hosts that could not be reached are among them.
+        facts: what each host told of itself.
         folder: the run's record: log and timings.
     """
 
@@ -53,7 +63,13 @@ class RunResult:
     changes: dict[str, tuple[Change, ...]]
     differences: tuple[Difference, ...]
     failures: tuple[HostFailure, ...]
+    facts: dict[str, dict[str, Any]]
     folder: Path
+
+    @property
+    def parked(self) -> tuple[str, ...]:
+        """Hosts that could not be reached; the run went on without them."""
+        return tuple(sorted({failure.host for failure in self.failures if failure.unreachable}))
 
     @property
     def log(self) -> Path:
@@ -66,7 +82,10 @@ class RunFailedError(GedgeError):
 
     def __init__(self, result: RunResult) -> None:
         self.result = result
-        super().__init__(_explain(result), remedy=f"the whole log: {result.log}")
+        remedy = f"the whole log: {result.log}"
+        if result.parked and all(failure.unreachable for failure in result.failures):
+            remedy = f"when they answer again: gedge resume; {remedy}"
+        super().__init__(_explain(result), remedy=remedy)
 
 
 class RunInterruptedError(GedgeError):
@@ -81,10 +100,12 @@ class RunInterruptedError(GedgeError):
 def _explain(result: RunResult) -> str:
     if not result.failures:
         return f"the run ended as {result.status}"
+    lines = []
+    if all(failure.unreachable for failure in result.failures):
+        lines.append("some hosts were left out, since they cannot be reached; what could be done without them is done")
     grouped: dict[tuple[str, str], list[str]] = {}
     for failure in result.failures:
         grouped.setdefault((f"{failure.phase} / {failure.task}", failure.message), []).append(failure.host)
-    lines = []
     for (place, message), hosts in grouped.items():
         lines.append(f"{', '.join(sorted(set(hosts)))}: {place}")
         for part in message.split("; "):

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from gedge_provision.models.base import Document
 from gedge_provision.models.kubelet import KubeletSettings
@@ -22,6 +22,7 @@ __all__ = [
     "Node",
     "NodeClass",
     "Role",
+    "Rollout",
     "Site",
     "Ssh",
     "Taint",
@@ -35,6 +36,8 @@ Version = Annotated[str, Form(r"\d+\.\d+\.\d+", "exact version", "write all thre
 Role = Literal["control_plane", "worker"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 SshHost = Annotated[str, Form(r"[^\s-]\S*", "name or address for SSH", "write it without spaces, first no '-'")]
+Registry = Annotated[str, Form(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", "registry", "write its host: docker.io")]
+MirrorUrl = Annotated[str, Form(r"https?://[^\s/\"]+(/[^\s\"]*)?", "URL of a mirror", "begin it with https://")]
 HomePath = Annotated[str, Form(r"(/|~/).*", "path from / or from the home folder", "begin it with / or ~/")]
 
 
@@ -47,6 +50,13 @@ def _not_a_number(value: object) -> object:
 
 IPv4Address = Annotated[ipaddress.IPv4Address, BeforeValidator(_not_a_number)]
 IPv4Network = Annotated[ipaddress.IPv4Network, BeforeValidator(_not_a_number)]
+
+
+_PART = r"[1-9]\d*|([1-9]\d?|100)%"
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 _SYSTEM_FOLDERS = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
@@ -161,6 +171,18 @@ class Artifacts(Document):
     )
 
 
+class Rollout(Document):
+    """How changes that disturb pods go over the nodes of a cluster that runs: one node first, then batches."""
+
+    max_unavailable: Annotated[
+        str,
+        Form(_PART, "number of nodes", "write 1, 3 or 25%"),
+        BeforeValidator(_number_as_text),
+        WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^({_PART})$"}]}),
+    ] = Field("1", description="Most nodes of a batch: a number, or a part of those to be changed (`25%`).")
+    drain: bool = Field(default=True, description="Move a node's pods away before its kubelet restarts.")
+
+
 class NodeClass(Document):
     """What nodes of one kind have in common."""
 
@@ -196,6 +218,10 @@ class Site(Document):
     control_plane: ControlPlane = Field(default_factory=ControlPlane)
     ssh: Ssh = Field(default_factory=Ssh)
     artifacts: Artifacts = Field(default_factory=Artifacts)
+    registry_mirrors: dict[Registry, Annotated[tuple[MirrorUrl, ...], Field(min_length=1)]] = Field(
+        default_factory=dict, description="Mirrors by registry: URLs that containerd asks before the registry itself."
+    )
+    rollout: Rollout = Field(default_factory=Rollout)
     kubeconfig: HomePath | None = Field(
         None,
         description="Where the administrator's kubeconfig is written; unset means the state folder of the user.",

@@ -10,13 +10,15 @@ from typing import Any
 from gedge_provision.models.site import Node, Role, Site
 from gedge_provision.models.ssh import known_hosts_option
 
-__all__ = ["Inventory", "compile_inventory"]
+__all__ = ["Inventory", "compile_inventory", "connection"]
 
 _API_PORT = 6443
 _BALANCED_API_PORT = 8443  # haproxy stands on the same hosts as the API servers
 _CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 _CONTROL_PLANE_MIN_MEMORY_MIB = 1700  # kubeadm's own floor
 _CONTROL_PLANE_MIN_CPUS = 2
+_IMAGES = {"flannel": "flannel_image", "pause": "containerd_sandbox_image"}
+"""Variables that name images of the catalog."""
 _CONTROL_PLANE_PORTS = {"2379": "etcd", "2380": "etcd", "10257": "kube-controller-manager", "10259": "kube-scheduler"}
 
 
@@ -29,12 +31,14 @@ class Inventory:
     host_variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def compile_inventory(
+def compile_inventory(  # noqa: PLR0913 - what a site is compiled from
     site: Site,
     artifacts: Mapping[Role, Sequence[Mapping[str, Any]]],
     kubeconfig: str,
     *,
     artifacts_problem: str = "",
+    images: Mapping[str, str] | None = None,
+    leaving: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Inventory:
     """Compute the inventory of a site.
 
@@ -44,6 +48,8 @@ def compile_inventory(
             bytes, target, source).
         kubeconfig: where the administrator's kubeconfig is written on the controller.
         artifacts_problem: why `artifacts` is empty, with the remedy.
+        images: references of the catalog's images, by name; what is left out has the role's default.
+        leaving: connections of hosts that were installed and are no longer in the site file, by name.
     """
     managers = [node.name for node in site.with_role("control_plane")]
     balanced = site.control_plane.virtual_ip is not None
@@ -55,12 +61,15 @@ def compile_inventory(
             "control_plane_others": tuple(managers[1:]),
             "control_plane_balanced": tuple(managers if balanced else ()),
             "workers": tuple(workers),
+            "leaving": tuple(leaving or ()),
         },
         variables=_site_variables(site, balanced=balanced, kubeconfig=kubeconfig)
+        | {_IMAGES[name]: reference for name, reference in (images or {}).items() if name in _IMAGES}
         | {"artifacts_problem": artifacts_problem},
         host_variables={
-            node.name: _connection(site, node) | _node_variables(site, node, artifacts) for node in site.nodes
-        },
+            node.name: connection(site, node) | _node_variables(site, node, artifacts) for node in site.nodes
+        }
+        | {name: dict(how) for name, how in (leaving or {}).items()},
     )
 
 
@@ -92,7 +101,12 @@ def _site_variables(site: Site, *, balanced: bool, kubeconfig: str) -> dict[str,
         "api_endpoint_port": port,
         "api_endpoint_virtual_router_id": site.control_plane.virtual_router_id,
         "api_endpoint_backends": [{"name": node.name, "address": str(node.address)} for node in managers],
-        "node_labels_nodes": {node.name: _labels(site, node) for node in site.nodes if _labels(site, node)},
+        "containerd_registry_mirrors": {name: list(urls) for name, urls in site.registry_mirrors.items()},
+        "gedge_max_unavailable": site.rollout.max_unavailable,
+        "kubelet_first_control_plane": managers[0].name,
+        "kubelet_drain": site.rollout.drain,
+        "nodes_labels": {node.name: _labels(site, node) for node in site.nodes},
+        "nodes_taints": {node.name: _taints(site, node) for node in site.nodes},
         "cluster_verify_nodes": [
             {
                 "name": node.name,
@@ -105,7 +119,8 @@ def _site_variables(site: Site, *, balanced: bool, kubeconfig: str) -> dict[str,
     }
 
 
-def _connection(site: Site, node: Node) -> dict[str, Any]:
+def connection(site: Site, node: Node) -> dict[str, Any]:
+    """Return how Ansible reaches a host."""
     variables: dict[str, Any] = {
         "ansible_host": node.ssh_host or str(node.address),
         "ansible_user": site.ssh.user,
@@ -123,9 +138,6 @@ def _connection(site: Site, node: Node) -> dict[str, Any]:
 def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     manager = "control_plane" in node.roles
     node_class = site.node_classes[node.node_class]
-    taints = [taint.model_dump(exclude_defaults=True) for taint in node_class.taints]
-    if manager and "worker" not in node.roles and _CONTROL_PLANE_TAINT not in taints:
-        taints.append(dict(_CONTROL_PLANE_TAINT))
     variables: dict[str, Any] = {
         "host_prepare_address": str(node.address),
         "artifacts_items": list(artifacts["control_plane" if manager else "worker"]),
@@ -133,7 +145,7 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         "kubeadm_control_plane": manager,
         "kubeadm_node_name": node.name,
         "kubeadm_node_address": str(node.address),
-        "kubeadm_taints": taints,
+        "kubeadm_taints": _taints(site, node),
     }
     if manager:
         ports = {"10250": "kubelet", "10248": "kubelet", str(_API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
@@ -145,6 +157,13 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
             "host_prepare_ports": ports,
         }
     return variables
+
+
+def _taints(site: Site, node: Node) -> list[dict[str, Any]]:
+    taints = [taint.model_dump(exclude_defaults=True) for taint in site.node_classes[node.node_class].taints]
+    if "control_plane" in node.roles and "worker" not in node.roles and _CONTROL_PLANE_TAINT not in taints:
+        taints.append(dict(_CONTROL_PLANE_TAINT))
+    return taints
 
 
 def _labels(site: Site, node: Node) -> dict[str, str]:

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from gedge_provision.models.changes import Change, Difference
-from gedge_provision.models.plan import Consent, HostPlan, Plan
+from gedge_provision.models.plan import Consent, ConsentFlag, HostPlan, Plan
+from gedge_provision.models.runs import PhaseTiming
 from gedge_provision.models.site import Site
+from gedge_provision.planning.durations import expected_seconds, spoken
 
-__all__ = ["make_plan", "markdown", "moved", "restarted_hosts"]
+__all__ = ["DISTURBED", "disturbed_nodes", "make_plan", "markdown", "moved"]
 
 KUBELET_RESTART = Change("unit", "kubelet.service", "restart")
+DISTURBED: dict[ConsentFlag, str] = {
+    "removal-ok": "it leaves the cluster: its pods move, Kubernetes is taken off the host",
+    "drain-ok": "its pods move to other nodes, and what they keep in emptyDir volumes is lost",
+    "kubelet-restart-ok": "its kubelet restarts, and pods that own CPUs and stay may move to others",
+}
+"""Why consent is asked."""
 
 
-def restarted_hosts(changes: Mapping[str, Sequence[Change]]) -> list[str]:
-    """Return the hosts whose kubelet restarts, of which consent is asked."""
-    return [host for host, found in changes.items() if KUBELET_RESTART in found]
+def disturbed_nodes(site: Site, changes: Mapping[str, Sequence[Change]]) -> dict[str, tuple[ConsentFlag, ...]]:
+    """Return what has to be agreed to, by node, in the order of the site file."""
+    names = {node.name for node in site.nodes}
+    asked: dict[str, tuple[ConsentFlag, ...]] = {}
+    for host in _order(site, changes):
+        drained = Change("node", host, "drain") in changes[host]
+        restarted = KUBELET_RESTART in changes[host]
+        if host not in names:
+            asked[host] = ("removal-ok",)
+        elif drained or restarted:
+            steps: tuple[tuple[ConsentFlag, bool], ...] = (("drain-ok", drained), ("kubelet-restart-ok", restarted))
+            asked[host] = tuple(flag for flag, happens in steps if happens)
+    return asked
 
 
 def make_plan(  # noqa: PLR0913 - what a plan is made of
@@ -24,8 +43,11 @@ def make_plan(  # noqa: PLR0913 - what a plan is made of
     changes: Mapping[str, Sequence[Change]],
     *,
     differences: Sequence[Difference] = (),
-    owners: Mapping[str, Sequence[str]] | None = None,
-    limit: str | None = None,
+    pods: Mapping[str, Sequence[str]] | None = None,
+    unanswered: str = "",
+    only: str | None = None,
+    source: Literal["live", "record"] = "live",
+    timings: Sequence[Sequence[PhaseTiming]] = (),
 ) -> Plan:
     """Put what was found into a plan; the same input gives the same plan, byte for byte.
 
@@ -34,28 +56,34 @@ def make_plan(  # noqa: PLR0913 - what a plan is made of
         site_sha256: digest of the file that it was read from.
         changes: what a run would change, by host.
         differences: what of the running nodes is not as asked.
-        owners: pods that own CPUs, as namespace/name, by node.
-        limit: the nodes that it is limited to.
+        pods: those that a disruptive step moves or may disturb, as namespace/name, by node.
+        unanswered: why they are not known.
+        only: the nodes and concerns that it is limited to.
+        source: where the changes were found.
+        timings: phases of former runs, the newest first.
     """
-    order = [node.name for node in site.nodes if changes.get(node.name)]
-    restarted = restarted_hosts(changes)
+    order = _order(site, changes)
+    restarted = [host for host in order if KUBELET_RESTART in changes[host]]
     return Plan(
         site=site.name,
         site_sha256=site_sha256,
-        limit=limit,
+        only=only,
+        source=source,
         hosts=tuple(HostPlan(host=name, changes=tuple(changes[name])) for name in order),
         consents=tuple(
-            Consent(
-                host=name,
-                flag="kubelet-restart-ok",
-                reason="its kubelet restarts, and pods that own CPUs may move to others",
-                pods=tuple(sorted((owners or {}).get(name, ()))),
-            )
-            for name in order
-            if name in restarted
+            Consent(host=host, flag=flag, reason=DISTURBED[flag], pods=tuple(sorted((pods or {}).get(host, ()))))
+            for host, flags in disturbed_nodes(site, changes).items()
+            for flag in flags
         ),
         differences=tuple(sorted(found for found in differences if not _mended(found, changes, restarted))),
+        unanswered=unanswered,
+        expected_s=expected_seconds(changes, timings),
     )
+
+
+def _order(site: Site, changes: Mapping[str, Sequence[Change]]) -> list[str]:
+    names = [node.name for node in site.nodes]
+    return [name for name in [*names, *sorted(set(changes) - set(names))] if changes.get(name)]
 
 
 def _mended(found: Difference, changes: Mapping[str, Sequence[Change]], restarted: Sequence[str]) -> bool:
@@ -86,12 +114,17 @@ def moved(plan: Plan, now: Plan) -> list[str]:
 def markdown(plan: Plan) -> str:
     """Return a plan as Markdown, for a review."""
     lines = [f"# Plan for site {plan.site}", ""]
-    lines += [f"Site file SHA-256 `{plan.site_sha256[:16]}`, {_scope(plan)}, {plan.size} changes.", ""]
+    expected = f", {spoken(plan.expected_s)}" if plan.hosts else ""
+    lines += [f"Site file SHA-256 `{plan.site_sha256[:16]}`, {_scope(plan)}, {plan.size} changes{expected}.", ""]
+    if plan.source == "record":
+        lines += ["Made from the record of former runs; no host was looked at.", ""]
     if not plan.hosts:
         lines += ["Nothing would change.", ""]
     for consent in plan.consents:
         pods = f" Pods: {', '.join(consent.pods)}." if consent.pods else ""
         lines += [f"> **{consent.host} needs consent** (`--{consent.flag}`): {consent.reason}.{pods}", ""]
+    if plan.consents and plan.unanswered:
+        lines += [f"Which pods that are is not known: {plan.unanswered}.", ""]
     for host in plan.hosts:
         lines += [f"## {host.host}", "", "| action | kind | name |", "|---|---|---|"]
         lines += [f"| {change.action} | {change.kind} | `{change.name}` |" for change in host.changes]
@@ -107,4 +140,4 @@ def markdown(plan: Plan) -> str:
 
 
 def _scope(plan: Plan) -> str:
-    return f"limited to {plan.limit}" if plan.limit else "all hosts"
+    return f"limited to {plan.only}" if plan.only else "all hosts"

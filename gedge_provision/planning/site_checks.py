@@ -21,7 +21,13 @@ _TAKEN_RANGES = {
     "multicast addresses": IPv4Network("224.0.0.0/4"),
     "reserved addresses": IPv4Network("240.0.0.0/4"),
 }
-_ANSIBLE_NAMES = ("all", "localhost", "ungrouped", "workers")  # the inventory's other groups have a '_' in their names
+_ANSIBLE_NAMES = (
+    "all",
+    "leaving",
+    "localhost",
+    "ungrouped",
+    "workers",
+)  # the inventory's other groups have a '_' in their names
 _CONTROL_PLANE_SIZES = (1, 3, 5)
 
 

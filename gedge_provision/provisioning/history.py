@@ -61,5 +61,5 @@ def resume(site_path: Path, run: RunRecord, reporter: Reporter = SILENT) -> RunR
     if request.site_sha256 != hashlib.sha256(site_path.read_bytes()).hexdigest():
         reporter.note("the site file has been changed since; what it says now counts")
     if request.verb == "reset":
-        return reset(site_path, reporter, limit=request.limit)
-    return apply(site_path, reporter, limit=request.limit, restart_ok=request.restart_ok)
+        return reset(site_path, reporter, only=request.only)
+    return apply(site_path, reporter, only=request.only, consents=request.consents)

@@ -10,15 +10,17 @@ from gedge_provision import artifacts
 from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.files import read_document
 from gedge_provision.adapters.locations import cache_dir
+from gedge_provision.adapters.site_records import read_record
 from gedge_provision.adapters.store import Store
-from gedge_provision.models.catalog import Catalog, NeededOn
+from gedge_provision.models.catalog import Catalog, Kind, NeededOn
 from gedge_provision.models.errors import DocumentError, Finding, GedgeError
 from gedge_provision.models.site import Role, Site
+from gedge_provision.models.site_records import SiteRecord
 from gedge_provision.planning.artifacts import select
 from gedge_provision.planning.inventory import Inventory, compile_inventory
-from gedge_provision.provisioning.sites import kubeconfig_path, load_site
+from gedge_provision.provisioning.sites import kubeconfig_path, load_site, site_folder
 
-__all__ = ["site_inventory"]
+__all__ = ["catalog_images", "recorded_inventory", "site_inventory"]
 
 _ITEM_KEYS = ("name", "kind", "sha256", "size", "target")
 
@@ -58,7 +60,35 @@ def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
             | {"source": str(item.path)}
             for item in found
         ]
-    return compile_inventory(site, needed, str(kubeconfig_path(site)), artifacts_problem=problem)
+    names = {node.name for node in site.nodes}
+    known = read_record(site_folder(site)).hosts
+    return compile_inventory(
+        site,
+        needed,
+        str(kubeconfig_path(site)),
+        artifacts_problem=problem,
+        images=catalog_images(catalog),
+        leaving={name: host.connection for name, host in known.items() if name not in names},
+    )
+
+
+def recorded_inventory(record: SiteRecord) -> Inventory:
+    """Compile the inventory of the site as it was applied last; of its artifacts names and digests are known."""
+    site = record.site
+    if site is None:
+        return Inventory(groups={})
+    needed = {
+        role: [{"name": name, "sha256": digest} for name, digest in found.items()]
+        for role, found in record.artifacts.items()
+    }
+    roles: tuple[Role, ...] = ("control_plane", "worker")
+    artifacts = {role: needed.get(role, []) for role in roles}
+    return compile_inventory(site, artifacts, str(kubeconfig_path(site)), images=record.images)
+
+
+def catalog_images(catalog: Catalog) -> dict[str, str]:
+    """Return the references of the catalog's images, by name."""
+    return {artifact.name: artifact.target for artifact in catalog.artifacts if artifact.kind is Kind.IMAGE}
 
 
 def _check_version(site: Site, catalog: Catalog, path: Path) -> None:

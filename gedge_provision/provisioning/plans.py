@@ -8,43 +8,61 @@ from pathlib import Path
 
 import pydantic
 
-from gedge_provision.adapters.kube import KubeError, connect
-from gedge_provision.models.changes import Change
+from gedge_provision.adapters.kube import connect
+from gedge_provision.adapters.run_records import read_timings
+from gedge_provision.adapters.site_records import read_record
+from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.cluster import POD
 from gedge_provision.models.errors import GedgeError, UsageError
-from gedge_provision.models.plan import Plan
+from gedge_provision.models.plan import ConsentFlag, Plan
 from gedge_provision.models.progress import SILENT, Reporter
-from gedge_provision.models.runs import RunResult
+from gedge_provision.models.runs import RunFailedError, RunResult
 from gedge_provision.models.site import Site
-from gedge_provision.planning.plans import make_plan, moved, restarted_hosts
+from gedge_provision.planning.offline import recorded_changes
+from gedge_provision.planning.plans import disturbed_nodes, make_plan, moved
+from gedge_provision.planning.pods import disturbed_pods
+from gedge_provision.planning.selection import select
+from gedge_provision.provisioning.inventories import recorded_inventory, site_inventory
 from gedge_provision.provisioning.runs import apply
-from gedge_provision.provisioning.sites import kubeconfig_path, load_site
+from gedge_provision.provisioning.sites import kubeconfig_path, load_site, site_folder
 
 __all__ = ["apply_plan", "load_plan", "plan"]
 
 
-def plan(site_path: Path, reporter: Reporter = SILENT, *, limit: str | None = None) -> Plan:
+def plan(site_path: Path, reporter: Reporter = SILENT, *, only: str | None = None, offline: bool = False) -> Plan:
     """Find out what an apply would do; nothing is changed.
 
     Args:
         site_path: the site file.
         reporter: receives each phase.
-        limit: node names, separated by commas.
+        only: node names and concerns, separated by commas.
+        offline: ask no host and no cluster, and take what is remembered of them: what somebody changed by hand since
+            the last run is not seen.
 
     Raises:
         DocumentError: the site file is wrong.
-        RunFailedError: a host cannot be reached, or cannot become a node.
+        UsageError: (offline) no whole run of this site is remembered on this machine.
+        RunFailedError: no host can be reached, or one cannot become a node.
     """
     site = load_site(site_path)
     digest = hashlib.sha256(site_path.read_bytes()).hexdigest()
-    found = apply(site_path, reporter, check=True, limit=limit)
+    home = site_folder(site)
+    timings = read_timings(home / "runs")
+    if offline:
+        changes = _recorded(site, site_path, only)
+        return make_plan(site, digest, changes, only=only, source="record", timings=timings)
+    found, unreachable = _look(site_path, reporter, only)
+    disturbed = disturbed_nodes(site, found.changes)
+    pods, unanswered = _pods(site, disturbed)
     return make_plan(
         site,
         digest,
         found.changes,
-        differences=found.differences,
-        owners=_cpu_owners(site, found.changes),
-        limit=limit,
+        differences=[*found.differences, *unreachable],
+        pods=pods,
+        unanswered=unanswered,
+        only=only,
+        timings=timings,
     )
 
 
@@ -71,29 +89,51 @@ def apply_plan(site_path: Path, wanted: Plan, reporter: Reporter = SILENT) -> Ru
         UsageError: the world has moved on since it was made; nothing was changed.
         RunFailedError: a host failed.
     """
-    now = plan(site_path, reporter, limit=wanted.limit)
+    now = plan(site_path, reporter, only=wanted.only)
     if differences := moved(wanted, now):
         raise UsageError(
             "the world has moved on since this plan was made:\n" + "\n".join(f"  {line}" for line in differences[:12]),
             place=f"site {wanted.site}",
             remedy="make it again and read it: gedge plan",
         )
-    return apply(site_path, reporter, limit=wanted.limit, restart_ok=bool(wanted.consents))
+    consents = dict.fromkeys(consent.flag for consent in wanted.consents)
+    return apply(site_path, reporter, only=wanted.only, consents=tuple(consents))
 
 
-def _cpu_owners(site: Site, changes: Mapping[str, Sequence[Change]]) -> dict[str, list[str]]:
-    """Return the Guaranteed pods on nodes whose kubelet would restart; none where the cluster does not answer."""
-    owners: dict[str, list[str]] = {name: [] for name in restarted_hosts(changes)}
+def _look(site_path: Path, reporter: Reporter, only: str | None) -> tuple[RunResult, list[Difference]]:
+    """Look at the hosts; those that cannot be reached are told as differences, if others can."""
+    try:
+        found = apply(site_path, reporter, check=True, only=only)
+    except RunFailedError as error:
+        found = error.result
+        if not found.facts or not all(failure.unreachable for failure in found.failures):
+            raise
+    return found, [
+        Difference(failure.host, "reachable", f"{failure.host}: {failure.message}") for failure in found.failures
+    ]
+
+
+def _recorded(site: Site, site_path: Path, only: str | None) -> Mapping[str, Sequence[Change]]:
+    record = read_record(site_folder(site))
+    if record.site is None:
+        raise UsageError(
+            f"no whole run of site {site.name} is remembered on this machine",
+            place="--offline",
+            remedy="leave it out, or apply the site once without --only",
+        )
+    now = site_inventory(site_path, installing=True)
+    return recorded_changes(record, site, recorded_inventory(record), now, select(site, only))
+
+
+def _pods(site: Site, disturbed: Mapping[str, Sequence[ConsentFlag]]) -> tuple[dict[str, list[str]], str]:
+    """Return the pods that disruptive steps move or may disturb, by node, and why they are not known."""
     kubeconfig = kubeconfig_path(site)
-    if not owners or not kubeconfig.is_file():
-        return owners
+    if not disturbed:
+        return {}, ""
+    if not kubeconfig.is_file():
+        return {}, "there is no kubeconfig of this site here -> gedge kubeconfig --fetch"
     try:
         with connect(kubeconfig) as kube:
-            pods = kube.find(POD)
-    except (KubeError, GedgeError):
-        return owners
-    for pod in pods:
-        node = pod["spec"].get("nodeName")
-        if node in owners and pod["status"].get("qosClass") == "Guaranteed":
-            owners[node].append(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}")
-    return owners
+            return disturbed_pods(kube.find(POD), disturbed), ""
+    except GedgeError as error:
+        return {}, str(error)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 from gedge_provision.adapters.ansible import run_playbook
+from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.files import read_document
 from gedge_provision.adapters.locks import held_by
 from gedge_provision.adapters.run_records import new_run
+from gedge_provision.adapters.site_records import read_record, write_record
 from gedge_provision.models.errors import DocumentError, Finding, UsageError
+from gedge_provision.models.plan import CONSENTS, ConsentFlag
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.run_records import RunRequest
 from gedge_provision.models.runs import RunFailedError, RunInterruptedError, RunResult
 from gedge_provision.models.site import Site
+from gedge_provision.models.site_records import SiteRecord
 from gedge_provision.planning.failures import explain
-from gedge_provision.provisioning.inventories import site_inventory
+from gedge_provision.planning.selection import select
+from gedge_provision.planning.site_records import after_apply, applied, before_apply, without
+from gedge_provision.provisioning.inventories import catalog_images, site_inventory
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site, owns_kubeconfig, site_folder
 
 __all__ = ["apply", "fetch_kubeconfig", "reset", "verify"]
@@ -33,8 +40,8 @@ def apply(
     reporter: Reporter = SILENT,
     *,
     check: bool = False,
-    limit: str | None = None,
-    restart_ok: bool = False,
+    only: str | None = None,
+    consents: Collection[ConsentFlag] = (),
 ) -> RunResult:
     """Bring a site's hosts to what its site file says.
 
@@ -42,15 +49,14 @@ def apply(
         site_path: the site file.
         reporter: receives each phase.
         check: change nothing, report what would change.
-        limit: host pattern, as ansible-playbook takes it.
-        restart_ok: consent to restarting the kubelet of nodes whose kubelet settings changed.
+        only: node names and concerns (keys of CONCERNS), separated by commas; None for all.
+        consents: disruptive steps that are agreed to.
 
     Raises:
         DocumentError: the site file is wrong; nothing was changed.
-        RunFailedError: a host failed or could not be reached.
+        RunFailedError: a host failed, or could not be reached and was left out.
     """
-    variables: dict[str, object] = {"kubelet_restart_ok": True} if restart_ok else {}
-    return _run("plan" if check else "apply", site_path, reporter, variables=variables, check=check, limit=limit)
+    return _run("plan" if check else "apply", site_path, reporter, consents=consents, check=check, only=only)
 
 
 def verify(site_path: Path, reporter: Reporter = SILENT) -> RunResult:
@@ -58,14 +64,14 @@ def verify(site_path: Path, reporter: Reporter = SILENT) -> RunResult:
     return _run("verify", site_path, reporter)
 
 
-def reset(site_path: Path, reporter: Reporter = SILENT, *, check: bool = False, limit: str | None = None) -> RunResult:
+def reset(site_path: Path, reporter: Reporter = SILENT, *, check: bool = False, only: str | None = None) -> RunResult:
     """Bring hosts back to what they were before they became nodes; the caller has the user's consent.
 
     Raises:
         RunFailedError: something could not be removed; the message names it.
     """
-    result = _run("reset", site_path, reporter, variables={"node_reset_ok": True}, check=check, limit=limit)
-    if not check and limit is None:
+    result = _run("reset", site_path, reporter, check=check, only=only)
+    if not check and only is None:
         site = load_site(site_path)
         if owns_kubeconfig(site):
             kubeconfig_path(site).unlink(missing_ok=True)
@@ -83,14 +89,14 @@ def _run(  # noqa: PLR0913 - what a run takes
     site_path: Path,
     reporter: Reporter,
     *,
-    variables: dict[str, object] | None = None,
+    consents: Collection[ConsentFlag] = (),
     check: bool = False,
-    limit: str | None = None,
+    only: str | None = None,
 ) -> RunResult:
     site = load_site(site_path)
     playbook = _PLAYBOOKS.get(verb, verb)
-    site_inventory(site_path, installing=playbook == "site")  # what is wrong is said before Ansible starts
-    _check_limit(site, limit)
+    inventory = site_inventory(site_path, installing=playbook == "site")  # what is wrong is said before Ansible starts
+    selection = select(site, only, concerns=playbook == "site")
     _check_keys(site, site_path)
     if playbook in _WRITING:
         _check_kubeconfig(site, site_path)
@@ -99,21 +105,36 @@ def _run(  # noqa: PLR0913 - what a run takes
     request = RunRequest(
         verb=verb,
         check=check,
-        limit=limit,
-        restart_ok=bool((variables or {}).get("kubelet_restart_ok")),
+        only=only,
+        consents=tuple(consents),
         site_sha256=hashlib.sha256(site_path.read_bytes()).hexdigest(),
         pid=os.getpid(),
     )
+    variables: dict[str, object] = {CONSENTS[flag]: True for flag in consents}
+    if verb == "reset":
+        variables["node_reset_ok"] = True
+    hosts = selection.hosts or tuple(node.name for node in site.nodes)
     with held_by(home, f"site {site.name}", f"gedge {verb}"):
         folder = new_run(home / "runs", request)
+        before = read_record(home)
+        if verb == "apply":
+            write_record(home, before_apply(before, site, hosts))
         try:
-            result = run_playbook(playbook, site_path, folder, reporter, variables=variables, check=check, limit=limit)
+            result = run_playbook(
+                playbook, site_path, folder, reporter, variables=variables, check=check, selection=selection
+            )
         except KeyboardInterrupt:
             raise RunInterruptedError(verb) from None
+        whole = selection.everything and result.status == "successful"
+        if verb == "apply":
+            now = applied(site, inventory, catalog_images(load_catalog())) if whole else None
+            write_record(home, after_apply(before, site, result, hosts=hosts, applied=now))
+        if verb == "reset" and not check:
+            failed = {failure.host for failure in result.failures}
+            write_record(home, SiteRecord() if whole else without(before, set(hosts) - failed))
+    result = replace(result, failures=tuple(replace(f, message=explain(f.message)) for f in result.failures))
     if result.status != "successful":
-        raise RunFailedError(
-            replace(result, failures=tuple(replace(f, message=explain(f.message)) for f in result.failures))
-        )
+        raise RunFailedError(result)
     return result
 
 
@@ -157,16 +178,3 @@ def _check_kubeconfig(site: Site, path: Path) -> None:
     remedy = "name another place" if kubeconfig.is_dir() else "name another place, or move the file away"
     place = read_document(path).place(("kubeconfig",))
     raise DocumentError([Finding(place, "kubeconfig", f"{kubeconfig} is {what}", remedy)])
-
-
-def _check_limit(site: Site, limit: str | None) -> None:
-    if limit is None:
-        return
-    names = {node.name for node in site.nodes}
-    unknown = sorted(set(limit.split(",")) - names)
-    if unknown:
-        raise UsageError(
-            f"no node {', '.join(map(repr, unknown))} in this site",
-            place="--limit",
-            remedy=f"use names of {', '.join(sorted(names))}",
-        )

@@ -18,6 +18,8 @@ ATTEMPTS = 10
 # What the API server answers in the first seconds of a control plane; asking again is the remedy.
 TRANSIENT = ("connection refused", "was refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
 FIELD_MANAGER = "gedge"
+# Kubernetes notes there that a node is not ready, cordoned, out of memory and the like.
+TAINTS_OF_KUBERNETES = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 JSON_OF_STDIN = ("--show-managed-fields", "-o", "json", "-f", "-")
 GET = ("get", "--ignore-not-found", *JSON_OF_STDIN)
 APPLY = ("apply", "--server-side", "--field-manager=" + FIELD_MANAGER, "--force-conflicts", *JSON_OF_STDIN)
@@ -37,13 +39,52 @@ class ActionModule(ActionBase):
             }
         )
         self._args = args
+        self._take_taints()
         if self._task.check_mode:
             objects = self._would_change()
         else:
-            before = claims(self._kubectl(GET))
+            live = self._kubectl(GET)
+            before = claims(live)
             self._keep_to_nodes_that_are_there(before)
             objects = differences(before, claims(self._kubectl(APPLY)))
+            objects = with_nodes(objects, self._change_taints(live))
         return {**result, "changed": bool(objects), "objects": objects}
+
+    def _take_taints(self):
+        """Take the taints of Node objects out of the manifests.
+
+        They are one list, in which Kubernetes notes the state of nodes too: to apply it would be to fight over it.
+        """
+        self._taints = {}
+        if "taints" not in self._args["manifests"]:
+            return
+        wanted = [document for document in yaml.safe_load_all(self._args["manifests"]) if document]
+        for item in wanted:
+            if item["kind"] == "Node" and "taints" in item.get("spec", {}):
+                self._taints[item["metadata"]["name"]] = item.pop("spec")["taints"]
+        self._args["manifests"] = yaml.safe_dump_all(wanted)
+
+    def _other_taints(self, live):
+        """Yield the nodes whose taints differ, with what they have and what they shall have."""
+        for item in live:
+            name = item["metadata"]["name"]
+            if item["kind"] != "Node" or name not in self._taints:
+                continue
+            have = item["spec"].get("taints", [])
+            kept = [taint for taint in have if taint["key"].startswith(TAINTS_OF_KUBERNETES)]
+            if not same_taints([*kept, *self._taints[name]], have):
+                yield name, have, [*kept, *self._taints[name]]
+
+    def _change_taints(self, live):
+        changed = []
+        for name, have, wanted in self._other_taints(live):
+            patch = [{"op": "test", "path": "/spec/taints", "value": have}] if have else []
+            patch.append(
+                {"op": "add", "path": "/spec/taints", "value": wanted}
+            )  # of a field that is there: replaces it
+            self._kubectl(("patch", "node", name, "--type=json", "-o", "json", "-p", json.dumps(patch)))
+            changed.append(name)
+        return changed
 
     def _keep_to_nodes_that_are_there(self, before):
         """Leave out Node objects that do not exist: a kubelet makes its own, a made-up one would never be ready."""
@@ -59,6 +100,7 @@ class ActionModule(ActionBase):
             return differences({}, {name_of(item): "" for item in wanted})
         live = self._kubectl(GET)
         found = differences(claims(live), claims(self._kubectl((*APPLY, "--dry-run=server"))))
+        found = with_nodes(found, [name for name, _, _ in self._other_taints(live)])
         last = {name_of(item): last_change(item) for item in live}
         return [dict(entry, by=last.get((entry["kind"], entry["name"]), "")) for entry in found]
 
@@ -115,6 +157,19 @@ def differences(before, after):
         for (kind, name), value in sorted(after.items())
         if (kind, name) not in before or before[kind, name] != value
     ]
+
+
+def with_nodes(found, names):
+    """Add nodes whose taints differ to what is described already, each once."""
+    known = {entry["name"] for entry in found if entry["kind"] == "Node"}
+    return found + [{"kind": "Node", "name": name, "action": "change"} for name in names if name not in known]
+
+
+def same_taints(one, other):
+    """Compare lists of taints as Kubernetes does: by key, value and effect."""
+    keys = ("key", "value", "effect")
+    plain = [sorted(tuple(taint.get(key) or "" for key in keys) for taint in taints) for taints in (one, other)]
+    return plain[0] == plain[1]
 
 
 def claims(found):

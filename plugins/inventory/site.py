@@ -25,6 +25,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.display import Display
 
 SITE_KEYS = {"name", "kubernetes", "networks", "control_plane", "ssh", "artifacts", "node_classes", "nodes", "lab"}
+SITE_KEYS |= {"registry_mirrors", "rollout"}
 FEWEST_KEYS = 3
 PARSER_ERROR = 4  # Ansible's exit code for what it cannot parse
 

@@ -112,6 +112,31 @@ def sync_file(path, content, mode, check_mode):
     return diff
 
 
+def return_file(path, check_mode):
+    """Undo `sync_file`: what was there before comes back, else the file goes; it is then no longer ours.
+
+    Returns:
+        A diff as `sync_file` has it, None when there is nothing to undo.
+    """
+    record = read_record("files.json")
+    if path not in record:
+        return None
+    saved, before = record[path], read_text(path)
+    if saved is None and before is None:
+        return None
+    if not check_mode:
+        if saved is None:
+            os.unlink(path)
+        else:
+            copy_file(saved, path)
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(path))
+        write_record("files.json", {name: value for name, value in record.items() if name != path})
+    after = "" if saved is None else read_text(saved)
+    action = "remove" if saved is None else "restore"
+    return {"before_header": path, "after_header": path, "before": before or "", "after": after, "action": action}
+
+
 def _record_folders(folder):
     """Note the folders that are about to be made for a file, so that the reset can tell them from others."""
     missing = []

@@ -59,8 +59,13 @@ class KubeClient:
             raise
         return True
 
-    def _call(self, method, path):
-        request = urllib.request.Request(self.server + path, method=method)
+    def patch(self, path, merge):
+        """Change an object by a JSON merge patch and return it."""
+        return self._call("PATCH", path, json.dumps(merge).encode())
+
+    def _call(self, method, path, body=None):
+        headers = {} if body is None else {"Content-Type": "application/merge-patch+json"}
+        request = urllib.request.Request(self.server + path, data=body, headers=headers, method=method)
         try:
             with self._opener.open(request, timeout=10) as response:
                 return json.load(response)

@@ -242,7 +242,7 @@ def hand_out(module):
 
 
 def forget(module):
-    if module.check_mode or not os.path.exists(ADMIN_CONF):
+    if not os.path.exists(ADMIN_CONF):
         module.exit_json(changed=False, objects=[])
     deleted, err = delete_nodes(module)
     if err:
@@ -254,6 +254,9 @@ def delete_nodes(module):
     """Delete the node objects; return the names of those that were there, and why it failed."""
     try:
         api = KubeClient(ADMIN_CONF)
+        if module.check_mode:
+            known = [item["metadata"]["name"] for item in api.get("/api/v1/nodes")["items"]]
+            return [name for name in module.params["nodes"] if name in known], ""
         return [name for name in module.params["nodes"] if api.delete("/api/v1/nodes/" + name)], ""
     except KubeError as error:
         return [], str(error)

@@ -10,7 +10,8 @@ description:
   - The kubelet is stopped, the state files of its CPU and memory managers are removed (it refuses to start on those
     that another policy wrote), kubeadm merges the cluster's kubelet configuration and the node's settings, and the
     kubelet is started.
-  - The node's copy of the settings is written last, so that the run after one that was killed sees a difference still.
+  - The node's copy of the settings is removed first, and written by O(state=settled) when the node is well again, so
+    that the run after one that was killed sees a difference still.
   - Does nothing when no file differs and nobody has touched the kubelet's own configuration.
 options:
   files:
@@ -33,6 +34,12 @@ options:
         description: Accepted for lists that M(gedge.provision.managed_files) has compared; not used.
         type: bool
         default: false
+  state:
+    description: >-
+      V(restarted) restarts the kubelet with the new settings, V(settled) notes that the node is well with them.
+    type: str
+    choices: [restarted, settled]
+    default: restarted
 attributes:
   check_mode:
     support: full
@@ -88,10 +95,17 @@ def main():
         "hold": {"type": "bool", "default": False},
     }
     module = AnsibleModule(
-        argument_spec={"files": {"type": "list", "elements": "dict", "required": True, "options": options}},
+        argument_spec={
+            "files": {"type": "list", "elements": "dict", "required": True, "options": options},
+            "state": {"type": "str", "choices": ["restarted", "settled"], "default": "restarted"},
+        },
         supports_check_mode=True,
     )
     files = module.params["files"]
+    if module.params["state"] == "settled":
+        if not module.check_mode:
+            settle(files[-1])
+        module.exit_json(changed=False, objects=[])  # they were named when the kubelet was restarted
     diffs = [diff for diff in (sync_file(file["path"], file["content"], 0o644, True) for file in files) if diff]
     objects = files_made(diffs)
     if kubelet_touched():
@@ -107,6 +121,7 @@ def main():
 
 def restart(module, files, patch):
     write_atomically(os.path.join(NEW_PATCHES, os.path.basename(patch["path"])), patch["content"], 0o600)
+    sync_file(patch["path"], None, 0o644, False)
     module.run_command(["systemctl", "stop", UNIT], check_rc=True)
     for state in STATE_FILES:
         with contextlib.suppress(FileNotFoundError):
@@ -125,9 +140,12 @@ def restart(module, files, patch):
         )
     if started[0] != 0:
         module.fail_json(msg="%s does not start: %s -> journalctl -u %s" % (UNIT, started[2].strip(), UNIT))
+    shutil.rmtree(NEW_PATCHES, ignore_errors=True)
+
+
+def settle(patch):
     note_kubelet_config()
     sync_file(patch["path"], patch["content"], 0o644, False)
-    shutil.rmtree(NEW_PATCHES, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,13 @@ options:
           Leave the file as it is and name it in RV(held) when it differs, for a role that asks for consent first.
         type: bool
         default: false
+  only_below:
+    description: >-
+      Folders below which files that an earlier call wrote, and that are no longer in the list, are taken back: what was
+      there before comes back, else the file goes.
+    type: list
+    elements: path
+    default: []
   units:
     description: >-
       systemd units that read these files. Each is enabled and started, and restarted (or reloaded) only when a file
@@ -89,7 +96,7 @@ objects:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import files_made, made, read_record, sync_file, write_record
+from ..module_utils.host_state import files_made, made, read_record, return_file, sync_file, write_record
 
 UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/")
 
@@ -109,6 +116,7 @@ def main():
                     "hold": {"type": "bool", "default": False},
                 },
             },
+            "only_below": {"type": "list", "elements": "path", "default": []},
             "units": {
                 "type": "list",
                 "elements": "dict",
@@ -123,6 +131,7 @@ def main():
     )
     units = module.params["units"]
     diffs, held = write_files(module, [unit["name"] for unit in units])
+    diffs += take_back(module)
     actions = keep_units(module, units, changed=bool(diffs))
     objects = files_made(diffs) + [made("unit", name, verb) for verb, name in actions]
     if actions:
@@ -158,6 +167,14 @@ def write_files(module, units):
     if not module.check_mode and any(diff["after_header"].startswith(UNIT_FOLDERS) for diff in diffs):
         module.run_command(["systemctl", "daemon-reload"], check_rc=True)
     return diffs, held
+
+
+def take_back(module):
+    """Take back what an earlier call wrote below the folders that are ours alone."""
+    wanted = {file["path"] for file in module.params["files"]}
+    folders = tuple(folder.rstrip("/") + "/" for folder in module.params["only_below"])
+    gone = [path for path in sorted(read_record("files.json")) if path.startswith(folders) and path not in wanted]
+    return [diff for diff in (return_file(path, module.check_mode) for path in gone) if diff]
 
 
 def mark_due(units, due):

@@ -60,6 +60,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host_state import NO_PROXY, STATE_DIR, copy_file, host_lock, made, read_record, read_text
 
+KUBEADM = "/usr/local/bin/kubeadm"
 LINKS = re.compile(r"^(cni0|flannel\.\d+|flannel-v6\.\d+|kube-ipvs0|kube-bridge)$")
 NFT_TABLES = re.compile(
     r"^table (ip6? (?:kube-proxy|flannel-ipv[46])|inet (?:kube-proxy|flannel-ipv[46]))$", re.MULTILINE
@@ -89,28 +90,38 @@ def main():
         },
         supports_check_mode=True,
     )
-    if module.check_mode:
-        objects = plan(module)
-        module.exit_json(changed=bool(objects), objects=objects)
-    with host_lock(module, 300):
-        objects = Reset(module).run()
+    objects = plan(module)
+    if not module.check_mode:
+        with host_lock(module, 300):
+            Reset(module).run(objects)
     module.exit_json(changed=bool(objects), objects=objects)
 
 
 def plan(module):
-    """Name what is there to be removed."""
-    objects = [made("unit", unit, "stop") for unit in module.params["services"] if is_loaded(module, unit)]
-    objects += [made("mount", path, "remove") for path in mounts()]
-    objects += [made("interface", name, "remove") for name in links(module)]
-    objects += [made("route", route, "remove") for route in pod_routes(module)]
+    """Name what goes or comes back. What pods have (processes, mounts, cables, rules) goes with them, unnamed."""
+    objects = [made("node", platform.node(), "leave")] if in_cluster() else []
+    objects += [made("unit", unit, "stop") for unit in module.params["services"] if runs_here(module, unit)]
+    objects += [made("interface", name, "remove") for name in links(module) if LINKS.match(name)]
+    record = read_record("settings.json")
+    objects += [made("sysctl", "%s=%s" % pair, "set") for pair in sorted(record.get("sysctls", {}).items())]
+    objects += [made("unit", unit, "unmask") for unit in record.get("masked_units", [])]
+    objects += [made("unit", unit, "disable") for unit in record.get("enabled_units", [])]
+    objects += [made("swap", "all", "start")] if record.get("swap_was_on") else []
     originals = saved_originals()
-    objects += [made("file", path, "restore" if path in originals else "remove") for path in present_paths(module)]
-    return objects
+    return objects + [
+        made("file", path, "restore" if path in originals else "remove") for path in present_paths(module)
+    ]
 
 
-def is_loaded(module, unit):
-    rc, out, _ = module.run_command(["systemctl", "show", "--property=LoadState,ActiveState", "--value", unit])
-    return rc == 0 and (out.split()[:1] == ["loaded"]) and (out.split()[1:2] != ["inactive"] or bool(recorded()))
+def in_cluster():
+    return os.path.exists(KUBEADM) and bool(read_record("kubeadm.json") or os.path.isdir("/etc/kubernetes/manifests"))
+
+
+def runs_here(module, unit):
+    _, out, _ = module.run_command(["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", unit])
+    state = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+    runs = state.get("ActiveState") != "inactive" or state.get("UnitFileState") == "enabled"
+    return state.get("LoadState") == "loaded" and runs
 
 
 def recorded():
@@ -169,10 +180,9 @@ class Reset:
 
     def __init__(self, module):
         self.module = module
-        self.objects = []
         self.failures = []
 
-    def run(self):
+    def run(self, objects):
         self.leave_cluster()
         self.stop_services()
         self.stop_containers()
@@ -186,24 +196,17 @@ class Reset:
             self.module.fail_json(
                 msg="not everything could be removed: %s -> end what holds it, then run the reset again"
                 % "; ".join(self.failures),
-                objects=self.objects,
+                objects=objects,
             )
-        return self.objects
-
-    def did(self, kind, name, action):
-        self.objects.append(made(kind, name, action))
 
     def leave_cluster(self):
         """Let kubeadm remove the node's etcd member and its static pods while their API still answers."""
-        kubeadm = "/usr/local/bin/kubeadm"
-        if os.path.exists(kubeadm) and (read_record("kubeadm.json") or os.path.isdir("/etc/kubernetes/manifests")):
-            self.did("node", platform.node(), "leave")
-            self.module.run_command([kubeadm, "reset", "--force"], environ_update=NO_PROXY)
+        if in_cluster():
+            self.module.run_command([KUBEADM, "reset", "--force"], environ_update=NO_PROXY)
 
     def stop_services(self):
         for unit in self.module.params["services"]:
-            if is_loaded(self.module, unit):
-                self.did("unit", unit, "stop")
+            if runs_here(self.module, unit):
                 self.module.run_command(["systemctl", "disable", "--now", unit])
 
     def stop_containers(self):
@@ -212,7 +215,6 @@ class Reset:
             pids = our_processes()
             if not pids:
                 return
-            self.did("processes", str(len(pids)), "end")
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
@@ -223,7 +225,6 @@ class Reset:
 
     def unmount(self):
         for path in mounts():
-            self.did("mount", path, "remove")
             rc, _, err = self.module.run_command(["umount", path])
             if rc != 0:
                 rc, _, err = self.module.run_command(["umount", "--lazy", path])
@@ -235,14 +236,12 @@ class Reset:
 
     def delete_links(self):
         for name in links(self.module):
-            self.did("interface", name, "remove")
             self.module.run_command(["ip", "link", "delete", name])
         self.failures += ["interface %s" % name for name in links(self.module) if LINKS.match(name)]
 
     def delete_routes(self):
         """Delete flannel's routes to other nodes' pods (backend host-gw); those through an interface went with it."""
         for route in pod_routes(self.module):
-            self.did("route", route, "remove")
             self.module.run_command(["ip", "route", "delete", route])
         self.failures += ["route %s" % route for route in pod_routes(self.module)]
 
@@ -250,7 +249,6 @@ class Reset:
         if shutil.which("nft"):
             _, out, _ = self.module.run_command(["nft", "list", "tables"])
             for table in NFT_TABLES.findall(out):
-                self.did("nft_table", table, "remove")
                 self.module.run_command(["nft", "delete", "table", *table.split()])
         for program in ("iptables", "ip6tables"):
             for variant in (program + "-nft", program + "-legacy"):
@@ -300,13 +298,10 @@ class Reset:
                 commands += [(1, [program, "-t", table, "-F", chain]), (2, [program, "-t", table, "-X", chain])]
         for _, argv in sorted(commands, key=lambda command: command[0]):
             self.module.run_command(argv)
-        if commands:
-            self.did("rules", "%d of %s" % (len(commands), program), "remove")
 
     def restore_settings(self):
         record = read_record("settings.json")
         for name, value in sorted(record.get("sysctls", {}).items()):
-            self.did("sysctl", "%s=%s" % (name, value), "set")
             try:
                 with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
                     file.write(value)
@@ -315,13 +310,10 @@ class Reset:
             except OSError as error:
                 self.failures.append("sysctl %s (%s)" % (name, error.strerror))
         for unit in record.get("masked_units", []):
-            self.did("unit", unit, "unmask")
             self.module.run_command(["systemctl", "unmask", unit])
         for unit in record.get("enabled_units", []):
-            self.did("unit", unit, "disable")
             self.module.run_command(["systemctl", "disable", "--now", unit])
         if record.get("swap_was_on"):
-            self.did("swap", "all", "start")
             self.module.run_command(["swapon", "-a"])
 
     def remove_files(self):
@@ -329,7 +321,6 @@ class Reset:
         for path in present_paths(self.module):
             if path == STATE_DIR or not os.path.lexists(path):  # it may have gone with its folder
                 continue
-            self.did("file", path, "restore" if path in originals else "remove")
             try:
                 if path in originals:
                     copy_file(originals[path], path)
@@ -341,7 +332,7 @@ class Reset:
         for folder in made + self.module.params["empty_folders"]:
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
-        if self.objects:
+        if recorded():
             self.module.run_command(["systemctl", "daemon-reload"])
             self.module.run_command(["systemctl", "reset-failed"])
         if not self.failures:

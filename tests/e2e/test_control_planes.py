@@ -81,9 +81,9 @@ def test_the_loss_of_the_first_node(balanced_lab: LabCluster) -> None:
 def test_the_first_node_never_starts_a_second_cluster(balanced_lab: LabCluster) -> None:
     """Runs last: the site is not whole afterwards."""
     lab = balanced_lab
-    lab.gedge("reset", "--yes", "--limit", FIRST)
-    assert "which may run this site's control plane -> run without --limit" in flat(
-        lab.gedge("apply", "--limit", FIRST, code=1).stderr
+    lab.gedge("reset", "--yes", "--only", FIRST)
+    assert "which may run this site's control plane -> run without --only" in flat(
+        lab.gedge("apply", "--only", FIRST, code=1).stderr
     )
     assert "this site's control plane runs on gedgem02, gedgem03" in flat(lab.gedge("apply", code=1).stderr)
     assert "No such file" in lab.hosts[FIRST].run("ls /etc/kubernetes 2>&1", check=False)

@@ -156,7 +156,7 @@ def test_reset_leaves_a_clean_host_and_apply_works_again(lab: LabCluster, before
 
 
 def test_one_worker_leaves_and_comes_back(lab: LabCluster) -> None:
-    lab.gedge("reset", "--yes", "--limit", WORKER)
+    lab.gedge("reset", "--yes", "--only", WORKER)
     assert WORKER not in lab.kubectl("get", "nodes", "-o", "name")
     lab.gedge("apply")
     deadline = time.monotonic() + 30

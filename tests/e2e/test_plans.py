@@ -72,7 +72,7 @@ def test_a_saved_plan_is_applied_with_its_consents_and_refused_when_the_world_mo
         lab.hosts[SECOND].run(f"rm {CONFLIST}")
         refused = lab.gedge("apply", saved, code=2).stderr
         assert f"{SECOND}: not in the plan: create file {CONFLIST}" in refused
-        lab.gedge("apply", "--limit", SECOND, "--kubelet-restart-ok")
+        lab.gedge("apply", "--only", SECOND, "--kubelet-restart-ok")
         refused = lab.gedge("apply", saved, code=2).stderr
         assert f"{SECOND}: no longer needed: change file {PATCH}" in refused
 
@@ -104,7 +104,7 @@ def test_the_plan_of_an_added_node_and_of_another_network_port_is_what_the_apply
         flannel = [("change", "ConfigMap", "kube-flannel/kube-flannel-cfg")]
         assert found == {MANAGER: [*flannel, ("change", "DaemonSet", "kube-flannel/kube-flannel")]}
         assert done(lab.apply()) == found
-        lab.gedge("reset", "--yes", "--limit", third)
+        lab.gedge("reset", "--yes", "--only", third)
     finally:
         lab.resize(workers=2)
         assert lab.site_path.read_text(encoding="utf-8") == original

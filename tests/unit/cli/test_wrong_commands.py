@@ -73,10 +73,10 @@ def gedge(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *
         (("status", "--site", "HOME/site.yml"), "there is no kubeconfig of this site here\n-> install it: gedge apply"),
         (("service", "list", "--site", "HOME/site.yml"), "kubeconfig"),
         (("service", "apply", "HOME/none.yaml", "--site", "HOME/site.yml"), "none.yaml: no such file"),
-        (("reset", "--site", "HOME/site.yml", "--yes", "--limit", "w9"), "--limit: no node 'w9' in this site"),
-        (("apply", "--site", "HOME/site.yml", "--limit", "w9"), "use names of m1, w1"),
-        (("apply", "--site", "HOME/site.yml", "--limit", ""), "--limit: no node '' in this site"),
-        (("apply", "--site", "HOME/site.yml", "--limit", "all:!m1"), "no node 'all:!m1' in this site"),
+        (("reset", "--site", "HOME/site.yml", "--yes", "--only", "w9"), "--only: no node 'w9' in this site"),
+        (("apply", "--site", "HOME/site.yml", "--only", "w9"), "use names of m1, w1"),
+        (("apply", "--site", "HOME/site.yml", "--only", ""), "--only: no node or concern '' in this site"),
+        (("apply", "--site", "HOME/site.yml", "--only", "all:!m1"), "no node or concern 'all:!m1' in this site"),
         (("schema", "nothing"), "'nothing' is not one of"),
         (("lab", "up", "HOME/site.yml", "--name", "x"), "exclude each other"),
         (("artifacts", "pack", "HOME"), "this is a folder\n-> name a file in it: "),
@@ -188,7 +188,7 @@ def test_a_kubeconfig_that_is_not_of_this_site_is_kept(
 def test_a_reset_removes_only_the_kubeconfig_of_its_site(
     home: Path, monkeypatch: pytest.MonkeyPatch, content: str, stays: bool
 ) -> None:
-    done = RunResult("successful", 0.0, (), {}, {}, (), (), home)
+    done = RunResult("successful", 0.0, (), {}, {}, (), (), {}, home)
     monkeypatch.setattr(sys.modules[reset.__module__], "run_playbook", lambda *_, **__: done)
     (home / "mine").write_text(content, encoding="utf-8")
     site = home / "site.yml"

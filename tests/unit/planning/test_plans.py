@@ -8,6 +8,7 @@ from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.plan import Plan
 from gedge_provision.models.site import Site
 from gedge_provision.planning.plans import KUBELET_RESTART, make_plan, markdown, moved
+from gedge_provision.planning.pods import disturbed_pods
 
 SITE = Site.model_validate(
     {
@@ -23,7 +24,7 @@ FILE = Change("file", "/etc/a", "change")
 
 
 def plan(changes: dict[str, list[Change]], *differences: Difference, digest: str = "d1") -> Plan:
-    return make_plan(SITE, digest, changes, differences=differences, owners={"w1": ["b/two", "a/one"]})
+    return make_plan(SITE, digest, changes, differences=differences, pods={"w1": ["b/two", "a/one"]})
 
 
 def test_hosts_stand_in_the_order_of_the_site_file_and_those_without_changes_are_left_out() -> None:
@@ -41,6 +42,26 @@ def test_the_same_input_gives_the_same_bytes_and_a_saved_plan_comes_back_the_sam
 def test_a_restarted_kubelet_needs_consent_and_names_the_pods_that_own_cpus() -> None:
     (consent,) = plan({"w1": [FILE, KUBELET_RESTART], "w2": [FILE]}).consents
     assert (consent.host, consent.flag, consent.pods) == ("w1", "kubelet-restart-ok", ("a/one", "b/two"))
+
+
+def test_a_drain_and_a_node_that_leaves_need_consent() -> None:
+    made = plan({"w1": [Change("node", "w1", "drain"), FILE, KUBELET_RESTART], "w9": [Change("node", "w9", "drain")]})
+    assert [(consent.host, consent.flag) for consent in made.consents] == [
+        ("w1", "drain-ok"),
+        ("w1", "kubelet-restart-ok"),
+        ("w9", "removal-ok"),
+    ]
+    assert [host.host for host in made.hosts] == ["w1", "w9"]
+
+
+def test_pods_that_a_step_moves_or_may_disturb() -> None:
+    def pod(name: str, node: str, qos: str = "Burstable", owner: str = "ReplicaSet") -> dict[str, object]:
+        meta = {"namespace": "n", "name": name, "ownerReferences": [{"kind": owner}]}
+        return {"metadata": meta, "spec": {"nodeName": node}, "status": {"qosClass": qos, "phase": "Running"}}
+
+    pods = [pod("a", "w1"), pod("b", "w1", owner="DaemonSet"), pod("c", "w1", "Guaranteed"), pod("d", "w2")]
+    assert disturbed_pods(pods, {"w1": ("drain-ok", "kubelet-restart-ok")}) == {"w1": ["n/a", "n/c"]}
+    assert disturbed_pods(pods, {"w1": ("kubelet-restart-ok",)}) == {"w1": ["n/c"]}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,38 @@
+"""What a run is limited to: some hosts, some concerns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CONCERNS", "Selection"]
+
+CONCERNS = {
+    "host": "packages, kernel settings and modules, swap, clock",
+    "artifacts": "programs, CNI plugins, images",
+    "runtime": "containerd and its registry mirrors",
+    "kubelet": "unit and settings of the kubelet",
+    "endpoint": "virtual address of the API server",
+    "cluster": "nodes that join or leave",
+    "network": "flannel and the nodes' pod networks",
+    "nodes": "labels and taints",
+    "kubeconfig": "the administrator's kubeconfig on this machine",
+}
+"""Concern: what it is; each is a tag of playbooks/site.yml."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run is limited to; empty means all.
+
+    Attributes:
+        hosts: node names.
+        concerns: keys of CONCERNS.
+    """
+
+    hosts: tuple[str, ...] = ()
+    concerns: tuple[str, ...] = ()
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out."""
+        return not self.hosts and not self.concerns

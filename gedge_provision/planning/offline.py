@@ -1,0 +1,162 @@
+"""What an apply would change, from what is remembered of the last one: no host and no cluster is asked. Pure.
+
+A variable of the inventory that differs stands for the files, units and objects that are made from it. A host that is
+new gets what a host of its kind got. What somebody changed by hand since is not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from gedge_provision.models.changes import Change
+from gedge_provision.models.selection import Selection
+from gedge_provision.models.site import Site
+from gedge_provision.models.site_records import HostRecord, SiteRecord
+from gedge_provision.planning.inventory import Inventory
+
+__all__ = ["recorded_changes"]
+
+_PATCH = "/etc/kubernetes/patches/kubeletconfiguration0+merge.yaml"
+_CONFLIST = "/etc/cni/net.d/10-flannel.conflist"
+_FLANNEL = ("flannel_pod_network", "flannel_backend", "flannel_vni", "flannel_port", "flannel_api_endpoint")
+_KEEPALIVED = ("api_endpoint_virtual_ip", "api_endpoint_virtual_router_id", "api_endpoint_backends")
+
+Found = Iterator[tuple[str, str, Change]]
+"""Host, concern, change."""
+
+
+def recorded_changes(
+    record: SiteRecord, site: Site, old: Inventory, new: Inventory, selection: Selection
+) -> dict[str, list[Change]]:
+    """Return changes by host, in the order of a run.
+
+    Args:
+        record: what is remembered.
+        site: the site as its file is now.
+        old: the inventory of the site as it was applied last.
+        new: the inventory of the site now.
+        selection: what the run would be limited to.
+    """
+    changes: dict[str, list[Change]] = {}
+    for host, concern, change in _all(record, site, old, new):
+        if selection.hosts and host not in selection.hosts:
+            continue
+        if selection.concerns and concern not in selection.concerns:
+            continue
+        changes.setdefault(host, []).append(change)
+    return changes
+
+
+def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Found:
+    first = new.groups["control_plane_first"][0]
+    names = [node.name for node in site.nodes]
+    installed = [name for name in names if name in old.host_variables and record.hosts[name].made]
+    for host in installed:
+        yield from _artifacts(host, old.host_variables[host], new.host_variables[host])
+        yield from _mirrors(host, old.variables, new.variables)
+        if host in new.groups["control_plane_balanced"]:
+            yield from _endpoint(host, old.variables, new.variables)
+    yield from _network(first, installed, old.variables, new.variables)
+    for host in names:
+        if host not in installed:
+            yield from _new(host, _like(record, site, host))
+    for host in installed:
+        if old.host_variables[host]["kubelet_config"] != new.host_variables[host]["kubelet_config"]:
+            yield from _kubelet(host, drain=new.variables["kubelet_drain"])
+    for host in new.groups["leaving"]:
+        yield from ((host, "cluster", Change("node", host, action)) for action in ("drain", "leave", "forget"))
+    yield from _nodes(first, names, old.variables, new.variables)
+
+
+def _artifacts(host: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
+    before = {item["name"]: item["sha256"] for item in old["artifacts_items"]}
+    for item in new["artifacts_items"]:
+        if before.get(item["name"]) != item["sha256"]:
+            action = "change" if item["name"] in before else "create"
+            yield host, "artifacts", Change(item["kind"], item["name"], action)
+
+
+def _mirrors(host: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
+    before: Mapping[str, Any] = old["containerd_registry_mirrors"]
+    after: Mapping[str, Any] = new["containerd_registry_mirrors"]
+    if before == after:
+        return
+    actions = {name: "change" if name in before else "create" for name in after if before.get(name) != after[name]}
+    actions |= {name: "remove" for name in sorted(before) if name not in after}
+    for name, action in actions.items():
+        yield host, "runtime", Change("file", f"/etc/containerd/certs.d/{name}/hosts.toml", action)
+    if actions:
+        yield host, "runtime", Change("unit", "containerd.service", "restart")
+
+
+def _endpoint(host: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
+    files = []
+    if old["api_endpoint_backends"] != new["api_endpoint_backends"]:
+        files.append("/etc/haproxy/haproxy.cfg")
+    if any(old[name] != new[name] for name in _KEEPALIVED):
+        files.append("/etc/keepalived/keepalived.conf")
+    yield from ((host, "endpoint", Change("file", path, "change")) for path in files)
+    if files:
+        for unit in ("haproxy.service", "keepalived.service"):
+            yield host, "endpoint", Change("unit", unit, "reload")
+
+
+def _network(first: str, installed: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
+    settings = any(old[name] != new[name] for name in _FLANNEL)
+    if settings:
+        yield first, "network", Change("ConfigMap", "kube-flannel/kube-flannel-cfg", "change")
+    if settings or old.get("flannel_image") != new.get("flannel_image"):
+        yield first, "network", Change("DaemonSet", "kube-flannel/kube-flannel", "change")
+    if old["flannel_backend"] != new["flannel_backend"]:  # another MTU
+        yield from ((host, "network", Change("file", _CONFLIST, "change")) for host in installed)
+
+
+def _nodes(first: str, names: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
+    for host in sorted(names):
+        if any(old[field].get(host) != new[field].get(host) for field in ("nodes_labels", "nodes_taints")):
+            yield first, "nodes", Change("Node", host, "change")
+
+
+def _kubelet(host: str, *, drain: bool) -> Found:
+    if drain:
+        yield host, "kubelet", Change("node", host, "drain")
+    yield host, "kubelet", Change("file", _PATCH, "change")
+    yield host, "kubelet", Change("unit", "kubelet.service", "restart")
+
+
+def _like(record: SiteRecord, site: Site, name: str) -> Sequence[Change]:
+    """Return what a host of the same kind got; of the same class, where there is one."""
+    node = next(node for node in site.nodes if node.name == name)
+    manager = "control_plane" in node.roles
+
+    def likeness(host: HostRecord) -> tuple[bool, int]:
+        return host.node_class == node.node_class, len(host.made)
+
+    hosts = [host for other, host in record.hosts.items() if host.control_plane == manager and other != name]
+    return max(hosts, key=likeness).made if hosts else ()
+
+
+def _new(host: str, made: Sequence[Change]) -> Found:
+    for change in made:
+        if change.kind == "node":
+            yield host, "cluster", Change("node", host, "join")
+        else:
+            yield host, _concern(change), change
+    if not any(change.kind == "node" for change in made):
+        yield host, "cluster", Change("node", host, "join")
+
+
+def _concern(change: Change) -> str:
+    """Return the concern under which something is made at an install."""
+    if change.kind in ("binary", "cni_plugin", "image"):
+        return "artifacts"
+    if "kubelet" in change.name or "/etc/kubernetes" in change.name:
+        return "kubelet"
+    if "containerd" in change.name or "crictl" in change.name:
+        return "runtime"
+    if change.name.startswith("/etc/cni"):
+        return "network"
+    if "haproxy" in change.name or "keepalived" in change.name:
+        return "endpoint"
+    return "host"

@@ -1,0 +1,100 @@
+"""How the record of a site goes on with each run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from gedge_provision.models.changes import Change
+from gedge_provision.models.runs import RunResult
+from gedge_provision.models.site import Node, Role, Site
+from gedge_provision.models.site_records import HostRecord, SiteRecord
+from gedge_provision.planning.inventory import Inventory, connection
+
+__all__ = ["after_apply", "applied", "before_apply", "without"]
+
+_MAKING = ("create", "install", "set", "load", "init", "join", "enable", "start", "stop", "mask")
+_UNMAKING = ("remove", "restore")
+
+
+def before_apply(record: SiteRecord, site: Site, hosts: Collection[str]) -> SiteRecord:
+    """Add the hosts that a run is about to work on: should it be killed, they are known."""
+    known = dict(record.hosts)
+    for node in site.nodes:
+        if node.name in hosts:
+            known[node.name] = _host(site, node, known.get(node.name))
+    return record.model_copy(update={"hosts": known})
+
+
+def after_apply(
+    before: SiteRecord,
+    site: Site,
+    result: RunResult,
+    *,
+    hosts: Collection[str],
+    applied: SiteRecord | None,
+) -> SiteRecord:
+    """Take down what a run did.
+
+    Args:
+        before: the record when the run began.
+        site: the site.
+        result: what it did.
+        hosts: those that it was to work on.
+        applied: the site with its artifacts, if the run was a whole one and ended well.
+    """
+    record = before_apply(before, site, hosts)
+    known = dict(record.hosts)
+    left = {change.name for found in result.changes.values() for change in found if change.action == "forget"}
+    for name, host in record.hosts.items():
+        made = _made(host.made, result.changes.get(name, ()))
+        facts = result.facts.get(name, host.facts)
+        known[name] = host.model_copy(update={"made": made, "facts": facts})
+    names = {node.name for node in site.nodes}
+    # A host that left, and one that was named by mistake and never answered.
+    silent = [name for name in hosts if name not in before.hosts and name not in result.facts]
+    gone = {name for name in known if name not in names and (name in left or applied is not None)}
+    for name in gone.union(silent):
+        known.pop(name, None)
+    update: dict[str, Any] = {"hosts": known}
+    if applied is not None:
+        update |= {"site": applied.site, "images": applied.images, "artifacts": applied.artifacts}
+    return record.model_copy(update=update)
+
+
+def applied(site: Site, inventory: Inventory, images: Mapping[str, str]) -> SiteRecord:
+    """Return what is remembered of a site that was applied; of its hosts nothing."""
+    digests: dict[Role, dict[str, str]] = {}
+    for node in site.nodes:
+        role: Role = "control_plane" if "control_plane" in node.roles else "worker"
+        items = inventory.host_variables[node.name]["artifacts_items"]
+        digests.setdefault(role, {item["name"]: item["sha256"] for item in items})
+    return SiteRecord(site=site, images=dict(images), artifacts=digests)
+
+
+def without(record: SiteRecord, hosts: Collection[str]) -> SiteRecord:
+    """Take hosts out of the record that were reset."""
+    return record.model_copy(
+        update={"hosts": {name: host for name, host in record.hosts.items() if name not in hosts}, "site": None}
+    )
+
+
+def _host(site: Site, node: Node, former: HostRecord | None) -> HostRecord:
+    return HostRecord(
+        connection=connection(site, node),
+        control_plane="control_plane" in node.roles,
+        node_class=node.node_class,
+        made=former.made if former else (),
+        facts=former.facts if former else {},
+    )
+
+
+def _made(before: Sequence[Change], changes: Sequence[Change]) -> tuple[Change, ...]:
+    made = list(before)
+    for change in changes:
+        of_the_cluster = change.kind[:1].isupper() or change.kind == "kubeconfig"
+        if change.action in _UNMAKING:
+            made = [other for other in made if (other.kind, other.name) != (change.kind, change.name)]
+        elif change.action in _MAKING and not of_the_cluster and change not in made:
+            made.append(change)
+    return tuple(made)

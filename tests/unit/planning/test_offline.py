@@ -1,0 +1,109 @@
+"""Plans from the record: what differs in the site file stands for what an apply would change. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gedge_provision.models.changes import Change
+from gedge_provision.models.selection import Selection
+from gedge_provision.models.site import Role, Site
+from gedge_provision.models.site_records import HostRecord, SiteRecord
+from gedge_provision.planning.inventory import Inventory, compile_inventory
+from gedge_provision.planning.offline import recorded_changes
+
+PATCH = "/etc/kubernetes/patches/kubeletconfiguration0+merge.yaml"
+INSTALL = (Change("file", "/etc/a", "create"), Change("binary", "kubelet", "create"), Change("node", "w1", "join"))
+ARTIFACTS: dict[Role, list[dict[str, Any]]] = {
+    "control_plane": [{"name": "kubelet", "kind": "binary", "sha256": "1"}],
+    "worker": [{"name": "kubelet", "kind": "binary", "sha256": "1"}],
+}
+
+
+def site(**more: Any) -> Site:
+    data = {
+        "name": "edge",
+        "node_classes": {"default": {}, "ai": {"kubelet": {"max_pods": 50}}},
+        "nodes": [
+            {"name": "m1", "address": "192.0.2.1", "roles": ["control_plane"]},
+            {"name": "w1", "address": "192.0.2.2", "node_class": "ai"},
+        ],
+    }
+    return Site.model_validate(data | more)
+
+
+def compiled(described: Site, *, flannel: str = "f:1", **more: Any) -> Inventory:
+    return compile_inventory(described, more.pop("artifacts", ARTIFACTS), "/k", images={"flannel": flannel}, **more)
+
+
+RECORD = SiteRecord(
+    hosts={
+        "m1": HostRecord(connection={}, control_plane=True, node_class="default", made=(Change("node", "m1", "init"),)),
+        "w1": HostRecord(connection={}, control_plane=False, node_class="ai", made=INSTALL),
+    },
+    site=site(),
+)
+
+
+def found(now: Site, inventory: Inventory | None = None, selection: Selection | None = None) -> dict[str, list[str]]:
+    new = inventory or compiled(now)
+    changes = recorded_changes(RECORD, now, compiled(site()), new, selection or Selection())
+    return {host: [str(change) for change in made] for host, made in changes.items()}
+
+
+RESTART = [f"change file {PATCH}", "restart unit kubelet.service"]
+CASES: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
+    "nothing": ({}, {}),
+    "kubelet": (
+        {"node_classes": {"default": {}, "ai": {"kubelet": {"max_pods": 60}}}},
+        {"w1": ["drain node w1", *RESTART]},
+    ),
+    "kubelet without drain": (
+        {"node_classes": {"default": {}, "ai": {"kubelet": {"max_pods": 60}}}, "rollout": {"drain": False}},
+        {"w1": RESTART},
+    ),
+    "label and taint": (
+        {"node_classes": {"default": {"labels": {"a": "b"}}, "ai": {"kubelet": {"max_pods": 50}, "taints": [
+            {"key": "x", "effect": "NoSchedule"}]}}},
+        {"m1": ["change Node m1", "change Node w1"]},
+    ),
+    "flannel's port": (
+        {"networks": {"flannel": {"port": 8473}}},
+        {"m1": ["change ConfigMap kube-flannel/kube-flannel-cfg", "change DaemonSet kube-flannel/kube-flannel"]},
+    ),
+    "mirror": (
+        {"registry_mirrors": {"docker.io": ["https://m.test"]}},
+        {host: ["create file /etc/containerd/certs.d/docker.io/hosts.toml", "restart unit containerd.service"]
+         for host in ("m1", "w1")},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_difference_in_the_site_file(case: str) -> None:
+    change, expected = CASES[case]
+    assert found(site(**change)) == expected
+
+
+def test_another_image_of_flannel_and_another_program() -> None:
+    assert found(site(), compiled(site(), flannel="f:2")) == {"m1": ["change DaemonSet kube-flannel/kube-flannel"]}
+    other = ARTIFACTS | {"worker": [{"name": "kubelet", "kind": "binary", "sha256": "2"}]}
+    assert found(site(), compiled(site(), artifacts=other)) == {"w1": ["change binary kubelet"]}
+
+
+def test_a_new_host_gets_what_one_of_its_kind_got() -> None:
+    nodes = [node.model_dump(mode="json") for node in site().nodes]
+    now = site(nodes=[*nodes, {"name": "w2", "address": "192.0.2.3", "node_class": "ai"}])
+    assert found(now) == {
+        "w2": ["create file /etc/a", "create binary kubelet", "join node w2"],
+        "m1": ["change Node w2"],
+    }
+    assert found(now, selection=Selection(concerns=("cluster",))) == {"w2": ["join node w2"]}
+    assert found(now, selection=Selection(hosts=("m1",))) == {"m1": ["change Node w2"]}
+
+
+def test_a_host_that_left_the_site_file() -> None:
+    now = site(nodes=[node.model_dump(mode="json") for node in site().nodes[:1]])
+    inventory = compiled(now, leaving={"w1": {}})
+    assert found(now, inventory) == {"w1": ["drain node w1", "leave node w1", "forget node w1"]}
