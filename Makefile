@@ -55,7 +55,7 @@ format: setup ## Format and mend what can be mended
 test: setup ## Every tier that this machine can carry: check, roles, e2e
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/gedge artifacts build
-	@$(BIN)/pytest tests/roles tests/e2e
+	@$(BIN)/pytest --durations=25 tests/roles tests/e2e
 
 unit: setup ## Unit tests
 	@$(BIN)/pytest -q tests/unit

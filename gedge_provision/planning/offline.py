@@ -70,11 +70,13 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
 
 
 def _artifacts(host: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
-    before = {item["name"]: item["sha256"] for item in old["artifacts_items"]}
+    before = {item["name"]: item for item in old["artifacts_items"]}
     for item in new["artifacts_items"]:
-        if before.get(item["name"]) != item["sha256"]:
-            action = "change" if item["name"] in before else "create"
-            yield host, "artifacts", Change(item["kind"], item["name"], action)
+        former = before.get(item["name"])
+        if former is None or former["sha256"] != item["sha256"]:
+            # An image under another reference is another one; a program is replaced.
+            same = former is not None and former["target"] in ("", item["target"])
+            yield host, "artifacts", Change(item["kind"], item["name"], "change" if same else "create")
 
 
 def _mirrors(host: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:

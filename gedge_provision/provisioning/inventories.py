@@ -78,7 +78,9 @@ def recorded_inventory(record: SiteRecord) -> Inventory:
     if site is None:
         return Inventory(groups={})
     needed = {
-        role: [{"name": name, "sha256": digest} for name, digest in found.items()]
+        role: [
+            {"name": name, "sha256": digest, "target": record.images.get(name, "")} for name, digest in found.items()
+        ]
         for role, found in record.artifacts.items()
     }
     roles: tuple[Role, ...] = ("control_plane", "worker")

@@ -9,7 +9,7 @@ short_description: Restart a joined node's kubelet with new settings
 description:
   - The kubelet is stopped, the state files of its CPU and memory managers are removed (it refuses to start on those
     that another policy wrote), kubeadm merges the cluster's kubelet configuration and the node's settings, and the
-    kubelet is started.
+    kubelet is started. It must answer on its health port.
   - The node's copy of the settings is removed first, and written by O(state=settled) when the node is well again, so
     that the run after one that was killed sees a difference still.
   - Does nothing when no file differs and nobody has touched the kubelet's own configuration.
@@ -67,6 +67,8 @@ objects:
 import contextlib
 import os
 import shutil
+import time
+import urllib.request
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -86,6 +88,10 @@ KUBEADM = "/usr/local/bin/kubeadm"
 NEW_PATCHES = "/run/gedge/patches"
 STATE_FILES = ("/var/lib/kubelet/cpu_manager_state", "/var/lib/kubelet/memory_manager_state")
 UNIT = "kubelet.service"
+HEALTH = "http://127.0.0.1:10248/healthz"
+OK = 200
+WELL_AFTER_S = 90
+MOST_RESTARTS = 2
 
 
 def main():
@@ -138,9 +144,29 @@ def restart(module, files, patch):
             msg="kubeadm cannot compute the kubelet's configuration: %s -> correct the settings, the kubelet runs with "
             "the former ones" % (err or out).strip()[-800:]
         )
-    if started[0] != 0:
-        module.fail_json(msg="%s does not start: %s -> journalctl -u %s" % (UNIT, started[2].strip(), UNIT))
+    if started[0] != 0 or not is_well(module):
+        _, journal, _ = module.run_command(["journalctl", "--unit", UNIT, "--lines", "5", "--output", "cat"])
+        module.fail_json(
+            msg="%s does not run with the new settings: %s %s -> journalctl -u %s; correct the settings and run again"
+            % (UNIT, started[2].strip(), journal.strip()[-800:], UNIT)
+        )
     shutil.rmtree(NEW_PATCHES, ignore_errors=True)
+
+
+def is_well(module):
+    """Wait until the kubelet answers; one that systemd has to start again and again is given up early."""
+    deadline = time.monotonic() + WELL_AFTER_S
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while time.monotonic() < deadline:
+        try:
+            with opener.open(HEALTH, timeout=2) as answer:
+                return answer.status == OK
+        except OSError:
+            _, out, _ = module.run_command(["systemctl", "show", "--property=NRestarts", "--value", UNIT])
+            if out.strip().isdigit() and int(out) >= MOST_RESTARTS:
+                return False
+            time.sleep(0.3)
+    return False
 
 
 def settle(patch):

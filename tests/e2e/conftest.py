@@ -50,6 +50,10 @@ printf '%s=http://127.0.0.1:9\n' http_proxy https_proxy HTTPS_PROXY >> /etc/envi
 """
 
 
+# What the lab's own site file does not have.
+_MORE = "registry_mirrors: {docker.io: [https://mirror.test]}\n"
+
+
 @dataclass(frozen=True)
 class Host:
     """A node of the lab, reached as Ansible reaches it."""
@@ -116,6 +120,11 @@ class LabCluster:
         """Give the lab another number of workers (and its site file as it was made)."""
         done = run_gedge("lab", "up", "--name", self.name, "--workers", workers)
         assert done.returncode == 0, done.stdout + done.stderr
+        self.add_to_site(_MORE)
+
+    def add_to_site(self, text: str) -> None:
+        """Append to the site file."""
+        self.site_path.write_text(self.site_path.read_text(encoding="utf-8") + text, encoding="utf-8")
 
     def start_apply(self) -> subprocess.Popen[bytes]:
         """Start `gedge apply` and leave it running."""
@@ -199,7 +208,9 @@ def bare_lab() -> Iterator[LabCluster]:
     """One control-plane node and two workers on which nothing is installed yet (by us; earlier tests may have)."""
     name = f"t{os.getpid()}"
     try:
-        yield _lab_up(name, 1, 2)
+        cluster = _lab_up(name, 1, 2)
+        cluster.add_to_site(_MORE)
+        yield cluster
     finally:
         _lab_down(name)
 
@@ -214,9 +225,10 @@ def before(bare_lab: LabCluster) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Checked:
-    """What Ansible's check mode printed about bare hosts, and what the hosts were afterwards."""
+    """What Ansible's check mode and `gedge plan` said of bare hosts, and what the hosts were afterwards."""
 
     printed: str
+    plan: dict[str, Any]
     after: dict[str, list[str]]
 
 
@@ -224,15 +236,14 @@ class Checked:
 def checked(bare_lab: LabCluster, before: dict[str, list[str]]) -> Checked:
     """Check mode on the bare hosts; whichever test comes first, it is run before they become a cluster."""
     assert before
-    printed = bare_lab.playbook("site", "--check", "--diff")
-    return Checked(printed, {name: host.snapshot() for name, host in bare_lab.hosts.items()})
+    printed, plan = bare_lab.playbook("site", "--check", "--diff"), bare_lab.plan()
+    return Checked(printed, plan, {name: host.snapshot() for name, host in bare_lab.hosts.items()})
 
 
 @pytest.fixture(scope="session")
-def first_plan(bare_lab: LabCluster, checked: Checked) -> dict[str, Any]:
+def first_plan(checked: Checked) -> dict[str, Any]:
     """What `gedge plan` said of the bare hosts."""
-    assert checked
-    return bare_lab.plan()
+    return checked.plan
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ def cpus_of(lab: LabCluster, node: str, name: str) -> set[int]:
     return cpus
 
 
-def test_check_mode_on_bare_hosts_writes_nothing(before: dict[str, list[str]], checked: Checked) -> None:
+def test_check_mode_and_a_plan_of_bare_hosts_write_nothing(before: dict[str, list[str]], checked: Checked) -> None:
     recap = changed(checked.printed)
     assert set(recap) == set(before)
     assert all(count > 0 for count in recap.values())
@@ -127,22 +127,6 @@ def test_pods_reach_one_another_across_nodes_and_by_name(lab: LabCluster) -> Non
         )
     finally:
         lab.kubectl("delete", "pod", "one", "two", "--ignore-not-found", "--grace-period=1")
-
-
-def test_changed_kubelet_settings_wait_for_consent(lab: LabCluster) -> None:
-    original = lab.site_path.read_text(encoding="utf-8")
-    try:
-        lab.site_path.write_text(original.replace("cpu: 500m", "cpu: 600m"), encoding="utf-8")
-        refused = lab.gedge("apply", code=1).stderr
-        assert "kubelet_restart_ok" in refused
-        assert "drain" in refused
-        lab.gedge("apply", "--kubelet-restart-ok")
-        nodes = {node["name"]: node for node in json.loads(lab.gedge("status", "--output", "json").stdout)}
-        capacity = int(nodes[WORKER]["cpu_capacity"])
-        assert nodes[WORKER]["cpu_allocatable"] == f"{capacity * 1000 - 600}m"
-    finally:
-        lab.site_path.write_text(original, encoding="utf-8")
-        lab.gedge("apply", "--kubelet-restart-ok")
 
 
 def test_reset_leaves_a_clean_host_and_apply_works_again(lab: LabCluster, before: dict[str, list[str]]) -> None:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gedge_provision.adapters.locations import cache_dir
+from gedge_provision.adapters.store import Store
+
 if TYPE_CHECKING:
     from conftest import LabCluster
 
 pytestmark = pytest.mark.e2e
 
+ROOT = Path(__file__).resolve().parents[2]
 PATCH = "/etc/kubernetes/patches/kubeletconfiguration0+merge.yaml"
 CONFLIST = "/etc/cni/net.d/10-flannel.conflist"
+MIRROR = "/etc/containerd/certs.d/docker.io/hosts.toml"
 KUBECTL = "NO_PROXY=* KUBECACHEDIR=/tmp/kubectl kubectl --kubeconfig /etc/kubernetes/admin.conf"
 MANAGER, FIRST, SECOND = "gedgem01", "gedgew01", "gedgew02"
 
@@ -53,38 +63,80 @@ def test_a_converged_site_has_an_empty_plan_and_no_drift(lab: LabCluster) -> Non
     assert lab.gedge("plan", "--output", "json").stdout == lab.gedge("plan", "--output", "json").stdout
 
 
-def test_a_saved_plan_is_applied_with_its_consents_and_refused_when_the_world_moved(
-    lab: LabCluster, tmp_path: Path
-) -> None:
+def deployment(name: str) -> str:
+    """Return a Deployment of one pod that may run anywhere."""
+    container = {"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.63.0", "args": ["pause"]}
+    pod = {"terminationGracePeriodSeconds": 0, "containers": [container], "nodeName": None}
+    labels = {"app": name}
+    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    return json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
+
+
+def test_kubelet_settings_change_node_by_node_with_consent_or_by_a_saved_plan(lab: LabCluster, tmp_path: Path) -> None:
     original = lab.site_path.read_text(encoding="utf-8")
     saved = tmp_path / "plan.json"
+    settings = [("change", "file", PATCH), ("restart", "unit", "kubelet.service")]
+    wanted = {name: [("drain", "node", name), *settings] for name in (FIRST, SECOND)}
     try:
+        lab.kubectl("apply", "-f", "-", stdin=deployment("moves"))
+        lab.kubectl("wait", "--for=condition=Available", "deployment/moves", "--timeout=60s")
+        home = lab.kubectl("get", "pods", "-l", "app=moves", "-o", "jsonpath={.items[0].spec.nodeName}")
         lab.site_path.write_text(original.replace("cpu: 500m", "cpu: 600m"), encoding="utf-8")
+        assert planned(lab.plan("--offline")) == wanted
         plan = lab.plan("--out", saved)
-        settings = [("change", "file", PATCH), ("restart", "unit", "kubelet.service")]
-        assert planned(plan) == {FIRST: settings, SECOND: settings}
+        assert planned(plan) == wanted
         assert [(consent["host"], consent["flag"]) for consent in plan["consents"]] == [
-            (FIRST, "kubelet-restart-ok"),
-            (SECOND, "kubelet-restart-ok"),
+            (name, flag) for name in (FIRST, SECOND) for flag in ("drain-ok", "kubelet-restart-ok")
         ]
+        moved = {consent["host"] for consent in plan["consents"] if "default/moves" in "".join(consent["pods"])}
+        assert moved == {home}
         assert plan["differences"] == []
+        assert plan["expected_s"] > 0
 
+        refused = lab.gedge("apply", "--only", f"{FIRST},kubelet", "--drain-ok", code=1).stderr
+        assert "gedge apply --kubelet-restart-ok" in refused
+        refused = lab.gedge("apply", "--only", f"{FIRST},kubelet", "--kubelet-restart-ok", code=1).stderr
+        assert "gedge apply --drain-ok" in refused
         lab.hosts[SECOND].run(f"rm {CONFLIST}")
         refused = lab.gedge("apply", saved, code=2).stderr
         assert f"{SECOND}: not in the plan: create file {CONFLIST}" in refused
-        lab.gedge("apply", "--only", SECOND, "--kubelet-restart-ok")
+        lab.gedge("apply", "--only", f"{SECOND},network")
+
+        assert done(json.loads(lab.gedge("apply", saved, "--output", "json").stdout)) == wanted
+        nodes = {node["name"]: node for node in json.loads(lab.gedge("status", "--output", "json").stdout)}
+        assert nodes[FIRST]["cpu_allocatable"] == f"{int(nodes[FIRST]['cpu_capacity']) * 1000 - 600}m"
+        assert "unschedulable" not in lab.kubectl("get", "nodes", "-o", "json")
+        # The first node was emptied before the second one was: the pod has moved at least once.
+        lab.kubectl("wait", "--for=condition=Available", "deployment/moves", "--timeout=60s")
         refused = lab.gedge("apply", saved, code=2).stderr
         assert f"{SECOND}: no longer needed: change file {PATCH}" in refused
-
-        plan = lab.plan("--out", saved)
-        assert done(json.loads(lab.gedge("apply", saved, "--output", "json").stdout)) == planned(plan)
     finally:
+        lab.kubectl("delete", "deployment", "moves", "--ignore-not-found", "--grace-period=0")
         lab.site_path.write_text(original, encoding="utf-8")
-        lab.gedge("apply", "--kubelet-restart-ok")
+        lab.gedge("apply", "--kubelet-restart-ok", "--drain-ok")
     settled(lab)
 
 
-def test_the_plan_of_an_added_node_and_of_another_network_port_is_what_the_apply_does(lab: LabCluster) -> None:
+def test_a_node_that_is_not_well_ends_the_change(lab: LabCluster) -> None:
+    """The canary is drained and restarted, and does not come back: the others keep their settings."""
+    original = lab.site_path.read_text(encoding="utf-8")
+    drop_in, broken = "/etc/systemd/system/kubelet.service.d", r"[Service]\nRestartSec=1\nExecStart=\nExecStart=false\n"
+    try:
+        lab.hosts[FIRST].run(f"mkdir -p {drop_in} && printf '{broken}' > {drop_in}/broken.conf")
+        lab.site_path.write_text(original.replace("cpu: 500m", "cpu: 700m"), encoding="utf-8")
+        failed = lab.gedge("apply", "--only", "kubelet", "--kubelet-restart-ok", "--drain-ok", code=1).stderr
+        assert f"{FIRST}: Change kubelet settings" in failed
+        assert "cpu: 500m" in lab.hosts[SECOND].run(f"cat {PATCH}")
+        assert lab.kubectl("get", "node", FIRST, "-o", "jsonpath={.spec.unschedulable}") == "true"
+    finally:
+        lab.hosts[FIRST].run(f"rm -r {drop_in} && systemctl daemon-reload")
+        lab.site_path.write_text(original, encoding="utf-8")
+        lab.gedge("apply", "--kubelet-restart-ok", "--drain-ok")
+    settled(lab)
+    assert lab.kubectl("get", "node", FIRST, "-o", "jsonpath={.spec.unschedulable}") == ""
+
+
+def test_plans_of_an_added_node_of_one_that_leaves_and_of_another_port(lab: LabCluster) -> None:
     settled(lab)
     original = lab.site_path.read_text(encoding="utf-8")
     third = "gedgew03"
@@ -96,20 +148,81 @@ def test_the_plan_of_an_added_node_and_of_another_network_port_is_what_the_apply
         assert found[MANAGER] == [("change", "Node", third)]
         assert ("join", "node", third) in found[third]
         assert plan["differences"] == []
+        assert planned(lab.plan("--offline")) == found
         assert done(lab.apply()) == found
 
-        text = lab.site_path.read_text(encoding="utf-8")
-        lab.site_path.write_text(f"{text}networks: {{flannel: {{port: 8473}}}}\n", encoding="utf-8")
-        found = planned(lab.plan())
+        lab.site_path.write_text(f"{original}networks: {{flannel: {{port: 8473}}}}\n", encoding="utf-8")
+        plan = lab.plan()
+        found = planned(plan)
         flannel = [("change", "ConfigMap", "kube-flannel/kube-flannel-cfg")]
-        assert found == {MANAGER: [*flannel, ("change", "DaemonSet", "kube-flannel/kube-flannel")]}
-        assert done(lab.apply()) == found
-        lab.gedge("reset", "--yes", "--only", third)
+        assert found[MANAGER] == [*flannel, ("change", "DaemonSet", "kube-flannel/kube-flannel")]
+        assert set(found) == {MANAGER, third}
+        assert {("drain", "node", third), ("leave", "node", third), ("forget", "node", third)} <= set(found[third])
+        assert [(consent["host"], consent["flag"]) for consent in plan["consents"]] == [(third, "removal-ok")]
+        assert "the site file no longer has gedgew03" in lab.gedge("apply", code=1).stderr
+        assert done(json.loads(lab.gedge("apply", "--removal-ok", "--output", "json").stdout)) == found
+        assert third not in lab.kubectl("get", "nodes", "-o", "name")
     finally:
         lab.resize(workers=2)
         assert lab.site_path.read_text(encoding="utf-8") == original
-        lab.apply()
+        lab.gedge("apply", "--removal-ok")
     settled(lab)
+
+
+def test_the_plan_of_another_version_of_an_add_on(lab: LabCluster, tmp_path: Path) -> None:
+    """Flannel's image under another reference, as a newer catalog has it; the tree and the store are copies."""
+    reference, newer = "ghcr.io/flannel-io/flannel:v0.26.7", "ghcr.io/flannel-io/flannel:v0.26.7-next"
+    tree, cache = newer_tree(tmp_path, reference, newer)
+    environment = {**os.environ, "GEDGE_CACHE_DIR": str(cache), "PYTHONPATH": str(tree)}
+
+    def gedge(*words: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "gedge_provision", *words, "--site", lab.site_path, "--output", "json"],
+            cwd=tree,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    try:
+        found = planned(gedge("plan"))
+        image = ("create", "image", "flannel")
+        daemon = ("change", "DaemonSet", "kube-flannel/kube-flannel")
+        assert {host: set(changes) for host, changes in found.items()} == {
+            MANAGER: {image, daemon},
+            FIRST: {image},
+            SECOND: {image},
+        }
+        assert planned(gedge("plan", "--offline")) == found
+        assert done(gedge("apply")) == found
+        images = lab.kubectl("-n", "kube-flannel", "get", "pods", "-o", "jsonpath={..containers[*].image}")
+        assert newer in images
+    finally:
+        lab.gedge("apply")
+    settled(lab)
+
+
+def newer_tree(folder: Path, reference: str, newer: str) -> tuple[Path, Path]:
+    """Make a tree and a store whose catalog has the image under a newer reference."""
+    tree, cache = folder / "tree", folder / "cache"
+    for name in ("gedge_provision", "roles", "playbooks", "plugins", "inventories", "gobuild"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "ansible.cfg", tree)
+    catalog = tree / "gedge_provision" / "data" / "catalog.yml"
+    catalog.write_text(catalog.read_text(encoding="utf-8").replace(reference, newer), encoding="utf-8")
+    shutil.copytree(cache_dir() / "store", cache / "store", copy_function=os.symlink)
+    store = Store(cache / "store")
+    old = store.entries()["flannel"]
+    archive = folder / "flannel.tar"
+    subprocess.run(
+        ["skopeo", "copy", "-q", f"oci-archive:{old.path}", f"oci-archive:{archive}:{newer}"], check=True, timeout=60
+    )
+    store.put(archive, dataclasses.replace(old, target=newer))
+    return tree, cache
 
 
 # What a person does to a host, and how drift names it: where, then action, kind and name.
@@ -138,6 +251,19 @@ BY_HAND = {
         MANAGER,
         ("change", "file", "/etc/containerd/config.toml"),
     ),
+    "a registry mirror": (SECOND, f"sed -i s/mirror.test/mirror.evil/ {MIRROR}", SECOND, ("change", "file", MIRROR)),
+    "another image of the same name": (
+        SECOND,
+        "ctr -n k8s.io images tag --force registry.k8s.io/coredns/coredns:v1.14.2 registry.k8s.io/pause:3.10.2",
+        SECOND,
+        ("change", "image", "pause"),
+    ),
+    "an extra taint": (
+        MANAGER,
+        f"{KUBECTL} taint node {SECOND} owner.test/extra=yes:NoSchedule",
+        MANAGER,
+        ("change", "Node", SECOND),
+    ),
     "a removed label": (
         MANAGER,
         f"{KUBECTL} label node {FIRST} gedge.dev/node-class-",
@@ -154,6 +280,7 @@ BY_HAND = {
 FOLLOWS = {
     ("restart", "unit", "kubelet.service"),
     ("restart", "unit", "containerd.service"),
+    ("drain", "node", FIRST),
 }
 
 
@@ -165,11 +292,12 @@ def test_drift_names_what_was_done_by_hand_and_an_apply_repairs_just_that(lab: L
         expected.setdefault(where, set()).add(change)
     found = json.loads(lab.gedge("drift", "--output", "json", code=3).stdout)
     assert {host: set(changes) - FOLLOWS for host, changes in planned(found).items()} == expected
-    assert [consent["host"] for consent in found["consents"]] == [FIRST]
+    assert {consent["host"] for consent in found["consents"]} == {FIRST}
     told = {change["name"]: change["by"] for host in found["hosts"] for change in host["changes"]}
     assert told["kube-flannel/kube-flannel"].startswith("kubectl-set 20")
+    assert told[SECOND].startswith("kubectl-taint 20")
     assert told[FIRST] == ""  # nobody owns a field that is gone
-    result = json.loads(lab.gedge("apply", "--kubelet-restart-ok", "--output", "json").stdout)
+    result = json.loads(lab.gedge("apply", "--kubelet-restart-ok", "--drain-ok", "--output", "json").stdout)
     assert done(result) == planned(found)
     settled(lab)
     assert lab.gedge("drift").stdout.startswith("no drift")

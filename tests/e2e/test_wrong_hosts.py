@@ -97,7 +97,7 @@ def test_a_login_that_fails(spoilt: LabCluster, tmp_path: Path, case: str) -> No
     output = refused(spoilt, spoil(spoilt.site_path, tmp_path / "site.yml", change))
     assert said in output
     assert remedy in output.split(said)[1]
-    assert "gedgew01: Check hosts" in output
+    assert "gedgew01: Reach hosts" in output
 
 
 @pytest.mark.usefixtures("worker")
@@ -106,7 +106,7 @@ def test_a_key_that_the_hosts_do_not_know(spoilt: LabCluster, tmp_path: Path) ->
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     site = spoil(spoilt.site_path, tmp_path / "site.yml", lambda data: data["ssh"].update(private_key=str(key)))
     output = refused(spoilt, site)
-    assert "gedgem01, gedgew01: Check hosts" in output
+    assert "gedgem01, gedgew01: Reach hosts" in output
     assert output.count("SSH does not let root in (publickey)") == 1
 
 
@@ -129,7 +129,7 @@ def test_a_host_key_that_has_changed(spoilt: LabCluster, worker: Host, tmp_path:
 
     known.write_text("", encoding="utf-8")
     output = refused(spoilt, site)  # the connection to the other host, which was good, may still be open
-    assert "gedgew01: Check hosts" in output
+    assert "gedgew01: Reach hosts" in output
     assert "the host's SSH key is not known here" in output
 
 
@@ -267,7 +267,8 @@ def test_a_host_that_is_off(spoilt: LabCluster, worker: Host) -> None:
             assert time.monotonic() < deadline, "the node does not come back"
             time.sleep(0.5)
     assert done.returncode == 1
-    assert "gedgew01: Check hosts" in done.stderr
+    assert "gedgew01: Reach hosts" in done.stderr
+    assert "nothing is changed without every host of a site that is not installed yet" in " ".join(done.stderr.split())
     assert "the host does not answer" in done.stderr
     assert "-> switch it on, or correct its address" in done.stderr
     assert not spoilt.hosts["gedgem01"].run(OURS).strip()

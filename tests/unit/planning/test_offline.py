@@ -16,8 +16,8 @@ from gedge_provision.planning.offline import recorded_changes
 PATCH = "/etc/kubernetes/patches/kubeletconfiguration0+merge.yaml"
 INSTALL = (Change("file", "/etc/a", "create"), Change("binary", "kubelet", "create"), Change("node", "w1", "join"))
 ARTIFACTS: dict[Role, list[dict[str, Any]]] = {
-    "control_plane": [{"name": "kubelet", "kind": "binary", "sha256": "1"}],
-    "worker": [{"name": "kubelet", "kind": "binary", "sha256": "1"}],
+    "control_plane": [{"name": "kubelet", "kind": "binary", "sha256": "1", "target": "/k"}],
+    "worker": [{"name": "kubelet", "kind": "binary", "sha256": "1", "target": "/k"}],
 }
 
 
@@ -88,7 +88,7 @@ def test_a_difference_in_the_site_file(case: str) -> None:
 
 def test_another_image_of_flannel_and_another_program() -> None:
     assert found(site(), compiled(site(), flannel="f:2")) == {"m1": ["change DaemonSet kube-flannel/kube-flannel"]}
-    other = ARTIFACTS | {"worker": [{"name": "kubelet", "kind": "binary", "sha256": "2"}]}
+    other = ARTIFACTS | {"worker": [{"name": "kubelet", "kind": "binary", "sha256": "2", "target": "/k"}]}
     assert found(site(), compiled(site(), artifacts=other)) == {"w1": ["change binary kubelet"]}
 
 
