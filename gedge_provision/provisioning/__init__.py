@@ -1,5 +1,6 @@
 """Runs of the playbooks on a site, and what the site is now."""
 
+from gedge_provision.provisioning.drift import record_drift
 from gedge_provision.provisioning.history import find_run, journal, resume, runs, unfinished
 from gedge_provision.provisioning.plans import apply_plan, load_plan, plan
 from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset, verify
@@ -18,6 +19,7 @@ __all__ = [
     "load_plan",
     "load_site",
     "plan",
+    "record_drift",
     "reset",
     "resume",
     "runs",

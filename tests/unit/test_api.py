@@ -38,6 +38,7 @@ NAMES = [
     "load_site",
     "plan",
     "read_status",
+    "record_drift",
     "reset",
     "resume",
     "runs",
