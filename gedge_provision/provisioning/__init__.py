@@ -6,6 +6,7 @@ from gedge_provision.provisioning.plans import apply_plan, load_plan, plan
 from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset, verify
 from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
 from gedge_provision.provisioning.status import NodeSummary, status
+from gedge_provision.provisioning.timers import install_timer, remove_timer, timer_units
 
 __all__ = [
     "NodeSummary",
@@ -14,16 +15,19 @@ __all__ = [
     "default_site_path",
     "fetch_kubeconfig",
     "find_run",
+    "install_timer",
     "journal",
     "kubeconfig_path",
     "load_plan",
     "load_site",
     "plan",
     "record_drift",
+    "remove_timer",
     "reset",
     "resume",
     "runs",
     "status",
+    "timer_units",
     "unfinished",
     "verify",
 ]
