@@ -36,6 +36,7 @@ from gedge_provision.provisioning import (
     status,
     unfinished,
     verify,
+    watch,
 )
 from gedge_provision.services import (
     Applied,
@@ -91,4 +92,5 @@ __all__ = [
     "status",
     "unfinished",
     "verify",
+    "watch",
 ]

@@ -5,7 +5,7 @@ from gedge_provision.provisioning.history import find_run, journal, resume, runs
 from gedge_provision.provisioning.plans import apply_plan, load_plan, plan
 from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset, verify
 from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
-from gedge_provision.provisioning.status import NodeSummary, status
+from gedge_provision.provisioning.status import NodeSummary, status, watch
 from gedge_provision.provisioning.timers import install_timer, remove_timer, timer_units
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "timer_units",
     "unfinished",
     "verify",
+    "watch",
 ]

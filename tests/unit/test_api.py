@@ -47,6 +47,7 @@ NAMES = [
     "status",
     "unfinished",
     "verify",
+    "watch",
 ]
 
 
