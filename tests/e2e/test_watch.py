@@ -26,12 +26,12 @@ def test_a_cordon_is_seen_by_the_api_and_by_the_command(lab: LabCluster) -> None
         signal.SIGINT, signal.default_int_handler
     )  # children receive ^C in a script's background too
     try:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
-                views = api.watch(lab.site_path, timeout_s=60)
+                assert process.stdout
+                views = api.watch(lab.site_path, timeout_s=120)
                 nodes = next(views)
                 assert list(nodes) == api.status(lab.site_path)
-                assert process.stdout
                 assert [process.stdout.readline().split("\t")[1] for _ in nodes] == [node.name for node in nodes]
 
                 lab.kubectl("cordon", WORKER)
@@ -40,9 +40,10 @@ def test_a_cordon_is_seen_by_the_api_and_by_the_command(lab: LabCluster) -> None
                 lab.kubectl("uncordon", WORKER)
                 assert next(views) == nodes
                 assert process.stdout.readline().split("\t")[1:5:3] == [WORKER, "ready"]
-            finally:
                 process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
+                assert process.wait(60) == 130
+            finally:
+                process.kill()
     finally:
         signal.signal(signal.SIGINT, former)
         lab.kubectl("uncordon", WORKER)
