@@ -9,7 +9,7 @@ from pathlib import Path
 from gedge_provision.models.documents import Source, parse_yaml
 from gedge_provision.models.errors import UsageError
 
-__all__ = ["read_document", "write_atomically"]
+__all__ = ["check_place", "read_document", "write_atomically"]
 
 
 def read_document(path: Path) -> Source:
@@ -48,3 +48,25 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def check_place(path: Path) -> None:
+    """Check that a file can be written here, before the work that it shall tell of.
+
+    Raises:
+        UsageError: its folder is missing or not writable, or it is a folder.
+    """
+    if path.is_dir():
+        raise UsageError("this is a folder", place=str(path), remedy="name a file in it")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(
+            "there is no such folder", place=str(path.parent), remedy="make it, or name another place"
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"no file can be written here: {error.strerror}",
+            place=str(path.parent),
+            remedy="mend its rights, or name another place",
+        ) from error

@@ -1,33 +1,37 @@
-"""The one door to the Kubernetes API: thin, typed calls with timeouts, and errors that name place and remedy.
-
-Errors:
-    KubeError                the API server refuses or fails (exit code 1)
-    ├── UnreachableError     no answer
-    ├── ForbiddenError       not allowed, or not known (401, 403)
-    ├── NotFoundError        the object does not exist
-    └── ConflictError        another field manager, or another writer, owns what we would change
-"""
+"""The one door to the Kubernetes API: thin, typed calls with timeouts. Its errors: kube_errors."""
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from gedge_provision.models.cluster import CONTROLLER_KINDS, EVENT, NODE, POD, Kind, Manifest
-from gedge_provision.models.errors import GedgeError, UsageError
+from gedge_provision.adapters.kube_errors import (
+    ConflictError,
+    ForbiddenError,
+    GoneError,
+    KubeError,
+    NotFoundError,
+    UnreachableError,
+    refusal,
+)
+from gedge_provision.models.cluster import CONTROLLER_KINDS, EVENT, NODE, POD, Kind, Manifest, WatchEvent
+from gedge_provision.models.errors import UsageError
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
+    from kubernetes.client.rest import RESTResponse
 
 __all__ = [
     "FIELD_MANAGER",
     "ConflictError",
     "ForbiddenError",
+    "GoneError",
     "Kube",
     "KubeError",
     "NotFoundError",
@@ -41,27 +45,6 @@ FIELD_MANAGER = "gedge"
 _CONNECT_S, _READ_S = 5.0, 30.0
 _PAGE = 500
 _LARGEST_OK = 299
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
-
-
-class KubeError(GedgeError):
-    """The API server refuses or fails."""
-
-
-class UnreachableError(KubeError):
-    """The API server gives no answer."""
-
-
-class ForbiddenError(KubeError):
-    """The API server does not know us, or does not allow it."""
-
-
-class NotFoundError(KubeError):
-    """The object does not exist."""
-
-
-class ConflictError(KubeError):
-    """Somebody else owns what we would change."""
 
 
 class Kube:
@@ -95,6 +78,41 @@ class Kube:
             query["labelSelector"] = ",".join(f"{key}={value}" for key, value in labels.items())
         if fields:
             query["fieldSelector"] = fields
+        return self._pages(kind, namespace, query)[0]
+
+    def listed(self, kind: Kind) -> tuple[list[Manifest], str]:
+        """Return all objects of a kind, and the version of that list, from which `watch` goes on."""
+        return self._pages(kind, None, {"limit": str(_PAGE)})
+
+    def watch(self, kind: Kind, version: str, limit_s: float) -> Iterator[WatchEvent]:
+        """Yield what happens to the objects of a kind after a version of their list; bookmarks only bring a version.
+
+        It ends when the server ends it, `limit_s` seconds are over or the connection breaks: go on from the version
+        of the last event.
+
+        Raises:
+            GoneError: the version is too old: list again.
+        """
+        from kubernetes.watch.watch import iter_resp_lines  # noqa: PLC0415 - see connect
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see connect
+
+        seconds = max(1, math.ceil(limit_s))
+        query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
+        path = _path(kind, None)
+        response = self._answer("GET", path, query | {"resourceVersion": version}, read_s=seconds + _READ_S)
+        try:
+            for line in iter_resp_lines(response.response):  # type: ignore[no-untyped-call]
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise refusal(event["object"].get("code", 0), json.dumps(event["object"]), path, "watch")
+                yield WatchEvent(event["type"], event["object"])
+        except (HTTPError, OSError, ValueError):  # broken in mid-air, perhaps in mid-line
+            return
+        finally:
+            response.response.close()
+            response.response.release_conn()
+
+    def _pages(self, kind: Kind, namespace: str | None, query: dict[str, str]) -> tuple[list[Manifest], str]:
         items: list[Manifest] = []
         while True:
             page = self._json("GET", _path(kind, namespace), query)
@@ -102,7 +120,7 @@ class Kube:
             items += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
             following = page["metadata"].get("continue")
             if not following:
-                return items
+                return items, str(page["metadata"].get("resourceVersion", ""))
             query["continue"] = following
 
     def apply(
@@ -187,19 +205,42 @@ class Kube:
         body: Manifest | str | None = None,
         content_type: str = "application/json",
     ) -> str:
-        """Make one call: the only place that meets the untyped client and its exceptions."""
-        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - see connect
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see connect
+        response = self._answer(method, path, query, body=body, content_type=content_type)
+        with self._told():
+            text: str = response.read().decode(errors="replace")  # type: ignore[no-untyped-call]
+        return text
 
+    def _answer(  # noqa: PLR0913 - what a request is made of
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Manifest | str | None = None,
+        content_type: str = "application/json",
+        read_s: float = _READ_S,
+    ) -> RESTResponse:
+        """Make one call and return its answer once it begins to come: the only place that meets the untyped client."""
         headers = {"Accept": "application/json, */*", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
-        try:
+        with self._told():
             call = self._client.param_serialize(
                 method, path, query_params=list((query or {}).items()), header_params=headers,
                 auth_settings=["BearerToken"],
             )  # fmt: skip
-            response = self._client.call_api(call[0], call[1], call[2], body, _request_timeout=(_CONNECT_S, _READ_S))
-            text: str = response.read().decode(errors="replace")  # type: ignore[no-untyped-call]
-            status: int = response.status
+            response = self._client.call_api(call[0], call[1], call[2], body, _request_timeout=(_CONNECT_S, read_s))
+            if response.status > _LARGEST_OK:
+                text = response.read().decode(errors="replace")  # type: ignore[no-untyped-call]
+                raise refusal(response.status, text, f"{self.server}{path}", method)
+        return response
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn the exceptions of the client into ours."""
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - see connect
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see connect
+
+        try:
+            yield
         except (ApiException, HTTPError, OSError) as error:
             foreign = "CERTIFICATE_VERIFY_FAILED" in str(error)
             raise UnreachableError(
@@ -209,9 +250,6 @@ class Kube:
                 if foreign
                 else "check that the cluster runs and that this machine reaches the address",
             ) from error
-        if status > _LARGEST_OK:
-            raise _refusal(status, text, f"{self.server}{path}", method)
-        return text
 
 
 @contextmanager
@@ -255,41 +293,3 @@ def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
 def _cause(error: BaseException) -> str:
     reason = getattr(error, "reason", None) or error
     return str(reason).strip().splitlines()[-1] if str(reason).strip() else type(error).__name__
-
-
-def _refusal(status: int, text: str, place: str, method: str) -> KubeError:
-    try:
-        answer: dict[str, Any] = json.loads(text)
-    except ValueError:
-        answer = {}
-    message = str(answer.get("message") or text.strip() or f"HTTP {status}")
-    if status == _UNAUTHORIZED:
-        return ForbiddenError(
-            "the API server does not know this user",
-            place=place,
-            remedy="fetch a fresh kubeconfig: gedge kubeconfig --fetch",
-        )
-    if status == _FORBIDDEN:
-        return ForbiddenError(message, place=place, remedy="use a kubeconfig whose user may do this")
-    if status == _NOT_FOUND:
-        remedy = "create the namespace first" if (answer.get("details") or {}).get("kind") == "namespaces" else ""
-        return NotFoundError(message, place=place, remedy=remedy)
-    if status == _CONFLICT:
-        return _conflict(answer, message, place)
-    return KubeError(f"{method} refused ({status}): {message}", place=place)
-
-
-def _conflict(answer: Mapping[str, Any], message: str, place: str) -> ConflictError:
-    causes = [
-        cause
-        for cause in (answer.get("details") or {}).get("causes", [])
-        if cause.get("reason") == "FieldManagerConflict"
-    ]
-    if not causes:
-        return ConflictError(message, place=place, remedy="somebody changed it at the same time: try again")
-    lines = [f"  {cause.get('field', '')}: {cause.get('message', '')}" for cause in causes]
-    return ConflictError(
-        "\n".join(["another field manager owns what this would change; nothing was overwritten", *lines]),
-        place=place,
-        remedy="write the same value into the document, or decide that yours holds: --take-over",
-    )

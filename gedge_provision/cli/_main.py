@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gedge_provision.cli import _ui, artifacts, lab, plans, runs, schema, service, site
+from gedge_provision.cli import _ui, artifacts, lab, nodes, plans, runs, schema, service, site, timer
 from gedge_provision.models.errors import GedgeError
 
 __all__ = ["app", "main"]
@@ -23,11 +23,13 @@ app = typer.Typer(
 
 
 site.register(app)
+nodes.register(app)
 plans.register(app)
 runs.register(app)
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(lab.app, name="lab")
 app.add_typer(service.app)
+app.add_typer(timer.app, name="timer")
 app.command()(schema.schema)
 
 

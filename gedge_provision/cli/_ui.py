@@ -21,7 +21,7 @@ from rich.text import Text
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.progress import Outcome, Reporter
 
-__all__ = ["Output", "OutputOption", "console", "errors", "print_json", "progress", "show_error"]
+__all__ = ["Output", "OutputOption", "console", "errors", "lines", "print_json", "progress", "show_error"]
 
 # A pipe has no width: tables keep one line per row there, for grep and awk.
 _PIPE_WIDTH = 1000
@@ -109,6 +109,11 @@ def _line(name: str, outcome: Outcome, elapsed: float, detail: str) -> Text:
     return Text.assemble(
         (f"{word:>9}", style), f"  {name}  ", (f"{elapsed:.1f} s", "dim"), f"  {detail}" * bool(detail)
     )
+
+
+def lines() -> Reporter:
+    """Return a reporter of plain lines, also on a terminal: for commands that print answers while they run."""
+    return _Lines()
 
 
 @contextmanager

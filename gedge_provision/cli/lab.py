@@ -125,7 +125,10 @@ def shell(
     ] = None,
     lab: _LabOption = None,
 ) -> None:
-    """Open a root shell in a node, or run a command there: gedge lab shell [-l LAB] NODE -- ip address."""
+    """Open a root shell in a node, or run a command there: gedge lab shell [-l LAB] NODE -- ip address.
+
+    The exit code is the command's.
+    """
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     raise typer.Exit(labs.shell(labs.choose(lab), node, command or (), terminal=terminal))
 

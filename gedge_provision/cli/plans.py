@@ -14,11 +14,12 @@ from gedge_provision import provisioning
 from gedge_provision.adapters.files import write_atomically
 from gedge_provision.cli import _ui
 from gedge_provision.cli.site import OnlyOption, SiteOption
+from gedge_provision.models.errors import UsageError
 from gedge_provision.models.plan import Plan
 from gedge_provision.planning.durations import spoken
 from gedge_provision.planning.plans import markdown
 
-__all__ = ["register"]
+__all__ = ["TextfileOption", "register"]
 
 DRIFTED = 3
 
@@ -32,6 +33,13 @@ class Output(StrEnum):
 
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text, json, or markdown for a review.")]
+
+TextfileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--textfile", help="Write metrics of the look into this file (.prom), for node_exporter's textfile collector."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -59,10 +67,20 @@ def plan(
         _ui.console.print(f"saved: gedge apply {out}")
 
 
-def drift(site: SiteOption, only: OnlyOption = None, output: OutputOption = Output.TEXT) -> None:
+def drift(
+    site: SiteOption,
+    only: OnlyOption = None,
+    textfile: TextfileOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
     """Show what differs between the site file, the hosts and the cluster; exit code 3 when something does."""
+    if textfile is not None and only:
+        raise UsageError("--textfile tells of the whole site", remedy="leave one of the two options out")
     with _ui.progress() as reporter:
-        found = provisioning.plan(site, reporter, only=only)
+        if textfile is not None:
+            found = provisioning.record_drift(site, textfile, reporter)
+        else:
+            found = provisioning.plan(site, reporter, only=only)
     _show(found, output, f"no drift: site {found.site} is as its file says")
     if found.hosts or found.differences:
         raise typer.Exit(DRIFTED)

@@ -1,4 +1,4 @@
-"""The verbs on a whole site: apply, status, kubeconfig, reset."""
+"""The verbs on a whole site: apply, kubeconfig, reset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from gedge_provision import provisioning
 from gedge_provision.cli import _ui
@@ -41,7 +40,6 @@ CheckOption = Annotated[bool, typer.Option("--check", help="Change nothing, say 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the root command."""
     app.command()(apply)
-    app.command()(status)
     app.command()(kubeconfig)
     app.command()(reset)
 
@@ -105,29 +103,6 @@ def kubeconfig(
         with _ui.progress() as reporter:
             path = provisioning.fetch_kubeconfig(site, reporter)
     typer.echo(path)
-
-
-def status(site: SiteOption, output: _ui.OutputOption = _ui.Output.TEXT) -> None:
-    """Show the site's nodes as the cluster sees them; exit code 1 when one is missing or not ready."""
-    nodes = provisioning.status(site)
-    if output is _ui.Output.JSON:
-        _ui.print_json([asdict(node) for node in nodes])
-    else:
-        table = Table("node", "roles", "class", "state", "version", "CPUs", "allocatable", "CPU manager", box=None)
-        for node in nodes:
-            table.add_row(
-                node.name,
-                ", ".join(node.roles),
-                node.node_class,
-                node.state,
-                node.version,
-                node.cpu_capacity,
-                node.cpu_allocatable,
-                node.cpu_manager_policy,
-            )
-        _ui.console.print(table)
-    if any(node.state != "ready" for node in nodes):
-        raise typer.Exit(1)
 
 
 def _confirm(question: str) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "ReplicaSetState",
     "ServiceState",
     "Taint",
+    "WatchEvent",
 ]
 
 Manifest: TypeAlias = dict[str, Any]
@@ -43,6 +44,19 @@ class Kind:
     name: str
     plural: str
     namespaced: bool = True
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """Something that happened to an object: its type (ADDED, MODIFIED, DELETED, BOOKMARK), and the object then."""
+
+    type: str
+    object: Manifest
+
+    @property
+    def version(self) -> str:
+        """The version of the list from which to watch on."""
+        return str(self.object["metadata"]["resourceVersion"])
 
 
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")

@@ -1,10 +1,12 @@
 """Runs of the playbooks on a site, and what the site is now."""
 
+from gedge_provision.provisioning.drift import record_drift
 from gedge_provision.provisioning.history import find_run, journal, resume, runs, unfinished
 from gedge_provision.provisioning.plans import apply_plan, load_plan, plan
 from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset, verify
 from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
-from gedge_provision.provisioning.status import NodeSummary, status
+from gedge_provision.provisioning.status import NodeSummary, status, watch
+from gedge_provision.provisioning.timers import install_timer, remove_timer, timer_units
 
 __all__ = [
     "NodeSummary",
@@ -13,15 +15,20 @@ __all__ = [
     "default_site_path",
     "fetch_kubeconfig",
     "find_run",
+    "install_timer",
     "journal",
     "kubeconfig_path",
     "load_plan",
     "load_site",
     "plan",
+    "record_drift",
+    "remove_timer",
     "reset",
     "resume",
     "runs",
     "status",
+    "timer_units",
     "unfinished",
     "verify",
+    "watch",
 ]

@@ -284,13 +284,15 @@ FOLLOWS = {
 }
 
 
-def test_drift_names_what_was_done_by_hand_and_an_apply_repairs_just_that(lab: LabCluster) -> None:
+def test_drift_names_what_was_done_by_hand_and_an_apply_repairs_just_that(lab: LabCluster, tmp_path: Path) -> None:
     settled(lab)
     expected: dict[str, set[tuple[str, str, str]]] = {}
     for host, script, where, change in BY_HAND.values():
         lab.hosts[host].run(script)
         expected.setdefault(where, set()).add(change)
-    found = json.loads(lab.gedge("drift", "--output", "json", code=3).stdout)
+    metrics = tmp_path / "drift.prom"
+    found = json.loads(lab.gedge("drift", "--output", "json", "--textfile", metrics, code=3).stdout)
+    assert f'gedge_drift_changes{{host="{MANAGER}",kind="DaemonSet",site="{lab.name}"}} 1.0' in metrics.read_text()
     assert {host: set(changes) - FOLLOWS for host, changes in planned(found).items()} == expected
     assert {consent["host"] for consent in found["consents"]} == {FIRST}
     told = {change["name"]: change["by"] for host in found["hosts"] for change in host["changes"]}
@@ -300,4 +302,6 @@ def test_drift_names_what_was_done_by_hand_and_an_apply_repairs_just_that(lab: L
     result = json.loads(lab.gedge("apply", "--kubelet-restart-ok", "--drain-ok", "--output", "json").stdout)
     assert done(result) == planned(found)
     settled(lab)
-    assert lab.gedge("drift").stdout.startswith("no drift")
+    assert lab.gedge("drift", "--textfile", metrics).stdout.startswith("no drift")
+    assert f'gedge_drift_up{{site="{lab.name}"}} 1.0' in metrics.read_text()
+    assert "gedge_drift_changes{" not in metrics.read_text()

@@ -31,6 +31,7 @@ NAMES = [
     "connect",
     "delete_service",
     "fetch_kubeconfig",
+    "install_timer",
     "kubeconfig_path",
     "list_services",
     "load_plan",
@@ -38,12 +39,15 @@ NAMES = [
     "load_site",
     "plan",
     "read_status",
+    "record_drift",
+    "remove_timer",
     "reset",
     "resume",
     "runs",
     "status",
     "unfinished",
     "verify",
+    "watch",
 ]
 
 
