@@ -18,6 +18,7 @@ from gedge_provision.models.run_records import RunRecord
 from gedge_provision.models.runs import RunFailedError, RunInterruptedError, RunResult
 from gedge_provision.models.service import Service
 from gedge_provision.models.site import Site
+from gedge_provision.models.verification import Check, Report
 from gedge_provision.provisioning import (
     NodeSummary,
     apply,
@@ -27,6 +28,7 @@ from gedge_provision.provisioning import (
     load_plan,
     load_site,
     plan,
+    report_html,
     reset,
     resume,
     runs,
@@ -48,6 +50,7 @@ from gedge_provision.services import (
 __all__ = [
     "Applied",
     "Change",
+    "Check",
     "Consent",
     "Difference",
     "DocumentError",
@@ -56,6 +59,7 @@ __all__ = [
     "NodeSummary",
     "NotFittingError",
     "Plan",
+    "Report",
     "Reporter",
     "RunFailedError",
     "RunInterruptedError",
@@ -79,6 +83,7 @@ __all__ = [
     "load_site",
     "plan",
     "read_status",
+    "report_html",
     "reset",
     "resume",
     "runs",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gedge_provision.cli import _ui, artifacts, lab, plans, runs, schema, service, site
+from gedge_provision.cli import _ui, artifacts, lab, plans, runs, schema, service, site, verify
 from gedge_provision.models.errors import GedgeError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ app = typer.Typer(
 
 site.register(app)
 plans.register(app)
+verify.register(app)
 runs.register(app)
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(lab.app, name="lab")

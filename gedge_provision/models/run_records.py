@@ -18,7 +18,7 @@ class RunRequest:
     """How a run was asked for.
 
     Attributes:
-        verb: apply, plan, reset, verify or kubeconfig.
+        verb: apply, plan, reset or kubeconfig.
         check: whether it only looked.
         limit: node names, separated by commas; None for all.
         restart_ok: whether restarts of kubelets were agreed to.

@@ -10,9 +10,9 @@ from typing import Any
 from gedge_provision.models.site import Node, Role, Site
 from gedge_provision.models.ssh import known_hosts_option
 
-__all__ = ["Inventory", "compile_inventory"]
+__all__ = ["API_PORT", "Inventory", "compile_inventory", "endpoint_port", "node_labels", "node_taints"]
 
-_API_PORT = 6443
+API_PORT = 6443
 _BALANCED_API_PORT = 8443  # haproxy stands on the same hosts as the API servers
 _CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 _CONTROL_PLANE_MIN_MEMORY_MIB = 1700  # kubeadm's own floor
@@ -56,21 +56,21 @@ def compile_inventory(
             "control_plane_balanced": tuple(managers if balanced else ()),
             "workers": tuple(workers),
         },
-        variables=_site_variables(site, balanced=balanced, kubeconfig=kubeconfig)
-        | {"artifacts_problem": artifacts_problem},
+        variables=_site_variables(site, kubeconfig=kubeconfig) | {"artifacts_problem": artifacts_problem},
         host_variables={
             node.name: _connection(site, node) | _node_variables(site, node, artifacts) for node in site.nodes
         },
     )
 
 
-def _endpoint_port(*, balanced: bool) -> int:
-    return _BALANCED_API_PORT if balanced else _API_PORT
+def endpoint_port(site: Site) -> int:
+    """Return the port of the API server's address: haproxy's behind a virtual address, else its own."""
+    return _BALANCED_API_PORT if site.control_plane.virtual_ip is not None else API_PORT
 
 
-def _site_variables(site: Site, *, balanced: bool, kubeconfig: str) -> dict[str, Any]:
+def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
     managers = site.with_role("control_plane")
-    port = _endpoint_port(balanced=balanced)
+    port = endpoint_port(site)
     return {
         "gedge_site": site.name,
         "gedge_kubeconfig": kubeconfig,
@@ -92,13 +92,13 @@ def _site_variables(site: Site, *, balanced: bool, kubeconfig: str) -> dict[str,
         "api_endpoint_port": port,
         "api_endpoint_virtual_router_id": site.control_plane.virtual_router_id,
         "api_endpoint_backends": [{"name": node.name, "address": str(node.address)} for node in managers],
-        "node_labels_nodes": {node.name: _labels(site, node) for node in site.nodes if _labels(site, node)},
+        "node_labels_nodes": {node.name: node_labels(site, node) for node in site.nodes if node_labels(site, node)},
         "cluster_verify_nodes": [
             {
                 "name": node.name,
                 "kubelet": site.node_classes[node.node_class].kubelet.to_kubelet(),
                 "version": f"v{site.kubernetes.version}",
-                "labels": _labels(site, node),
+                "labels": node_labels(site, node),
             }
             for node in site.nodes
         ],
@@ -123,9 +123,6 @@ def _connection(site: Site, node: Node) -> dict[str, Any]:
 def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
     manager = "control_plane" in node.roles
     node_class = site.node_classes[node.node_class]
-    taints = [taint.model_dump(exclude_defaults=True) for taint in node_class.taints]
-    if manager and "worker" not in node.roles and _CONTROL_PLANE_TAINT not in taints:
-        taints.append(dict(_CONTROL_PLANE_TAINT))
     variables: dict[str, Any] = {
         "host_prepare_address": str(node.address),
         "artifacts_items": list(artifacts["control_plane" if manager else "worker"]),
@@ -133,10 +130,10 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         "kubeadm_control_plane": manager,
         "kubeadm_node_name": node.name,
         "kubeadm_node_address": str(node.address),
-        "kubeadm_taints": taints,
+        "kubeadm_taints": node_taints(site, node),
     }
     if manager:
-        ports = {"10250": "kubelet", "10248": "kubelet", str(_API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
+        ports = {"10250": "kubelet", "10248": "kubelet", str(API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
         if site.control_plane.virtual_ip is not None:
             ports[str(_BALANCED_API_PORT)] = "haproxy"
         variables |= {
@@ -147,6 +144,17 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
     return variables
 
 
-def _labels(site: Site, node: Node) -> dict[str, str]:
+def node_labels(site: Site, node: Node) -> dict[str, str]:
+    """Return the labels that a node must carry: its class by name, those of the class, its own."""
     labels = {"gedge.dev/node-class": node.node_class}
     return labels | dict(site.node_classes[node.node_class].labels) | dict(node.labels)
+
+
+def node_taints(site: Site, node: Node) -> list[dict[str, str]]:
+    """Return the taints that a node registers with: those of its class, and that of a control plane without pods."""
+    taints: list[dict[str, str]] = [
+        taint.model_dump(exclude_defaults=True) for taint in site.node_classes[node.node_class].taints
+    ]
+    if "control_plane" in node.roles and "worker" not in node.roles and _CONTROL_PLANE_TAINT not in taints:
+        taints.append(dict(_CONTROL_PLANE_TAINT))
+    return taints

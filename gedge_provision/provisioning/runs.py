@@ -1,4 +1,4 @@
-"""Runs of the playbooks on a site: apply, verify, kubeconfig, reset."""
+"""Runs of the playbooks on a site: apply, kubeconfig, reset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gedge_provision.planning.failures import explain
 from gedge_provision.provisioning.inventories import site_inventory
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site, owns_kubeconfig, site_folder
 
-__all__ = ["apply", "fetch_kubeconfig", "reset", "verify"]
+__all__ = ["apply", "fetch_kubeconfig", "reset"]
 
 _PLAYBOOKS = {"apply": "site", "plan": "site"}
 """Names of playbooks that differ from those of their verbs."""
@@ -51,11 +51,6 @@ def apply(
     """
     variables: dict[str, object] = {"kubelet_restart_ok": True} if restart_ok else {}
     return _run("plan" if check else "apply", site_path, reporter, variables=variables, check=check, limit=limit)
-
-
-def verify(site_path: Path, reporter: Reporter = SILENT) -> RunResult:
-    """Compare the running cluster with the site file."""
-    return _run("verify", site_path, reporter)
 
 
 def reset(site_path: Path, reporter: Reporter = SILENT, *, check: bool = False, limit: str | None = None) -> RunResult:

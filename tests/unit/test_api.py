@@ -7,6 +7,7 @@ from gedge_provision import api
 NAMES = [
     "Applied",
     "Change",
+    "Check",
     "Consent",
     "Difference",
     "DocumentError",
@@ -15,6 +16,7 @@ NAMES = [
     "NodeSummary",
     "NotFittingError",
     "Plan",
+    "Report",
     "Reporter",
     "RunFailedError",
     "RunInterruptedError",
@@ -38,6 +40,7 @@ NAMES = [
     "load_site",
     "plan",
     "read_status",
+    "report_html",
     "reset",
     "resume",
     "runs",

@@ -76,7 +76,7 @@ def parse(line: str) -> None:
     values, rest, _ = command.make_parser(context).parse_args(words)
     assert hasattr(command, "commands") or not rest, f"too many arguments: {line}"
     output = values.get("output")
-    assert output in (None, "text", "json", "markdown"), line
+    assert output in (None, "text", "json", "markdown", "html"), line
 
 
 def test_the_parser_of_this_test_refuses_what_does_not_exist() -> None:
