@@ -21,7 +21,7 @@ from gedge_provision.models.site import Site
 from gedge_provision.models.snapshot import ClusterSnapshot, KubeletAnswer
 from gedge_provision.models.verification import Report
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
-from gedge_provision.planning.verification import make_report
+from gedge_provision.planning.verification import host_problems, make_report
 from gedge_provision.provisioning.plans import plan
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site
 
@@ -87,7 +87,7 @@ def _look_at_hosts(site: Site, site_path: Path, digest: str, reporter: Reporter,
     try:
         return _HostLook(plan(site_path, reporter))
     except RunFailedError as error:
-        problems = _problems(error, [node.name for node in site.nodes], all_of_them=not again)
+        problems = host_problems(error.result, [node.name for node in site.nodes], of_all=not again)
     others = [node.name for node in site.nodes if node.name not in problems]
     nothing = Plan(site=site.name, site_sha256=digest)
     if not others:
@@ -96,19 +96,7 @@ def _look_at_hosts(site: Site, site_path: Path, digest: str, reporter: Reporter,
     try:
         return _HostLook(plan(site_path, reporter, limit=",".join(others)), problems)
     except RunFailedError as error:
-        return _HostLook(nothing, problems | _problems(error, others, all_of_them=True))
-
-
-def _problems(error: RunFailedError, names: list[str], *, all_of_them: bool = False) -> dict[str, str]:
-    """Return what a failed look says of hosts; of all of them when none is named, or all are asked for."""
-    told: dict[str, str] = {}
-    for failure in error.result.failures:
-        told.setdefault(failure.host, f"check mode fails on it: {failure.message}")
-    found = {name: told[name] for name in names if name in told}
-    if found and not all_of_them:
-        return found
-    ended = next((f"{failure.host}: {failure.message}" for failure in error.result.failures), error.result.status)
-    return {name: found.get(name, f"the look ended early, at {ended}") for name in names}
+        return _HostLook(nothing, problems | host_problems(error.result, others, of_all=True))
 
 
 def snapshot(site: Site, kubeconfig: Path) -> ClusterSnapshot:

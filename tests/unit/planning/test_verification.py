@@ -14,11 +14,12 @@ import pytest
 from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.models.plan import Plan
+from gedge_provision.models.runs import HostFailure, RunResult
 from gedge_provision.models.site import Site
 from gedge_provision.models.snapshot import ClusterSnapshot
 from gedge_provision.models.verification import Report
 from gedge_provision.planning.plans import make_plan
-from gedge_provision.planning.verification import CLUSTER_PROMISES, NODE_PROMISES, grouped, make_report
+from gedge_provision.planning.verification import CLUSTER_PROMISES, NODE_PROMISES, grouped, host_problems, make_report
 from gedge_provision.planning.verification._kubelet import FIELDS
 
 RECORDED = json.loads((Path(__file__).parents[2] / "fixtures/verification/snapshot.json").read_text(encoding="utf-8"))
@@ -423,3 +424,13 @@ def test_an_empty_plan_is_enough() -> None:
         runtime_version="v2.3.4",
     )
     assert report.failed == ()
+
+
+def test_a_look_that_failed_says_of_which_hosts_it_knows_nothing() -> None:
+    failures = (HostFailure(W1, "Check hosts", "look", "no answer -> switch it on", unreachable=True),)
+    result = RunResult("failed", 1.0, (), {}, {}, (), failures, Path())
+    names = [M1, W1]
+    assert host_problems(result, names) == {W1: "check mode fails on it: no answer -> switch it on"}
+    assert host_problems(result, names, of_all=True)[M1] == f"the look ended early, at {W1}: no answer -> switch it on"
+    ended = RunResult("timeout", 1.0, (), {}, {}, (), (), Path())
+    assert host_problems(ended, names) == dict.fromkeys(names, "the look ended early, at timeout")
