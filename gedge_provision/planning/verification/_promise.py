@@ -85,7 +85,8 @@ class Look:
         if needs == "nothing":
             return None
         if needs == "first host":
-            return self.lacking_host(self.first_host)
+            lack = self.lacking_host(self.first_host)
+            return lack and Lack(f"{self.first_host}: {lack.reason}", lack.remedy)
         return Lack(self.snapshot.problem, _NO_CLUSTER) if self.snapshot.problem else None
 
     def lacking_host(self, name: str) -> Lack | None:
