@@ -18,6 +18,7 @@ from gedge_provision.models.run_records import RunRecord
 from gedge_provision.models.runs import RunFailedError, RunInterruptedError, RunResult
 from gedge_provision.models.service import Service
 from gedge_provision.models.site import Site
+from gedge_provision.models.verification import Check, Report
 from gedge_provision.provisioning import (
     NodeSummary,
     apply,
@@ -30,6 +31,7 @@ from gedge_provision.provisioning import (
     plan,
     record_drift,
     remove_timer,
+    report_html,
     reset,
     resume,
     runs,
@@ -52,6 +54,7 @@ from gedge_provision.services import (
 __all__ = [
     "Applied",
     "Change",
+    "Check",
     "Consent",
     "Difference",
     "DocumentError",
@@ -60,6 +63,7 @@ __all__ = [
     "NodeSummary",
     "NotFittingError",
     "Plan",
+    "Report",
     "Reporter",
     "RunFailedError",
     "RunInterruptedError",
@@ -86,6 +90,7 @@ __all__ = [
     "read_status",
     "record_drift",
     "remove_timer",
+    "report_html",
     "reset",
     "resume",
     "runs",

@@ -50,9 +50,14 @@ _LARGEST_OK = 299
 class Kube:
     """Calls to one cluster; made by `connect`."""
 
-    def __init__(self, client: ApiClient, server: str) -> None:
+    def __init__(self, client: ApiClient, server: str, ca_file: Path | None = None) -> None:
         self._client = client
         self.server = server
+        self.ca_file = ca_file
+
+    def version(self) -> str:
+        """Return the version of the API server, with the v."""
+        return str(self._json("GET", "/version")["gitVersion"])
 
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
         """Return an object.
@@ -281,7 +286,7 @@ def connect(kubeconfig: Path) -> Iterator[Kube]:
             remedy="fetch it again: gedge kubeconfig --fetch",
         ) from error
     with client.ApiClient(settings) as opened:
-        yield Kube(opened, str(settings.host))
+        yield Kube(opened, str(settings.host), Path(settings.ssl_ca_cert) if settings.ssl_ca_cert else None)
 
 
 def _path(kind: Kind, namespace: str | None, name: str = "") -> str:

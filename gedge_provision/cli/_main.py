@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gedge_provision.cli import _ui, artifacts, lab, nodes, plans, runs, schema, service, site, timer
+from gedge_provision.cli import _ui, artifacts, lab, nodes, plans, runs, schema, service, site, timer, verify
 from gedge_provision.models.errors import GedgeError
 
 __all__ = ["app", "main"]
@@ -25,6 +25,7 @@ app = typer.Typer(
 site.register(app)
 nodes.register(app)
 plans.register(app)
+verify.register(app)
 runs.register(app)
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(lab.app, name="lab")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Change", "Difference"]
+__all__ = ["REACHABLE", "Change", "Difference"]
+
+REACHABLE = "reachable"
+"""The concern of hosts that cannot be reached."""
 
 
 @dataclass(frozen=True, order=True)
@@ -34,7 +37,7 @@ class Difference:
 
     Attributes:
         node: its name; empty when the API server does not answer.
-        concern: api, ready, version, label or kubelet.
+        concern: api, ready, version, label, kubelet or reachable.
         message: what differs.
     """
 

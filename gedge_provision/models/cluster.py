@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 __all__ = [
+    "CONFIG_MAP",
     "CONTROLLER_KINDS",
+    "DAEMON_SET",
     "DEPLOYMENT",
     "EVENT",
     "NODE",
@@ -25,6 +27,7 @@ __all__ = [
     "Manifest",
     "Metadata",
     "NodeState",
+    "Observed",
     "PodState",
     "ReplicaSetState",
     "ServiceState",
@@ -59,6 +62,8 @@ class WatchEvent:
         return str(self.object["metadata"]["resourceVersion"])
 
 
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
+DAEMON_SET = Kind("apps/v1", "DaemonSet", "daemonsets")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
 SERVICE = Kind("v1", "Service", "services")
@@ -70,17 +75,19 @@ CONTROLLER_KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE)}
 """The kinds that a service consists of, by name: what is applied, pruned and deleted."""
 
 
-class _Observed(BaseModel):
+class Observed(BaseModel):
+    """The base of what is read from a cluster: frozen, and fields that it does not know are left out."""
+
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 
 
-class Owner(_Observed):
+class Owner(Observed):
     """A reference to the object that controls another."""
 
     uid: str = ""
 
 
-class Metadata(_Observed):
+class Metadata(Observed):
     """Name and bookkeeping of an object."""
 
     name: str
@@ -94,7 +101,7 @@ class Metadata(_Observed):
     owner_references: tuple[Owner, ...] = ()
 
 
-class Condition(_Observed):
+class Condition(Observed):
     """A condition of a node, a Deployment or a pod."""
 
     type: str
@@ -103,7 +110,7 @@ class Condition(_Observed):
     message: str = ""
 
 
-class Taint(_Observed):
+class Taint(Observed):
     """A taint on a node."""
 
     key: str
@@ -114,23 +121,31 @@ class Taint(_Observed):
         return f"{self.key}{'=' * bool(self.value)}{self.value}:{self.effect}"
 
 
-class _NodeAddress(_Observed):
+class _NodeAddress(Observed):
     type: str
     address: str
 
 
-class _NodeSpec(_Observed):
+class _NodeSpec(Observed):
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
+    pod_cidr: str = Field("", alias="podCIDR")
 
 
-class _NodeStatus(_Observed):
+class _NodeInfo(Observed):
+    kubelet_version: str = ""
+    container_runtime_version: str = ""
+
+
+class _NodeStatus(Observed):
+    capacity: dict[str, str] = Field(default_factory=dict)
     allocatable: dict[str, str] = Field(default_factory=dict)
+    node_info: _NodeInfo = Field(default_factory=_NodeInfo)
     addresses: tuple[_NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
 
-class NodeState(_Observed):
+class NodeState(Observed):
     """A node."""
 
     metadata: Metadata
@@ -153,11 +168,11 @@ class NodeState(_Observed):
         return tuple(entry.address for entry in self.status.addresses if entry.type == "InternalIP")
 
 
-class _DeploymentSpec(_Observed):
+class _DeploymentSpec(Observed):
     replicas: int = 1
 
 
-class _DeploymentStatus(_Observed):
+class _DeploymentStatus(Observed):
     observed_generation: int = 0
     replicas: int = 0
     updated_replicas: int = 0
@@ -165,7 +180,7 @@ class _DeploymentStatus(_Observed):
     conditions: tuple[Condition, ...] = ()
 
 
-class DeploymentState(_Observed):
+class DeploymentState(Observed):
     """A Deployment."""
 
     metadata: Metadata
@@ -173,7 +188,7 @@ class DeploymentState(_Observed):
     status: _DeploymentStatus = Field(default_factory=_DeploymentStatus)
 
 
-class ReplicaSetState(_Observed):
+class ReplicaSetState(Observed):
     """A ReplicaSet: one revision of a Deployment."""
 
     metadata: Metadata
@@ -184,23 +199,23 @@ class ReplicaSetState(_Observed):
         return int(self.metadata.annotations.get("deployment.kubernetes.io/revision", "0"))
 
 
-class _Waiting(_Observed):
+class _Waiting(Observed):
     reason: str = ""
     message: str = ""
 
 
-class _Terminated(_Observed):
+class _Terminated(Observed):
     reason: str = ""
     message: str = ""
     exit_code: int = 0
 
 
-class _ContainerPhase(_Observed):
+class _ContainerPhase(Observed):
     waiting: _Waiting | None = None
     terminated: _Terminated | None = None
 
 
-class ContainerStatus(_Observed):
+class ContainerStatus(Observed):
     """What the kubelet says of one container."""
 
     name: str
@@ -211,11 +226,11 @@ class ContainerStatus(_Observed):
     last_state: _ContainerPhase = Field(default_factory=_ContainerPhase)
 
 
-class _PodSpec(_Observed):
+class _PodSpec(Observed):
     node_name: str = ""
 
 
-class _PodStatus(_Observed):
+class _PodStatus(Observed):
     phase: str = "Pending"
     reason: str = ""
     message: str = ""
@@ -225,7 +240,7 @@ class _PodStatus(_Observed):
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-class PodState(_Observed):
+class PodState(Observed):
     """A pod."""
 
     metadata: Metadata
@@ -243,12 +258,12 @@ class PodState(_Observed):
         return any(condition.type == "Ready" and condition.status == "True" for condition in self.status.conditions)
 
 
-class _InvolvedObject(_Observed):
+class _InvolvedObject(Observed):
     name: str = ""
     uid: str = ""
 
 
-class Event(_Observed):
+class Event(Observed):
     """Something that happened to an object."""
 
     involved_object: _InvolvedObject
@@ -257,32 +272,33 @@ class Event(_Observed):
     message: str = ""
 
 
-class _ServicePort(_Observed):
+class _ServicePort(Observed):
     port: int
     protocol: str = "TCP"
     node_port: int | None = None
 
 
-class _ServiceSpec(_Observed):
+class _ServiceSpec(Observed):
     type: str = "ClusterIP"
+    cluster_ip: str = Field("", alias="clusterIP")
     load_balancer_class: str | None = None
     ports: tuple[_ServicePort, ...] = ()
     external_ips: tuple[str, ...] = Field((), alias="externalIPs")
 
 
-class _Ingress(_Observed):
+class _Ingress(Observed):
     ip: str = ""
 
 
-class _LoadBalancer(_Observed):
+class _LoadBalancer(Observed):
     ingress: tuple[_Ingress, ...] = ()
 
 
-class _ServiceStatus(_Observed):
+class _ServiceStatus(Observed):
     load_balancer: _LoadBalancer = Field(default_factory=_LoadBalancer)
 
 
-class ServiceState(_Observed):
+class ServiceState(Observed):
     """A Kubernetes Service."""
 
     metadata: Metadata

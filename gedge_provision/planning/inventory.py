@@ -10,9 +10,17 @@ from typing import Any
 from gedge_provision.models.site import Node, Role, Site
 from gedge_provision.models.ssh import known_hosts_option
 
-__all__ = ["Inventory", "compile_inventory", "connection"]
+__all__ = [
+    "API_PORT",
+    "Inventory",
+    "compile_inventory",
+    "connection",
+    "endpoint_port",
+    "node_labels",
+    "node_taints",
+]
 
-_API_PORT = 6443
+API_PORT = 6443
 _BALANCED_API_PORT = 8443  # haproxy stands on the same hosts as the API servers
 _CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 _CONTROL_PLANE_MIN_MEMORY_MIB = 1700  # kubeadm's own floor
@@ -63,7 +71,7 @@ def compile_inventory(  # noqa: PLR0913 - what a site is compiled from
             "workers": tuple(workers),
             "leaving": tuple(leaving or ()),
         },
-        variables=_site_variables(site, balanced=balanced, kubeconfig=kubeconfig)
+        variables=_site_variables(site, kubeconfig=kubeconfig)
         | {_IMAGES[name]: reference for name, reference in (images or {}).items() if name in _IMAGES}
         | {"artifacts_problem": artifacts_problem},
         host_variables={
@@ -73,13 +81,14 @@ def compile_inventory(  # noqa: PLR0913 - what a site is compiled from
     )
 
 
-def _endpoint_port(*, balanced: bool) -> int:
-    return _BALANCED_API_PORT if balanced else _API_PORT
+def endpoint_port(site: Site) -> int:
+    """Return the port of the API server's address: haproxy's behind a virtual address, else its own."""
+    return _BALANCED_API_PORT if site.control_plane.virtual_ip is not None else API_PORT
 
 
-def _site_variables(site: Site, *, balanced: bool, kubeconfig: str) -> dict[str, Any]:
+def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
     managers = site.with_role("control_plane")
-    port = _endpoint_port(balanced=balanced)
+    port = endpoint_port(site)
     return {
         "gedge_site": site.name,
         "gedge_kubeconfig": kubeconfig,
@@ -105,14 +114,14 @@ def _site_variables(site: Site, *, balanced: bool, kubeconfig: str) -> dict[str,
         "gedge_max_unavailable": site.rollout.max_unavailable,
         "kubelet_first_control_plane": managers[0].name,
         "kubelet_drain": site.rollout.drain,
-        "nodes_labels": {node.name: _labels(site, node) for node in site.nodes},
-        "nodes_taints": {node.name: _taints(site, node) for node in site.nodes},
+        "nodes_labels": {node.name: node_labels(site, node) for node in site.nodes},
+        "nodes_taints": {node.name: node_taints(site, node) for node in site.nodes},
         "cluster_verify_nodes": [
             {
                 "name": node.name,
                 "kubelet": site.node_classes[node.node_class].kubelet.to_kubelet(),
                 "version": f"v{site.kubernetes.version}",
-                "labels": _labels(site, node),
+                "labels": node_labels(site, node),
             }
             for node in site.nodes
         ],
@@ -145,10 +154,10 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         "kubeadm_control_plane": manager,
         "kubeadm_node_name": node.name,
         "kubeadm_node_address": str(node.address),
-        "kubeadm_taints": _taints(site, node),
+        "kubeadm_taints": node_taints(site, node),
     }
     if manager:
-        ports = {"10250": "kubelet", "10248": "kubelet", str(_API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
+        ports = {"10250": "kubelet", "10248": "kubelet", str(API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
         if site.control_plane.virtual_ip is not None:
             ports[str(_BALANCED_API_PORT)] = "haproxy"
         variables |= {
@@ -159,13 +168,17 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
     return variables
 
 
-def _taints(site: Site, node: Node) -> list[dict[str, Any]]:
-    taints = [taint.model_dump(exclude_defaults=True) for taint in site.node_classes[node.node_class].taints]
+def node_labels(site: Site, node: Node) -> dict[str, str]:
+    """Return the labels that a node must carry: its class by name, those of the class, its own."""
+    labels = {"gedge.dev/node-class": node.node_class}
+    return labels | dict(site.node_classes[node.node_class].labels) | dict(node.labels)
+
+
+def node_taints(site: Site, node: Node) -> list[dict[str, str]]:
+    """Return the taints that a node registers with: those of its class, and that of a control plane without pods."""
+    taints: list[dict[str, str]] = [
+        taint.model_dump(exclude_defaults=True) for taint in site.node_classes[node.node_class].taints
+    ]
     if "control_plane" in node.roles and "worker" not in node.roles and _CONTROL_PLANE_TAINT not in taints:
         taints.append(dict(_CONTROL_PLANE_TAINT))
     return taints
-
-
-def _labels(site: Site, node: Node) -> dict[str, str]:
-    labels = {"gedge.dev/node-class": node.node_class}
-    return labels | dict(site.node_classes[node.node_class].labels) | dict(node.labels)

@@ -3,10 +3,12 @@
 from gedge_provision.provisioning.drift import record_drift
 from gedge_provision.provisioning.history import find_run, journal, resume, runs, unfinished
 from gedge_provision.provisioning.plans import apply_plan, load_plan, plan
-from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset, verify
+from gedge_provision.provisioning.report_page import report_html
+from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset
 from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
 from gedge_provision.provisioning.status import NodeSummary, status, watch
 from gedge_provision.provisioning.timers import install_timer, remove_timer, timer_units
+from gedge_provision.provisioning.verification import verify
 
 __all__ = [
     "NodeSummary",
@@ -23,6 +25,7 @@ __all__ = [
     "plan",
     "record_drift",
     "remove_timer",
+    "report_html",
     "reset",
     "resume",
     "runs",

@@ -11,7 +11,7 @@ import pydantic
 from gedge_provision.adapters.kube import connect
 from gedge_provision.adapters.run_records import read_timings
 from gedge_provision.adapters.site_records import read_record
-from gedge_provision.models.changes import Change, Difference
+from gedge_provision.models.changes import REACHABLE, Change, Difference
 from gedge_provision.models.cluster import POD
 from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.plan import ConsentFlag, Plan
@@ -109,7 +109,7 @@ def _look(site_path: Path, reporter: Reporter, only: str | None) -> tuple[RunRes
         if not found.facts or not all(failure.unreachable for failure in found.failures):
             raise
     return found, [
-        Difference(failure.host, "reachable", f"{failure.host}: {failure.message}") for failure in found.failures
+        Difference(failure.host, REACHABLE, f"{failure.host}: {failure.message}") for failure in found.failures
     ]
 
 

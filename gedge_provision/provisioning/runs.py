@@ -1,4 +1,4 @@
-"""Runs of the playbooks on a site: apply, verify, kubeconfig, reset."""
+"""Runs of the playbooks on a site: apply, kubeconfig, reset."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gedge_provision.planning.site_records import after_apply, applied, before_a
 from gedge_provision.provisioning.inventories import catalog_images, site_inventory
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site, owns_kubeconfig, site_folder
 
-__all__ = ["apply", "fetch_kubeconfig", "reset", "verify"]
+__all__ = ["apply", "fetch_kubeconfig", "reset"]
 
 _PLAYBOOKS = {"apply": "site", "plan": "site"}
 """Names of playbooks that differ from those of their verbs."""
@@ -57,11 +57,6 @@ def apply(
         RunFailedError: a host failed, or could not be reached and was left out.
     """
     return _run("plan" if check else "apply", site_path, reporter, consents=consents, check=check, only=only)
-
-
-def verify(site_path: Path, reporter: Reporter = SILENT) -> RunResult:
-    """Compare the running cluster with the site file."""
-    return _run("verify", site_path, reporter)
 
 
 def reset(site_path: Path, reporter: Reporter = SILENT, *, check: bool = False, only: str | None = None) -> RunResult:

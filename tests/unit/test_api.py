@@ -7,6 +7,7 @@ from gedge_provision import api
 NAMES = [
     "Applied",
     "Change",
+    "Check",
     "Consent",
     "Difference",
     "DocumentError",
@@ -15,6 +16,7 @@ NAMES = [
     "NodeSummary",
     "NotFittingError",
     "Plan",
+    "Report",
     "Reporter",
     "RunFailedError",
     "RunInterruptedError",
@@ -41,6 +43,7 @@ NAMES = [
     "read_status",
     "record_drift",
     "remove_timer",
+    "report_html",
     "reset",
     "resume",
     "runs",

@@ -76,7 +76,7 @@ def parse(line: str) -> None:
     values, rest, _ = command.make_parser(context).parse_args(words)
     assert hasattr(command, "commands") or not rest, f"too many arguments: {line}"
     output = values.get("output")
-    assert output in (None, "text", "json", "markdown"), line
+    assert output in (None, "text", "json", "markdown", "html"), line
 
 
 def test_the_parser_of_this_test_refuses_what_does_not_exist() -> None:
@@ -119,14 +119,18 @@ def test_playbooks_that_pages_name_exist(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).is_file()] == []
 
 
-@pytest.fixture(scope="module")
-def site_table() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("site_file_table", ROOT / "docs" / "site_file_table.py")
+def program_of_docs(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def site_table() -> ModuleType:
+    return program_of_docs("site_file_table")
 
 
 def test_the_table_of_fields_is_current(site_table: ModuleType) -> None:
@@ -140,3 +144,11 @@ def test_every_field_has_a_meaning_and_no_meaning_is_left_over(site_table: Modul
     rows = site_table.rows()
     assert [row.path for row in rows if not row.meaning] == []
     assert set(site_table.MEANINGS) <= {row.path for row in rows}
+
+
+def test_the_table_of_checks_is_current() -> None:
+    """To renew it: python docs/verify_table.py."""
+    program = program_of_docs("verify_table")
+    text = program.PAGE.read_text(encoding="utf-8")
+    assert program.table() in text
+    assert program.page(text) == text

@@ -71,6 +71,8 @@ def gedge(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *
         (("apply", "--site", "/nowhere/site.yml"), "/nowhere/site.yml: no such file\n-> check the path"),
         (("status", "--site", "HOME"), "this is a folder\n-> name a file in it"),
         (("status", "--site", "HOME/site.yml"), "there is no kubeconfig of this site here\n-> install it: gedge apply"),
+        (("verify", "--site", "HOME/site.yml"), "there is no kubeconfig of this site here\n-> install it: gedge apply"),
+        (("verify", "--site", "HOME/site.yml", "--out", "x.txt"), "x.txt: a report is a page or JSON\n-> name it"),
         (("service", "list", "--site", "HOME/site.yml"), "kubeconfig"),
         (("service", "apply", "HOME/none.yaml", "--site", "HOME/site.yml"), "none.yaml: no such file"),
         (("reset", "--site", "HOME/site.yml", "--yes", "--only", "w9"), "--only: no node 'w9' in this site"),

@@ -1,0 +1,56 @@
+"""Promises of each host, judged by what check mode would change there."""
+
+from __future__ import annotations
+
+from gedge_provision.models.changes import Change
+from gedge_provision.planning.verification._promise import NodeLook, Promise, Verdict, verdict
+
+__all__ = ["HOST", "host_changes", "is_object"]
+
+_APPLY = "put it right: gedge apply"
+_KINDS: dict[str, tuple[frozenset[str], str]] = {
+    "host-files": (frozenset({"file"}), "files that we write"),
+    "host-units": (frozenset({"unit"}), "systemd units"),
+    "host-kernel": (frozenset({"sysctl", "kernel_module", "swap"}), "kernel settings, kernel modules and swap"),
+    "host-programs": (frozenset({"binary", "cni_plugin", "package"}), "programs, CNI plugins and packages"),
+    "host-images": (frozenset({"image"}), "images"),
+}
+_KNOWN = frozenset[str]().union(*(kinds for kinds, _ in _KINDS.values()))
+
+
+def is_object(change: Change) -> bool:
+    """Tell whether a change is of a Kubernetes object, not of the host through which it is made."""
+    return change.kind[:1].isupper()
+
+
+def host_changes(look: NodeLook) -> list[Change]:
+    """Return what check mode would change on the node's host."""
+    found = [change for host in look.plan.hosts if host.host == look.node.name for change in host.changes]
+    return [change for change in found if not is_object(change)]
+
+
+def _part(name: str) -> Promise[NodeLook]:
+    kinds, words = _KINDS[name]
+
+    def judge(look: NodeLook) -> Verdict:
+        return verdict([f"to do: {change}" for change in host_changes(look) if change.kind in kinds], "nothing to do")
+
+    return Promise(
+        name, "host", f"Check mode finds nothing to do about {words}.", _APPLY, "host",
+        lambda _: f"{words} are as asked", judge,
+    )  # fmt: skip
+
+
+def _rest(look: NodeLook) -> Verdict:
+    rest = [change for change in host_changes(look) if change.kind not in _KNOWN]
+    return verdict([f"to do: {change}" for change in rest], "nothing to do")
+
+
+HOST: tuple[Promise[NodeLook], ...] = (
+    *(_part(name) for name in _KINDS),
+    Promise(
+        "host-complete", "host", "Check mode finds nothing else to do on the host: it has joined the cluster.",
+        _APPLY, "host",
+        lambda _: "the host has joined, and nothing else is to be done", _rest,
+    ),
+)  # fmt: skip

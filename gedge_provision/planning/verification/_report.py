@@ -1,0 +1,103 @@
+"""All promises, and the report on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from gedge_provision.models.plan import Plan
+from gedge_provision.models.site import Node, Site
+from gedge_provision.models.snapshot import ClusterSnapshot
+from gedge_provision.models.verification import Check, Counts, Report, Status
+from gedge_provision.planning.verification._cluster import CLUSTER
+from gedge_provision.planning.verification._control_plane import CONTROL_PLANE
+from gedge_provision.planning.verification._host import HOST
+from gedge_provision.planning.verification._kubelet import KUBELET
+from gedge_provision.planning.verification._network import CLUSTER_NETWORK, NODE_NETWORK
+from gedge_provision.planning.verification._node import NODE
+from gedge_provision.planning.verification._promise import Look, NodeLook, Promise
+
+__all__ = ["CLUSTER_PROMISES", "NODE_PROMISES", "make_report", "runs_on"]
+
+CLUSTER_PROMISES: tuple[Promise[Look], ...] = (*CLUSTER, *CLUSTER_NETWORK)
+"""What is promised of a cluster, once."""
+
+NODE_PROMISES: tuple[Promise[NodeLook], ...] = (*NODE, *KUBELET, *CONTROL_PLANE, *NODE_NETWORK, *HOST)
+"""What is promised of each node."""
+
+AnyLook = TypeVar("AnyLook", bound=Look)
+
+
+def runs_on(promise: Promise[NodeLook], node: Node) -> bool:
+    """Tell whether a promise is of this node: those of the control plane are of its nodes only."""
+    return promise.concern != "control plane" or "control_plane" in node.roles
+
+
+def make_report(  # noqa: PLR0913 - what a report is made of
+    site: Site,
+    site_sha256: str,
+    plan: Plan,
+    snapshot: ClusterSnapshot,
+    *,
+    runtime_version: str,
+    host_problems: Mapping[str, str] | None = None,
+) -> Report:
+    """Judge every promise; the same input gives the same report, byte for byte.
+
+    Args:
+        site: the site.
+        site_sha256: digest of the file that it was read from.
+        plan: what an apply would change, as check mode found.
+        snapshot: what the cluster shows.
+        runtime_version: version of the container runtime in the catalog, with the v.
+        host_problems: why a host could not be looked at, by host; the plan says nothing of it then.
+    """
+    problems = host_problems or {}
+    look = Look(site, plan, snapshot, runtime_version, problems)
+    checks = [_check(promise, look, "") for promise in CLUSTER_PROMISES]
+    for node in site.nodes:
+        node_look = NodeLook(site, plan, snapshot, runtime_version, problems, node)
+        checks += [_check(promise, node_look, node.name) for promise in NODE_PROMISES if runs_on(promise, node)]
+    return Report(
+        site=site.name,
+        site_sha256=site_sha256,
+        cluster_version=snapshot.version,
+        checked_at=snapshot.taken,
+        counts=_counts(checks),
+        checks=tuple(checks),
+    )
+
+
+_LONGEST = 400
+
+
+def _check(promise: Promise[AnyLook], look: AnyLook, node: str) -> Check:
+    status: Status
+    remedy = promise.remedy
+    if open_because := promise.left_open(look):
+        status, evidence = "not-applicable", open_because
+    elif lacking := look.lacking(promise.needs):
+        status = "fail"
+        evidence, remedy = lacking
+    else:
+        kept, evidence = promise.judge(look)
+        status = "pass" if kept else "fail"
+    return Check(
+        id=promise.id,
+        node=node,
+        concern=promise.concern,
+        promise=promise.text(look),
+        status=status,
+        evidence=_one_line(evidence),
+        remedy=remedy if status == "fail" else "",
+    )
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ..."
+
+
+def _counts(checks: Sequence[Check]) -> Counts:
+    found = [check.status for check in checks]
+    return Counts(passed=found.count("pass"), failed=found.count("fail"), not_applicable=found.count("not-applicable"))
