@@ -14,7 +14,8 @@ __all__ = ["NODE"]
 
 _APPLY = "put it right: gedge apply"
 _KUBELET = "look on the node: systemctl status kubelet, journalctl -u kubelet"
-_OWN_TAINTS = "node.kubernetes.io/"  # Kubernetes sets and removes these itself
+# Kubernetes sets and removes these itself
+_OWN_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 _CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 _MIB = Decimal(2**20)
@@ -192,7 +193,7 @@ NODE: tuple[Promise[NodeLook], ...] = (
     Promise(
         "node-taints", "node",
         "It has the taints of its class and role, and no others; those that Kubernetes sets itself "
-        f"(`{_OWN_TAINTS}`) do not count.", _APPLY, "node",
+        f"({', '.join(_OWN_TAINTS)}) do not count.", _APPLY, "node",
         lambda look: f"taints {', '.join(sorted(_wanted_taints(look))) or 'none'}", _taints,
     ),
     Promise(

@@ -432,5 +432,5 @@ def test_a_look_that_failed_says_of_which_hosts_it_knows_nothing() -> None:
     names = [M1, W1]
     assert host_problems(result, names) == {W1: "check mode fails on it: no answer -> switch it on"}
     assert host_problems(result, names, of_all=True)[M1] == f"the look ended early, at {W1}: no answer -> switch it on"
-    ended = RunResult("timeout", 1.0, (), {}, {}, (), (), Path())
+    ended = RunResult("timeout", 1.0, (), {}, {}, (), (), {}, Path())
     assert host_problems(ended, names) == dict.fromkeys(names, "the look ended early, at timeout")
