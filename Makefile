@@ -66,8 +66,9 @@ roles: setup ## Molecule on container nodes
 e2e: setup ## The lab cluster
 	@$(BIN)/pytest tests/e2e
 
-bench: setup ## Install time beside a bare kubeadm sequence, and a thousand hosts on paper, as ratios
+bench: setup ## Install time beside a bare kubeadm sequence, the cost of a host, and a thousand hosts on paper
 	@$(BIN)/python -m bench.scale
+	@$(BIN)/python -m bench.overhead
 	@$(BIN)/python -m bench.install
 
 wheel: setup ## Build the wheel and the collection into dist/

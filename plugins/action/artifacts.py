@@ -11,7 +11,8 @@ from ansible.plugins.action import ActionBase
 class ActionModule(ActionBase):
     """Ask the host what it lacks, send those files, then install."""
 
-    TRANSFERS_FILES = True
+    # No folder for transfers is made beforehand: most hosts lack nothing, and a lost connection would leave it there.
+    TRANSFERS_FILES = False
     _requires_connection = True
 
     def run(self, tmp=None, task_vars=None):

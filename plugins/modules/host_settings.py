@@ -59,14 +59,18 @@ left_alone:
   returned: always
 """
 
+import contextlib
+
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.host_state import host_lock
 from ..module_utils.kernel_settings import OPTIONS, sync_settings
 
 
 def main():
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
-    objects, diffs, left_alone = sync_settings(module, module.params, module.check_mode)
+    with contextlib.nullcontext() if module.check_mode else host_lock(module, 300):
+        objects, diffs, left_alone = sync_settings(module, module.params, module.check_mode)
     module.exit_json(changed=bool(objects), objects=objects, diff=diffs, left_alone=left_alone)
 
 

@@ -65,6 +65,7 @@ objects:
 """
 
 import contextlib
+import glob
 import os
 import shutil
 import time
@@ -86,6 +87,7 @@ from ..module_utils.host_state import (
 
 KUBEADM = "/usr/local/bin/kubeadm"
 NEW_PATCHES = "/run/gedge/patches"
+BACKUPS = "/etc/kubernetes/tmp/kubeadm-kubelet-config*"
 STATE_FILES = ("/var/lib/kubelet/cpu_manager_state", "/var/lib/kubelet/memory_manager_state")
 UNIT = "kubelet.service"
 HEALTH = "http://127.0.0.1:10248/healthz"
@@ -170,6 +172,10 @@ def is_well(module):
 
 
 def settle(patch):
+    for backup in glob.glob(BACKUPS):  # kubeadm makes one at each change, and never removes any
+        shutil.rmtree(backup, ignore_errors=True)
+    with contextlib.suppress(OSError):  # others may have something there
+        os.rmdir(os.path.dirname(BACKUPS))
     note_kubelet_config()
     sync_file(patch["path"], patch["content"], 0o644, False)
 

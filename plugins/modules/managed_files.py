@@ -94,9 +94,19 @@ objects:
   returned: always
 """
 
+import contextlib
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import files_made, made, read_record, return_file, sync_file, write_record
+from ..module_utils.host_state import (
+    files_made,
+    host_lock,
+    made,
+    read_record,
+    return_file,
+    sync_file,
+    write_record,
+)
 
 UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/")
 
@@ -129,6 +139,11 @@ def main():
         },
         supports_check_mode=True,
     )
+    with contextlib.nullcontext() if module.check_mode else host_lock(module, 300):
+        sync(module)
+
+
+def sync(module):
     units = module.params["units"]
     diffs, held = write_files(module, [unit["name"] for unit in units])
     diffs += take_back(module)

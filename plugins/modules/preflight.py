@@ -89,6 +89,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.host_state import (
     cgroup_version,
     has_function,
+    host_lock,
     in_container,
     kubelet_touched,
     read_record,
@@ -119,6 +120,10 @@ def main():
     if os.geteuid() != 0:  # what is seen without rights would mislead
         problem = "not running as root -> set ssh.become: true in the site file (become in a plain inventory)"
         module.fail_json(msg=problem, problems=[problem])
+    if not module.check_mode:
+        # What a killed run left at work here ends first: half of its step would be taken for the host's state.
+        with host_lock(module, 300):
+            pass
     host = {
         "architecture": platform.machine(),
         "cpus": len(os.sched_getaffinity(0)),

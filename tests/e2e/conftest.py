@@ -126,10 +126,10 @@ class LabCluster:
         """Append to the site file."""
         self.site_path.write_text(self.site_path.read_text(encoding="utf-8") + text, encoding="utf-8")
 
-    def start_apply(self) -> subprocess.Popen[bytes]:
+    def start_apply(self, *options: str) -> subprocess.Popen[bytes]:
         """Start `gedge apply` and leave it running."""
         return subprocess.Popen(
-            [str(BIN / "gedge"), "apply", "--site", str(self.site_path)],
+            [str(BIN / "gedge"), "apply", "--site", str(self.site_path), *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -147,8 +147,15 @@ class LabCluster:
 
     def playbook(self, name: str, *options: str, env: Mapping[str, str] | None = None) -> str:
         """Run a playbook as a person without `gedge` does, and return what it prints."""
+        return self._ansible("ansible-playbook", f"playbooks/{name}.yml", *options, env=env)
+
+    def ad_hoc(self, host: str, module: str) -> str:
+        """Run one module on a host, and return what Ansible prints."""
+        return self._ansible("ansible", host, "--module-name", module)
+
+    def _ansible(self, program: str, *words: str, env: Mapping[str, str] | None = None) -> str:
         done = subprocess.run(
-            [BIN / "ansible-playbook", "-i", self.site_path, f"playbooks/{name}.yml", *options],
+            [BIN / program, "-i", self.site_path, *words],
             cwd=ROOT,
             env={**os.environ, "ANSIBLE_NOCOLOR": "1", **(env or {})},
             stdin=subprocess.DEVNULL,

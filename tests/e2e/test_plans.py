@@ -8,11 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from final_state import settled
 
 from gedge_provision.adapters.locations import cache_dir
 from gedge_provision.adapters.store import Store
@@ -40,14 +40,6 @@ def done(result: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
 
 def words(change: dict[str, str]) -> tuple[str, str, str]:
     return change["action"], change["kind"], change["name"]
-
-
-def settled(lab: LabCluster) -> None:
-    """Wait until nothing differs: nodes take some seconds to be ready again."""
-    end = time.monotonic() + 60
-    while (plan := lab.plan())["hosts"] or plan["differences"]:
-        assert time.monotonic() < end, plan
-        time.sleep(2)
 
 
 def test_the_plan_of_an_install_is_what_it_did(first_plan: dict[str, Any], first_apply: dict[str, Any]) -> None:
