@@ -34,7 +34,7 @@ COUNT = int(os.environ.get("GEDGE_KILLS", "2"))
 RECORD = os.environ.get("GEDGE_KILLS_RECORD")
 SERIES = list(itertools.islice(draws(SEED), COUNT))
 
-APPLY = ("apply", "--kubelet-restart-ok")
+APPLY = ("apply", "--drain-ok", "--kubelet-restart-ok")
 # Seconds of undisturbed runs, here where an install takes 36; a run that ends before its kill tells its own length.
 LENGTHS: dict[Scenario, float] = {"join": 15, "kubelet": 14, "port": 11, "install": 36}
 

@@ -107,6 +107,7 @@ def test_kubelet_settings_change_node_by_node_with_consent_or_by_a_saved_plan(la
         lab.site_path.write_text(original, encoding="utf-8")
         lab.gedge("apply", "--kubelet-restart-ok", "--drain-ok")
     settled(lab)
+    assert lab.hosts[FIRST].run("ls -d /etc/kubernetes/tmp", check=False) == ""  # kubeadm's copies of former settings
 
 
 def test_a_node_that_is_not_well_ends_the_change(lab: LabCluster) -> None:
