@@ -35,3 +35,24 @@ def test_a_host_is_looked_at_when_the_last_step_of_a_killed_run_has_ended(lab: L
     worker.run(f"{held}\nuntil ! flock --nonblock /run/gedge.lock true; do sleep 0.1; done")
     lab.ad_hoc(worker.name, "preflight")
     worker.run("rm /run/ended")
+
+
+def test_a_host_that_is_off_is_left_out_until_it_answers_again(lab: LabCluster) -> None:
+    off = "gedgew02"
+    lab.lab_verb("stop", off)
+    try:
+        said = lab.gedge("apply", "--only", "nodes", code=1).stderr
+        assert f"{off} cannot be reached and is left out" in said
+        assert "what could be done without them is done" in said
+        assert "-> when they answer again: gedge resume" in said
+        assert "Verify the cluster" in said
+        found = json.loads(lab.gedge("drift", "--only", "nodes", "--output", "json", code=3).stdout)
+        assert [(entry["node"], entry["concern"]) for entry in found["differences"]] == [(off, "reachable")]
+    finally:
+        lab.lab_verb("start", off)
+    deadline = time.monotonic() + 60
+    while lab.hosts[off].run("systemctl is-active kubelet", check=False).strip() != "active":
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert json.loads(lab.gedge("resume", "--output", "json").stdout)["status"] == "successful"
+    assert "nothing to resume" in lab.gedge("resume").stdout
