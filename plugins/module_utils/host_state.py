@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -23,6 +24,7 @@ LOCK_FILE = "/run/gedge.lock"
 # For programs that ask this host's own API server: a proxy that its environment names is not for that.
 NO_PROXY = {"NO_PROXY": "*", "no_proxy": "*"}
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
+CPU_STATE = "/var/lib/kubelet/cpu_manager_state"
 
 
 def read_record(name):
@@ -176,9 +178,30 @@ def note_kubelet_config():
 
 
 def kubelet_touched():
-    """Tell whether somebody has changed the kubelet's configuration since."""
+    """Return what of the kubelet's files somebody has changed since: its configuration, the state of its CPU manager.
+
+    A state of another policy than the configuration's does no harm until the kubelet starts again: it then refuses to.
+    """
     noted = read_record("kubelet.json").get("config")
-    return noted is not None and noted != _digest(KUBELET_CONFIG)
+    if noted is None:
+        return []
+    touched = [KUBELET_CONFIG] if noted != _digest(KUBELET_CONFIG) else []
+    state = read_text(CPU_STATE)
+    if state is not None and not touched and _cpu_policy_of(state) != _configured_cpu_policy():
+        touched.append(CPU_STATE)
+    return touched
+
+
+def _cpu_policy_of(state):
+    try:
+        return json.loads(state).get("policyName")
+    except (AttributeError, ValueError):
+        return None
+
+
+def _configured_cpu_policy():
+    found = re.search(r"^cpuManagerPolicy: *(\S+)", read_text(KUBELET_CONFIG) or "", re.MULTILINE)
+    return found.group(1).strip("\"'") if found else "none"
 
 
 def _digest(path):

@@ -74,7 +74,7 @@ import urllib.request
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host_state import (
-    KUBELET_CONFIG,
+    CPU_STATE,
     NO_PROXY,
     files_made,
     host_lock,
@@ -88,7 +88,7 @@ from ..module_utils.host_state import (
 KUBEADM = "/usr/local/bin/kubeadm"
 NEW_PATCHES = "/run/gedge/patches"
 BACKUPS = "/etc/kubernetes/tmp/kubeadm-kubelet-config*"
-STATE_FILES = ("/var/lib/kubelet/cpu_manager_state", "/var/lib/kubelet/memory_manager_state")
+STATE_FILES = (CPU_STATE, "/var/lib/kubelet/memory_manager_state")
 UNIT = "kubelet.service"
 HEALTH = "http://127.0.0.1:10248/healthz"
 OK = 200
@@ -116,8 +116,7 @@ def main():
         module.exit_json(changed=False, objects=[])  # they were named when the kubelet was restarted
     diffs = [diff for diff in (sync_file(file["path"], file["content"], 0o644, True) for file in files) if diff]
     objects = files_made(diffs)
-    if kubelet_touched():
-        objects.append(made("file", KUBELET_CONFIG, "change"))
+    objects += [made("file", path, "change") for path in kubelet_touched()]
     if not objects:
         module.exit_json(changed=False, objects=[])
     objects.append(made("unit", UNIT, "restart"))

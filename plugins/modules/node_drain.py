@@ -9,6 +9,7 @@ short_description: Move a node's pods away and keep new ones off it, or let them
 description:
   - Runs on a control-plane node. Evicts by C(kubectl drain), which respects disruption budgets. Pods of DaemonSets
     stay; pods that nothing would create again are refused by name.
+  - A node whose kubelet does not answer is only cordoned.
   - A node that somebody else has cordoned stays cordoned; one that a killed run has cordoned is known by an annotation.
 options:
   node:
@@ -95,11 +96,23 @@ def cordon(api, name, cordoned):
     api.patch("/api/v1/nodes/" + name, patch)
 
 
+def kubelet_answers(api, name):
+    """Tell whether anybody is there who would end pods; to wait for that would keep a broken node from being mended."""
+    try:
+        api.get("/api/v1/nodes/%s/proxy/configz" % name)
+    except KubeError:
+        return False
+    return True
+
+
 def drain(module, api, node):
     name = module.params["node"]
     ours = cordoned_by_us(node) or not node["spec"].get("unschedulable")
     if ours:
         cordon(api, name, True)
+    if not kubelet_answers(api, name):
+        module.warn("the kubelet of %s does not answer, so its pods cannot be moved; the node is cordoned" % name)
+        return
     argv = [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "drain", name]
     argv += ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=%ds" % module.params["timeout_s"]]
     rc, out, err = module.run_command(argv, environ_update=dict(NO_PROXY, KUBECACHEDIR="/run/gedge/kubectl"))

@@ -132,7 +132,7 @@ def main():
         "container": in_container(),
         "can_raise_limits": can_raise_limits(),
         "distribution": distribution(),
-        "kubelet_touched": kubelet_touched(),
+        "kubelet_touched": bool(kubelet_touched()),
         "joined": read_record("kubeadm.json").get("state") == "done" and os.path.exists("/etc/kubernetes/kubelet.conf"),
     }
     if wanted["address"]:

@@ -238,6 +238,12 @@ BY_HAND = {
         FIRST,
         ("change", "file", "/var/lib/kubelet/config.yaml"),
     ),
+    "the state of the CPU manager": (
+        SECOND,
+        """sed -i 's/"policyName":"static"/"policyName":"none"/' /var/lib/kubelet/cpu_manager_state""",
+        SECOND,
+        ("change", "file", "/var/lib/kubelet/cpu_manager_state"),
+    ),
     "the node's settings": (FIRST, f"echo 'maxPods: 20' >> {PATCH}", FIRST, ("change", "file", PATCH)),
     "the runtime's configuration": (
         MANAGER,
@@ -275,6 +281,7 @@ FOLLOWS = {
     ("restart", "unit", "kubelet.service"),
     ("restart", "unit", "containerd.service"),
     ("drain", "node", FIRST),
+    ("drain", "node", SECOND),
 }
 
 
@@ -288,7 +295,7 @@ def test_drift_names_what_was_done_by_hand_and_an_apply_repairs_just_that(lab: L
     found = json.loads(lab.gedge("drift", "--output", "json", "--textfile", metrics, code=3).stdout)
     assert f'gedge_drift_changes{{host="{MANAGER}",kind="DaemonSet",site="{lab.name}"}} 1.0' in metrics.read_text()
     assert {host: set(changes) - FOLLOWS for host, changes in planned(found).items()} == expected
-    assert {consent["host"] for consent in found["consents"]} == {FIRST}
+    assert {consent["host"] for consent in found["consents"]} == {FIRST, SECOND}
     told = {change["name"]: change["by"] for host in found["hosts"] for change in host["changes"]}
     assert told["kube-flannel/kube-flannel"].startswith("kubectl-set 20")
     assert told[SECOND].startswith("kubectl-taint 20")
