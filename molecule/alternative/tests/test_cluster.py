@@ -18,7 +18,9 @@ def test_nodes_carry_their_own_names_ranges_and_taints(cluster: Cluster) -> None
     assert set(nodes) == {"alt-manager", "alt-worker"}
     for item in nodes.values():
         assert ip_network(item["spec"]["podCIDR"]).subnet_of(ip_network("10.120.0.0/16"))
-        assert item["spec"]["taints"] == [{"key": "dedicated", "value": "ai", "effect": "PreferNoSchedule"}]
+    registered = {"key": "dedicated", "value": "ai", "effect": "PreferNoSchedule"}
+    assert nodes["alt-manager"]["spec"]["taints"] == [registered]
+    assert nodes["alt-worker"]["spec"]["taints"] == [{"key": "edge.test/late", "effect": "PreferNoSchedule"}]
     labels = nodes["alt-worker"]["metadata"]["labels"]
     assert (labels["edge.test/hall"], labels["edge.test/rack"]) == ("north", "7")
 
