@@ -292,8 +292,9 @@ def _message(result: Mapping[str, Any]) -> str:
     failed_items = [item for item in result.get("results", []) if isinstance(item, dict) and item.get("failed")]
     if failed_items:
         text = "; ".join(str(item.get("msg", "")) for item in failed_items)
-    # What stands where a module's answer should be (sudo, the login shell) says why there is none.
-    printed = [str(result.get(name) or "") for name in ("module_stderr", "module_stdout")]
+    # What stands where an answer should be (sudo, the login shell) says why there is none.
+    names = ("stderr", "stdout") if result.get("rc") and "module_stdout" not in result else ()
+    printed = [str(result.get(name) or "") for name in ("module_stderr", "module_stdout", *names)]
     return "\n".join(part for part in (text.strip(), *map(str.strip, printed)) if part)
 
 

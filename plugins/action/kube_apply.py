@@ -20,6 +20,7 @@ TRANSIENT = ("connection refused", "was refused", "ServiceUnavailable", "etcdser
 FIELD_MANAGER = "gedge"
 # Kubernetes notes there that a node is not ready, cordoned, out of memory and the like.
 TAINTS_OF_KUBERNETES = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+NOTES = ("managedFields", "resourceVersion", "generation")
 JSON_OF_STDIN = ("--show-managed-fields", "-o", "json", "-f", "-")
 GET = ("get", "--ignore-not-found", *JSON_OF_STDIN)
 APPLY = ("apply", "--server-side", "--field-manager=" + FIELD_MANAGER, "--force-conflicts", *JSON_OF_STDIN)
@@ -44,9 +45,9 @@ class ActionModule(ActionBase):
             objects = self._would_change()
         else:
             live = self._kubectl(GET)
-            before = claims(live)
+            before = by_name(live)
             self._keep_to_nodes_that_are_there(before)
-            objects = differences(before, claims(self._kubectl(APPLY)))
+            objects = differences(before, by_name(self._kubectl(APPLY)))
             objects = with_nodes(objects, self._change_taints(live))
         return {**result, "changed": bool(objects), "objects": objects}
 
@@ -97,9 +98,9 @@ class ActionModule(ActionBase):
         """Return what would change: everything, where no cluster has been started yet."""
         if self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] != 0:
             wanted = [item for item in yaml.safe_load_all(self._args["manifests"]) if item]
-            return differences({}, {name_of(item): "" for item in wanted})
+            return differences({}, by_name(wanted))
         live = self._kubectl(GET)
-        found = differences(claims(live), claims(self._kubectl((*APPLY, "--dry-run=server"))))
+        found = differences(by_name(live), by_name(self._kubectl((*APPLY, "--dry-run=server"))))
         found = with_nodes(found, [name for name, _, _ in self._other_taints(live)])
         last = {name_of(item): last_change(item) for item in live}
         return [dict(entry, by=last.get((entry["kind"], entry["name"]), "")) for entry in found]
@@ -154,9 +155,32 @@ def differences(before, after):
     """Describe the objects that are new or differ; a Node is made by its kubelet, so it only ever changes."""
     return [
         {"kind": kind, "name": name, "action": "change" if kind == "Node" or (kind, name) in before else "create"}
-        for (kind, name), value in sorted(after.items())
-        if (kind, name) not in before or before[kind, name] != value
+        for (kind, name), item in sorted(after.items())
+        if (kind, name) not in before or not same_claims(before[kind, name], item)
     ]
+
+
+def by_name(found):
+    return {name_of(item): item for item in found}
+
+
+def same_claims(one, other):
+    """Compare the fields that we own: which they are, and unless nothing was written since, their values.
+
+    The time of our last change alone does not tell: the API server may renew it with nothing changed.
+    """
+
+    def noted(key):
+        return [[entry.get(key) for entry in our_entries(item)] for item in (one, other)]
+
+    fields, times = noted("fieldsV1"), noted("time")
+    return fields[0] == fields[1] and (times[0] == times[1] or without_state(one) == without_state(other))
+
+
+def without_state(item):
+    """Return an object without what the API server and controllers note in it."""
+    meta = {key: value for key, value in item["metadata"].items() if key not in NOTES}
+    return {**item, "metadata": meta, "status": None}
 
 
 def with_nodes(found, names):
@@ -170,14 +194,6 @@ def same_taints(one, other):
     keys = ("key", "value", "effect")
     plain = [sorted(tuple(taint.get(key) or "" for key in keys) for taint in taints) for taints in (one, other)]
     return plain[0] == plain[1]
-
-
-def claims(found):
-    """Return the fields that we own in each object, with the time at which we last changed one, as text."""
-    return {
-        name_of(item): json.dumps([[entry.get("time"), entry.get("fieldsV1")] for entry in our_entries(item)])
-        for item in found
-    }
 
 
 def our_entries(item):

@@ -193,8 +193,9 @@ def test_the_plan_of_another_version_of_an_add_on(lab: LabCluster, tmp_path: Pat
         }
         assert planned(gedge("plan", "--offline")) == found
         assert done(gedge("apply")) == found
+        lab.kubectl("-n", "kube-flannel", "rollout", "status", "daemonset/kube-flannel", "--timeout=60s")
         images = lab.kubectl("-n", "kube-flannel", "get", "pods", "-o", "jsonpath={..containers[*].image}")
-        assert newer in images
+        assert set(images.split()) == {newer}
     finally:
         lab.gedge("apply")
     settled(lab)

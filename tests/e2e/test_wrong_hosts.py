@@ -125,7 +125,7 @@ def test_a_host_key_that_has_changed(spoilt: LabCluster, worker: Host, tmp_path:
     output = refused(spoilt, site)
     assert f"the host answers with another SSH key than {known} has for it" in output
     assert f"ssh-keygen -f {known} -R {worker.address}" in output
-    assert "gedgem01" not in output
+    assert "gedgem01: Reach hosts" not in output
 
     known.write_text("", encoding="utf-8")
     output = refused(spoilt, site)  # the connection to the other host, which was good, may still be open
