@@ -297,10 +297,10 @@ def test_drift_names_what_was_done_by_hand_and_an_apply_repairs_just_that(lab: L
     assert f'gedge_drift_changes{{host="{MANAGER}",kind="DaemonSet",site="{lab.name}"}} 1.0' in metrics.read_text()
     assert {host: set(changes) - FOLLOWS for host, changes in planned(found).items()} == expected
     assert {consent["host"] for consent in found["consents"]} == {FIRST, SECOND}
-    told = {change["name"]: change["by"] for host in found["hosts"] for change in host["changes"]}
-    assert told["kube-flannel/kube-flannel"].startswith("kubectl-set 20")
-    assert told[SECOND].startswith("kubectl-taint 20")
-    assert told[FIRST] == ""  # nobody owns a field that is gone
+    told = {(change["kind"], change["name"]): change["by"] for host in found["hosts"] for change in host["changes"]}
+    assert told["DaemonSet", "kube-flannel/kube-flannel"].startswith("kubectl-set 20")
+    assert told["Node", SECOND].startswith("kubectl-taint 20")
+    assert told["Node", FIRST] == ""  # nobody owns a field that is gone
     result = json.loads(lab.gedge("apply", "--kubelet-restart-ok", "--drain-ok", "--output", "json").stdout)
     assert done(result) == planned(found)
     settled(lab)
