@@ -156,18 +156,23 @@ def restart(module, files, patch):
 
 def is_well(module):
     """Wait until the kubelet answers; one that systemd has to start again and again is given up early."""
-    deadline = time.monotonic() + WELL_AFTER_S
+    deadline, before = time.monotonic() + WELL_AFTER_S, restarts(module)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline:
         try:
             with opener.open(HEALTH, timeout=2) as answer:
                 return answer.status == OK
         except OSError:
-            _, out, _ = module.run_command(["systemctl", "show", "--property=NRestarts", "--value", UNIT])
-            if out.strip().isdigit() and int(out) >= MOST_RESTARTS:
+            if restarts(module) - before >= MOST_RESTARTS:
                 return False
             time.sleep(0.3)
     return False
+
+
+def restarts(module):
+    """Return how often systemd has restarted the kubelet by itself; former settings count too."""
+    _, out, _ = module.run_command(["systemctl", "show", "--property=NRestarts", "--value", UNIT])
+    return int(out) if out.strip().isdigit() else 0
 
 
 def settle(patch):
