@@ -16,6 +16,7 @@ from gedge_provision.cli import _ui
 from gedge_provision.cli.site import OnlyOption, SiteOption
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.plan import Plan
+from gedge_provision.models.wording import counted
 from gedge_provision.planning.durations import spoken
 from gedge_provision.planning.plans import markdown
 
@@ -100,7 +101,8 @@ def _show(found: Plan, output: Output, empty: str) -> None:
 def _tree(found: Plan) -> Tree:
     limited = f", limited to {found.only}" if found.only else ""
     expected = f", {spoken(found.expected_s)}" if found.hosts else ""
-    tree = Tree(f"site {found.site}: {found.size} changes on {len(found.hosts)} hosts{limited}{expected}")
+    size = f"{counted(found.size, 'change')} on {counted(len(found.hosts), 'host')}"
+    tree = Tree(f"site {found.site}: {size}{limited}{expected}")
     if found.source == "record":
         tree.add(Text("from the record of former runs; no host was looked at", style="dim"))
     for host in found.hosts:

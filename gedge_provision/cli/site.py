@@ -14,6 +14,7 @@ from gedge_provision.models.errors import UsageError
 from gedge_provision.models.plan import ConsentFlag
 from gedge_provision.models.runs import RunResult
 from gedge_provision.models.selection import CONCERNS
+from gedge_provision.models.wording import counted
 
 __all__ = ["OnlyOption", "SiteOption", "register", "show_run"]
 
@@ -120,7 +121,8 @@ def show_run(result: RunResult, output: _ui.Output, *, check: bool) -> None:
     word = "would change" if check else "changed"
     total = sum(result.changed.values())
     _ui.console.print(
-        f"{word} {total} things on {len(result.changed)} hosts in {result.seconds:.0f} s; log {result.log}"
+        f"{word} {counted(total, 'thing')} on {counted(len(result.changed), 'host')} in {result.seconds:.0f} s; "
+        f"log {result.log}"
     )
     if check:
         for host, changes in result.changes.items():

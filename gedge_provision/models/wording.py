@@ -13,10 +13,15 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-__all__ = ["Form", "in_plain_words"]
+__all__ = ["Form", "counted", "in_plain_words"]
 
 Words = tuple[str, str]
 """What is wrong, and what to do."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 host, 2 hosts."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.plan import Consent, ConsentFlag, HostPlan, Plan
 from gedge_provision.models.runs import PhaseTiming
 from gedge_provision.models.site import Site
+from gedge_provision.models.wording import counted
 from gedge_provision.planning.durations import expected_seconds, spoken
 
 __all__ = ["DISTURBED", "disturbed_nodes", "make_plan", "markdown", "moved"]
@@ -115,7 +116,10 @@ def markdown(plan: Plan) -> str:
     """Return a plan as Markdown, for a review."""
     lines = [f"# Plan for site {plan.site}", ""]
     expected = f", {spoken(plan.expected_s)}" if plan.hosts else ""
-    lines += [f"Site file SHA-256 `{plan.site_sha256[:16]}`, {_scope(plan)}, {plan.size} changes{expected}.", ""]
+    lines += [
+        f"Site file SHA-256 `{plan.site_sha256[:16]}`, {_scope(plan)}, {counted(plan.size, 'change')}{expected}.",
+        "",
+    ]
     if plan.source == "record":
         lines += ["Made from the record of former runs; no host was looked at.", ""]
     if not plan.hosts:
