@@ -153,7 +153,12 @@ def test_plans_of_an_added_node_of_one_that_leaves_and_of_another_port(lab: LabC
         assert set(found) == {MANAGER, third}
         assert {("drain", "node", third), ("leave", "node", third), ("forget", "node", third)} <= set(found[third])
         assert [(consent["host"], consent["flag"]) for consent in plan["consents"]] == [(third, "removal-ok")]
-        assert "the site file no longer has gedgew03" in lab.gedge("apply", code=1).stderr
+        assert "the site file no longer has gedgew03; the run would move" in flat(lab.gedge("apply", code=1).stderr)
+        planned_site = lab.site_path.read_text(encoding="utf-8")
+        renamed = planned_site.replace("nodes:\n", f"nodes:\n- {{name: other, address: {lab_address(lab, 3)}}}\n")
+        lab.site_path.write_text(renamed, encoding="utf-8")
+        assert "gedgew03, but the same host under another name" in flat(lab.gedge("plan", code=1).stderr)
+        lab.site_path.write_text(planned_site, encoding="utf-8")
         assert done(json.loads(lab.gedge("apply", "--removal-ok", "--output", "json").stdout)) == found
         assert third not in lab.kubectl("get", "nodes", "-o", "name")
     finally:
@@ -199,6 +204,16 @@ def test_the_plan_of_another_version_of_an_add_on(lab: LabCluster, tmp_path: Pat
     finally:
         lab.gedge("apply")
     settled(lab)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def lab_address(lab: LabCluster, number: int) -> str:
+    """Return the address that the lab has given its worker of this number."""
+    first = lab.hosts[FIRST].address
+    return f"{first[:-1]}{number}"
 
 
 def newer_tree(folder: Path, reference: str, newer: str) -> tuple[Path, Path]:
