@@ -142,7 +142,7 @@ def test_plans_of_an_added_node_of_one_that_leaves_and_of_another_port(lab: LabC
         assert found[MANAGER] == [("change", "Node", third)]
         assert ("join", "node", third) in found[third]
         assert plan["differences"] == []
-        assert planned(lab.plan("--offline")) == found
+        assert without_sysctls(planned(lab.plan("--offline"))) == without_sysctls(found)
         assert done(lab.apply()) == found
 
         lab.site_path.write_text(f"{original}networks: {{flannel: {{port: 8473}}}}\n", encoding="utf-8")
@@ -153,7 +153,7 @@ def test_plans_of_an_added_node_of_one_that_leaves_and_of_another_port(lab: LabC
         assert set(found) == {MANAGER, third}
         assert {("drain", "node", third), ("leave", "node", third), ("forget", "node", third)} <= set(found[third])
         assert [(consent["host"], consent["flag"]) for consent in plan["consents"]] == [(third, "removal-ok")]
-        assert "the site file no longer has gedgew03; the run would move" in flat(lab.gedge("apply", code=1).stderr)
+        assert "the site file no longer has gedgew03 the run would move" in flat(lab.gedge("apply", code=1).stderr)
         planned_site = lab.site_path.read_text(encoding="utf-8")
         renamed = planned_site.replace("nodes:\n", f"nodes:\n- {{name: other, address: {lab_address(lab, 3)}}}\n")
         lab.site_path.write_text(renamed, encoding="utf-8")
@@ -204,6 +204,11 @@ def test_the_plan_of_another_version_of_an_add_on(lab: LabCluster, tmp_path: Pat
     finally:
         lab.gedge("apply")
     settled(lab)
+
+
+def without_sysctls(found: dict[str, list[tuple[str, str, str]]]) -> dict[str, list[tuple[str, str, str]]]:
+    """Leave out what a host of the same kind needed and a new one may have by itself."""
+    return {host: [change for change in changes if change[1] != "sysctl"] for host, changes in found.items()}
 
 
 def flat(text: str) -> str:
