@@ -155,7 +155,9 @@ def test_plans_of_an_added_node_of_one_that_leaves_and_of_another_port(lab: LabC
         assert [(consent["host"], consent["flag"]) for consent in plan["consents"]] == [(third, "removal-ok")]
         assert "the site file no longer has gedgew03 the run would move" in flat(lab.gedge("apply", code=1).stderr)
         planned_site = lab.site_path.read_text(encoding="utf-8")
-        renamed = planned_site.replace("nodes:\n", f"nodes:\n- {{name: other, address: {lab_address(lab, 3)}}}\n")
+        renamed = planned_site.replace(
+            "nodes:\n", f"nodes:\n- {{name: other, node_class: ai-worker, address: {lab_address(lab, 3)}}}\n"
+        )
         lab.site_path.write_text(renamed, encoding="utf-8")
         assert "gedgew03, but the same host under another name" in flat(lab.gedge("plan", code=1).stderr)
         lab.site_path.write_text(planned_site, encoding="utf-8")
