@@ -174,7 +174,8 @@ def test_an_interrupt_ends_the_compilers_and_the_next_build_completes(workshop: 
     )
     (slow / "go").chmod(0o755)
     code = (
-        "import sys, pathlib; sys.path.insert(0, sys.argv[2])\n"
+        "import signal, sys, pathlib; sys.path.insert(0, sys.argv[2])\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "from test_make_artifacts import Workshop, catalog\n"
         "from gedge_provision.artifacts.build import build\n"
         "from gedge_provision.adapters.store import Store\n"
