@@ -159,7 +159,7 @@ def make_node(module):
         module.fail_json(msg=explain(action, output))
     module.run_command(["systemctl", "enable", "kubelet.service"], check_rc=True)
     note_kubelet_config()
-    write_record("kubeadm.json", {"action": action, "state": "done"})
+    write_record("kubeadm.json", {"action": action, "state": "done", "node": module.params["node_name"]})
 
 
 def undo_half(module):

@@ -73,13 +73,14 @@ ansible_facts:
   description: >-
     C(gedge_host), with architecture, cpus, memory_mib, cgroup_version, container, can_raise_limits, distribution
     (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
-    cluster here), kubelet_touched (its configuration is not what kubeadm wrote), settings_due
+    cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane, kubelet_touched (its configuration is not what kubeadm wrote), settings_due
     (with O(settings): whether one differs).
   type: dict
   returned: always
 """
 
 import glob
+import hashlib
 import json
 import os
 import platform
@@ -96,6 +97,7 @@ from ..module_utils.host_state import (
     read_text,
 )
 from ..module_utils.kernel_settings import OPTIONS, sync_settings
+from ..module_utils.kube_client import ADMIN_CONF
 
 CAP_SYS_RESOURCE = 24
 TCP_LISTEN = "0A"
@@ -133,6 +135,9 @@ def main():
         "can_raise_limits": can_raise_limits(),
         "distribution": distribution(),
         "kubelet_touched": bool(kubelet_touched()),
+        "cluster": cluster_here(),
+        "control_plane": os.path.exists(ADMIN_CONF),
+        "node": read_record("kubeadm.json").get("node", ""),
         "joined": read_record("kubeadm.json").get("state") == "done" and os.path.exists("/etc/kubernetes/kubelet.conf"),
     }
     if wanted["address"]:
@@ -147,6 +152,12 @@ def main():
     if problems:
         module.fail_json(msg="; ".join(problems), problems=problems)
     module.exit_json(changed=False, problems=[], ansible_facts={"gedge_host": host})
+
+
+def cluster_here():
+    """Return what tells the cluster of this host from others: the digest of its CA, empty without one."""
+    text = read_text("/etc/kubernetes/pki/ca.crt")
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
 def host_problems(wanted, host):
