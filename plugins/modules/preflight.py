@@ -73,7 +73,8 @@ ansible_facts:
   description: >-
     C(gedge_host), with architecture, cpus, memory_mib, cgroup_version, container, can_raise_limits, distribution
     (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
-    cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane, kubelet_touched (its configuration is not what kubeadm wrote), settings_due
+    cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane (it has the
+    administrator's kubeconfig), kubelet_touched (its configuration is not what kubeadm wrote), settings_due
     (with O(settings): whether one differs).
   type: dict
   returned: always
