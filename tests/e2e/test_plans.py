@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from final_state import settled
 
 from gedge_provision.adapters.locations import cache_dir
@@ -168,6 +169,21 @@ def test_plans_of_an_added_node_of_one_that_leaves_and_of_another_port(lab: LabC
         assert lab.site_path.read_text(encoding="utf-8") == original
         lab.gedge("apply", "--removal-ok")
     settled(lab)
+
+
+def test_hosts_under_each_others_names_and_a_worker_as_control_plane_are_refused(lab: LabCluster) -> None:
+    original = lab.site_path.read_text(encoding="utf-8")
+    first, second = (lab.hosts[name].address for name in (FIRST, SECOND))
+    swapped = original.replace(first, "FIRST").replace(second, first).replace("FIRST", second)
+    site = yaml.safe_load(original)
+    site["nodes"][0]["roles"], site["nodes"][1]["roles"] = ["worker"], ["control_plane"]
+    try:
+        lab.site_path.write_text(swapped, encoding="utf-8")
+        assert f"{FIRST}, {SECOND}: the host carries a node of another" in flat(lab.gedge("plan", code=1).stderr)
+        lab.site_path.write_text(yaml.safe_dump(site), encoding="utf-8")
+        assert f"{FIRST} is a worker of a cluster" in flat(lab.gedge("plan", code=1).stderr)
+    finally:
+        lab.site_path.write_text(original, encoding="utf-8")
 
 
 def test_the_plan_of_another_version_of_an_add_on(lab: LabCluster, tmp_path: Path) -> None:
