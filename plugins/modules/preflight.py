@@ -74,7 +74,8 @@ ansible_facts:
     C(gedge_host), with architecture, cpus, memory_mib, cgroup_version, container, can_raise_limits, distribution
     (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
     cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane (it has the
-    administrator's kubeconfig), kubelet_touched (its configuration is not what kubeadm wrote), settings_due
+    administrator's kubeconfig), ours (something of ours is installed), kubelet_touched (its configuration is not what
+    kubeadm wrote), settings_due
     (with O(settings): whether one differs).
   type: dict
   returned: always
@@ -139,6 +140,7 @@ def main():
         "cluster": cluster_here(),
         "control_plane": os.path.exists(ADMIN_CONF),
         "node": read_record("kubeadm.json").get("node", ""),
+        "ours": bool(read_record("files.json") or read_record("artifacts.json")),
         "joined": read_record("kubeadm.json").get("state") == "done" and os.path.exists("/etc/kubernetes/kubelet.conf"),
     }
     if wanted["address"]:
