@@ -19,7 +19,7 @@ from gedge_provision.adapters.locations import content_dir
 from gedge_provision.adapters.run_records import Journal
 from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.progress import Outcome, Reporter
-from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult
+from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult, phase_name
 from gedge_provision.models.selection import Selection
 
 __all__ = ["run_playbook"]
@@ -36,12 +36,14 @@ class _Recorder:
 
     reporter: Reporter
     journal: Journal
+    check: bool = False
     phases: list[PhaseTiming] = field(default_factory=list)
     changes: dict[str, list[Change]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     failures: list[HostFailure] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     _play: str = ""
+    _batch: int = 1
     _phase: str = ""
     _phase_began: float = 0.0
     _phase_failed: bool = False
@@ -57,7 +59,9 @@ class _Recorder:
         data = event.get("event_data", {})
         if kind == "playbook_on_play_start":
             self.end_phase()
-            self._play = str(data.get("name", ""))
+            play = str(data.get("name", ""))
+            self._batch = self._batch + 1 if play == self._play else 1  # a play with `serial` begins once a batch
+            self._play = play
         elif kind == "playbook_on_task_start":
             self._begin_phase()  # not with the play: a play without hosts, or after a failure, is none
             self._end_task()
@@ -113,7 +117,8 @@ class _Recorder:
 
     def _begin_phase(self) -> None:
         if not self._phase:
-            self._phase, self._phase_began = self._play, time.monotonic()
+            self._phase = phase_name(self._play, self._batch)
+            self._phase_began = time.monotonic()
             self.reporter.start(self._phase)
 
     def end_phase(self) -> None:
@@ -125,7 +130,8 @@ class _Recorder:
             seconds = round(time.monotonic() - self._phase_began, 2)
             changed = list(self._in_phase.values()).count("changed")
             self.phases.append(PhaseTiming(self._phase, seconds, self._tasks, changed))
-            result: Outcome = "failed" if self._phase_failed else "done" if self._phase_changed else "unchanged"
+            changed_word: Outcome = "to do" if self.check else "done"
+            result: Outcome = "failed" if self._phase_failed else changed_word if self._phase_changed else "unchanged"
             self.reporter.finish(self._phase, result)
         self._in_phase = {}
         self._phase, self._tasks, self._phase_failed, self._phase_changed = "", {}, False, False
@@ -157,7 +163,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
     """
     content = content_dir()
     journal = Journal(folder)
-    recorder = _Recorder(reporter, journal)
+    recorder = _Recorder(reporter, journal, check)
     stop = _Stop(folder / "ansible-playbook.pid")
     outcome: dict[str, Any] = {}
     began = time.monotonic()

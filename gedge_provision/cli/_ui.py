@@ -32,6 +32,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty()
 
 _SIGNS: dict[Outcome, tuple[str, str]] = {
     "done": ("done", "green"),
+    "to do": ("to do", "yellow"),
     "unchanged": ("unchanged", "dim"),
     "failed": ("FAILED", "red"),
     "skipped": ("skipped", "yellow"),

@@ -15,7 +15,7 @@ from gedge_provision.adapters.files import write_atomically
 from gedge_provision.cli import _ui
 from gedge_provision.cli.site import OnlyOption, SiteOption
 from gedge_provision.models.errors import UsageError
-from gedge_provision.models.plan import Plan
+from gedge_provision.models.plan import Consent, Plan
 from gedge_provision.models.wording import counted
 from gedge_provision.planning.durations import spoken
 from gedge_provision.planning.plans import markdown
@@ -98,6 +98,13 @@ def _show(found: Plan, output: Output, empty: str) -> None:
         _ui.console.print(empty)
 
 
+def _consent(consent: Consent) -> list[Text]:
+    lines = [Text(f"needs consent (--{consent.flag}): {consent.reason}", style="red")]
+    lines += [Text(f"  pod {pod}", style="red") for pod in consent.pods]
+    lines += [Text(f"  would be stopped: {obstacle}", style="bold red") for obstacle in consent.obstacles]
+    return lines
+
+
 def _tree(found: Plan) -> Tree:
     limited = f", limited to {found.only}" if found.only else ""
     expected = f", {spoken(found.expected_s)}" if found.hosts else ""
@@ -110,11 +117,9 @@ def _tree(found: Plan) -> Tree:
         for change in host.changes:
             by = (f"  last changed by {change.by}", "dim") if change.by else ""
             branch.add(Text.assemble((f"{change.action:<8}", "yellow"), f" {change.kind} {change.name}", by))
-        for consent in found.consents:
-            if consent.host == host.host:
-                branch.add(Text(f"needs consent (--{consent.flag}): {consent.reason}", style="red"))
-                for pod in consent.pods:
-                    branch.add(Text(f"  pod {pod}", style="red"))
+        for consent in (consent for consent in found.consents if consent.host == host.host):
+            for line in _consent(consent):
+                branch.add(line)
     if found.consents and found.unanswered:
         tree.add(Text(f"which pods that disturbs is not known: {found.unanswered}", style="red"))
     if found.differences:

@@ -15,9 +15,9 @@ class Change:
     """Something that is made, changed or removed on a host or in the cluster.
 
     Attributes:
-        kind: file, unit, sysctl, kernel_module, package, binary, cni_plugin, image, node, kubeconfig, or the kind of
-            a Kubernetes object, which has a capital.
-        name: path, unit, key=value, name, or namespace/name.
+        kind: file, unit, sysctl, kernel_module, package, binary, cni_plugin, image, node, label, taint, kubeconfig, or
+            the kind of a Kubernetes object, which has a capital.
+        name: path, unit, key=value, name, namespace/name, or node and label (taint) as kubectl writes them.
         action: create, change, remove, install, start, restart, ... (of a plan), created, changed, ... (of a service).
         by: who else changed it since, and when, where the cluster tells; not a part of what a change is.
     """
@@ -30,6 +30,11 @@ class Change:
     def __str__(self) -> str:
         return f"{self.action} {self.kind} {self.name}"
 
+    @property
+    def of_cluster(self) -> bool:
+        """Whether it is made in the cluster, not on the host through which it is made."""
+        return self.kind[:1].isupper() or self.kind in ("label", "taint")
+
 
 @dataclass(frozen=True, order=True)
 class Difference:
@@ -37,7 +42,7 @@ class Difference:
 
     Attributes:
         node: its name; empty when the API server does not answer.
-        concern: api, ready, version, label, kubelet or reachable.
+        concern: api, ready, version, label, kubelet, unknown (no node of the site) or reachable.
         message: what differs.
     """
 

@@ -35,12 +35,14 @@ class Consent(Document):
         flag: option of `gedge apply` that agrees, without dashes; a saved plan that is applied agrees too.
         reason: what is disruptive.
         pods: namespace/name of the pods that it moves or may disturb.
+        obstacles: what would keep pods from being moved, so that the run would end there.
     """
 
     host: str
     flag: ConsentFlag
     reason: str
     pods: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
 
 
 class Plan(Document):

@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 
 __all__ = ["SILENT", "Outcome", "Reporter", "SilentReporter", "step"]
 
-Outcome = Literal["done", "unchanged", "failed", "skipped"]
+Outcome = Literal["done", "to do", "unchanged", "failed", "skipped"]
+"""How a step ended; `to do` is one of a plan, which would change something."""
 
 
 class Reporter(Protocol):

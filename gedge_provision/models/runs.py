@@ -9,7 +9,28 @@ from typing import Any
 from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.errors import GedgeError
 
-__all__ = ["HostFailure", "PhaseTiming", "RunFailedError", "RunInterruptedError", "RunResult"]
+__all__ = [
+    "HostFailure",
+    "PhaseTiming",
+    "RunFailedError",
+    "RunInterruptedError",
+    "RunResult",
+    "phase_name",
+    "play_of",
+]
+
+
+_BATCH = ", batch "
+
+
+def phase_name(play: str, batch: int) -> str:
+    """Return the name of a phase: its play, and from the second on which batch of hosts it is."""
+    return f"{play}{_BATCH}{batch}" if batch > 1 else play
+
+
+def play_of(phase: str) -> str:
+    """Return the play of a phase."""
+    return phase.partition(_BATCH)[0]
 
 
 @dataclass(frozen=True)
@@ -17,7 +38,7 @@ class PhaseTiming:
     """A play of the run.
 
     Attributes:
-        name: its name.
+        name: its name, with the batch of hosts from the second one on.
         seconds: how long it took.
         tasks: seconds by the name of the task.
         changed: number of hosts on which it changed something.

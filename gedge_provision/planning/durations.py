@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from gedge_provision.models.changes import Change
-from gedge_provision.models.runs import PhaseTiming
+from gedge_provision.models.runs import PhaseTiming, play_of
 
 __all__ = ["expected_seconds", "spoken"]
 
@@ -66,8 +66,8 @@ def spoken(seconds: int) -> str:
 
 def _phase(change: Change) -> str:
     """Return the phase of playbooks/site.yml in which a change is made, as near as its kind tells."""
-    by_action = {"init": "Start the control plane", "join": "Join workers"}
-    by_kind = {"image": "Import images", "Node": "Verify the cluster", "kubeconfig": "Verify the cluster"}
+    by_action = {"init": "Start the control plane", "join": "Join workers", "uncordon": "Verify the cluster"}
+    by_kind = {"image": "Import images"} | dict.fromkeys(("label", "taint", "kubeconfig"), "Verify the cluster")
     if change.kind == "node":
         return by_action.get(change.action, "Change kubelet settings")
     if change.kind in by_kind:
@@ -95,4 +95,4 @@ def _unchanged(phase: str, runs: Sequence[Sequence[PhaseTiming]]) -> float:
 
 
 def _timings(phase: str, runs: Sequence[Sequence[PhaseTiming]]) -> Iterator[PhaseTiming]:
-    return (timing for run in runs for timing in run if timing.name == phase)
+    return (timing for run in runs for timing in run if play_of(timing.name) == phase)

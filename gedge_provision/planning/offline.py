@@ -116,8 +116,24 @@ def _network(first: str, installed: Sequence[str], old: Mapping[str, Any], new: 
 
 def _nodes(first: str, names: Sequence[str], old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
     for host in sorted(names):
-        if any(old[field].get(host) != new[field].get(host) for field in ("nodes_labels", "nodes_taints")):
-            yield first, "nodes", Change("Node", host, "change")
+        labels = [variables["nodes_labels"].get(host, {}) for variables in (old, new)]
+        # A node that joins comes with its taints.
+        taints = [
+            {(taint["key"], taint["effect"]): taint.get("value", "") for taint in variables["nodes_taints"][host]}
+            for variables in (old if host in old["nodes_taints"] else new, new)
+        ]
+        for key, action in _compared(*labels):
+            words = key if action == "remove" else f"{key}={labels[1][key]}"
+            yield first, "nodes", Change("label", f"{host} {words}", action)
+        for (key, effect), action in sorted(_compared(*taints)):
+            value = taints[1].get((key, effect))
+            yield first, "nodes", Change("taint", f"{host} {key}{f'={value}' if value else ''}:{effect}", action)
+
+
+def _compared(old: Mapping[Any, str], new: Mapping[Any, str]) -> list[tuple[Any, str]]:
+    """Return what differs, sorted, with the action; what is removed comes last."""
+    made = [(key, "change" if key in old else "create") for key in sorted(new) if old.get(key) != new[key]]
+    return made + [(key, "remove") for key in sorted(set(old) - set(new))]
 
 
 def _kubelet(host: str, *, drain: bool) -> Found:

@@ -21,6 +21,8 @@ DISTURBED: dict[ConsentFlag, str] = {
     "kubelet-restart-ok": "its kubelet restarts, and pods that own CPUs and stay may move to others",
 }
 """Why consent is asked."""
+_LOST = "it leaves the cluster: its pods move; its host does not answer, and keeps what is installed on it"
+_MOVED_SHOWN = 12
 
 
 def disturbed_nodes(site: Site, changes: Mapping[str, Sequence[Change]]) -> dict[str, tuple[ConsentFlag, ...]]:
@@ -45,6 +47,7 @@ def make_plan(  # noqa: PLR0913 - what a plan is made of
     *,
     differences: Sequence[Difference] = (),
     pods: Mapping[str, Sequence[str]] | None = None,
+    obstacles: Mapping[str, Sequence[str]] | None = None,
     unanswered: str = "",
     only: str | None = None,
     source: Literal["live", "record"] = "live",
@@ -58,6 +61,7 @@ def make_plan(  # noqa: PLR0913 - what a plan is made of
         changes: what a run would change, by host.
         differences: what of the running nodes is not as asked.
         pods: those that a disruptive step moves or may disturb, as namespace/name, by node.
+        obstacles: what would keep pods from being moved, by node.
         unanswered: why they are not known.
         only: the nodes and concerns that it is limited to.
         source: where the changes were found.
@@ -72,7 +76,13 @@ def make_plan(  # noqa: PLR0913 - what a plan is made of
         source=source,
         hosts=tuple(HostPlan(host=name, changes=tuple(changes[name])) for name in order),
         consents=tuple(
-            Consent(host=host, flag=flag, reason=DISTURBED[flag], pods=tuple(sorted((pods or {}).get(host, ()))))
+            Consent(
+                host=host,
+                flag=flag,
+                reason=_reason(flag, changes[host]),
+                pods=tuple(sorted((pods or {}).get(host, ()))),
+                obstacles=tuple(sorted((obstacles or {}).get(host, ()))) if flag != "kubelet-restart-ok" else (),
+            )
             for host, flags in disturbed_nodes(site, changes).items()
             for flag in flags
         ),
@@ -80,6 +90,11 @@ def make_plan(  # noqa: PLR0913 - what a plan is made of
         unanswered=unanswered,
         expected_s=expected_seconds(changes, timings),
     )
+
+
+def _reason(flag: ConsentFlag, changes: Sequence[Change]) -> str:
+    lost = flag == "removal-ok" and all(change.action in ("drain", "forget") for change in changes)
+    return _LOST if lost else DISTURBED[flag]
 
 
 def _order(site: Site, changes: Mapping[str, Sequence[Change]]) -> list[str]:
@@ -92,7 +107,7 @@ def _mended(found: Difference, changes: Mapping[str, Sequence[Change]], restarte
     happens = {(change.kind, change.name) for host in changes for change in changes[host]}
     mends = {
         "kubelet": found.node in restarted,
-        "label": ("Node", found.node) in happens,
+        "label": any(kind == "label" and name.startswith(f"{found.node} ") for kind, name in happens),
         "ready": ("node", found.node) in happens or bool(changes.get(found.node)),
         "api": any(kind == "node" for kind, _ in happens),
     }
@@ -100,7 +115,7 @@ def _mended(found: Difference, changes: Mapping[str, Sequence[Change]], restarte
 
 
 def moved(plan: Plan, now: Plan) -> list[str]:
-    """Return what has changed in the world since a plan was made, a line each; empty means that it still holds."""
+    """Return what has changed in the world since a plan was made, some lines; empty means that it still holds."""
     if plan.site != now.site:
         return [f"the plan is for site {plan.site}, this is {now.site}"]
     lines = [] if plan.site_sha256 == now.site_sha256 else ["the site file is not the one that was planned with"]
@@ -109,7 +124,8 @@ def moved(plan: Plan, now: Plan) -> list[str]:
     planned, needed = set(before), set(after)
     lines += [f"{host}: no longer needed: {change}" for host, change in before if (host, change) not in needed]
     lines += [f"{host}: not in the plan: {change}" for host, change in after if (host, change) not in planned]
-    return lines
+    hidden = len(lines) - _MOVED_SHOWN
+    return [*lines[:_MOVED_SHOWN], f"and {counted(hidden, 'more difference')}"] if hidden > 1 else lines
 
 
 def markdown(plan: Plan) -> str:
@@ -127,6 +143,8 @@ def markdown(plan: Plan) -> str:
     for consent in plan.consents:
         pods = f" Pods: {', '.join(consent.pods)}." if consent.pods else ""
         lines += [f"> **{consent.host} needs consent** (`--{consent.flag}`): {consent.reason}.{pods}", ""]
+        lines += [f"> It would be stopped: {obstacle}" for obstacle in consent.obstacles]
+        lines += [""] if consent.obstacles else []
     if plan.consents and plan.unanswered:
         lines += [f"Which pods that are is not known: {plan.unanswered}.", ""]
     for host in plan.hosts:

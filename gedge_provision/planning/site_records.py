@@ -45,11 +45,15 @@ def after_apply(
     """
     record = before_apply(before, site, hosts)
     known = dict(record.hosts)
+    roles = {node.name: "control_plane" in node.roles for node in site.nodes}
     left = {change.name for found in result.changes.values() for change in found if change.action == "forget"}
     for name, host in record.hosts.items():
         made = _made(host.made, result.changes.get(name, ()))
         facts = result.facts.get(name, host.facts)
-        known[name] = host.model_copy(update={"made": made, "facts": facts})
+        role = (
+            host.control_plane if result.failures or name not in result.facts else roles.get(name, host.control_plane)
+        )
+        known[name] = host.model_copy(update={"made": made, "facts": facts, "control_plane": role})
     names = {node.name for node in site.nodes}
     # A host that left, and one that was named by mistake and never answered.
     silent = [name for name in hosts if name not in before.hosts and name not in result.facts]
@@ -82,7 +86,8 @@ def without(record: SiteRecord, hosts: Collection[str]) -> SiteRecord:
 def _host(site: Site, node: Node, former: HostRecord | None) -> HostRecord:
     return HostRecord(
         connection=connection(site, node),
-        control_plane="control_plane" in node.roles,
+        # Of a host that was there before, only a run that ended well may say that its role is another one.
+        control_plane=former.control_plane if former else "control_plane" in node.roles,
         node_class=node.node_class,
         made=former.made if former else (),
         facts=former.facts if former else {},
@@ -92,9 +97,8 @@ def _host(site: Site, node: Node, former: HostRecord | None) -> HostRecord:
 def _made(before: Sequence[Change], changes: Sequence[Change]) -> tuple[Change, ...]:
     made = list(before)
     for change in changes:
-        of_the_cluster = change.kind[:1].isupper() or change.kind == "kubeconfig"
         if change.action in _UNMAKING:
             made = [other for other in made if (other.kind, other.name) != (change.kind, change.name)]
-        elif change.action in _MAKING and not of_the_cluster and change not in made:
+        elif change.action in _MAKING and not change.of_cluster and change.kind != "kubeconfig" and change not in made:
             made.append(change)
     return tuple(made)

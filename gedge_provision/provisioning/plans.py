@@ -12,7 +12,7 @@ from gedge_provision.adapters.kube import connect
 from gedge_provision.adapters.run_records import read_timings
 from gedge_provision.adapters.site_records import read_record
 from gedge_provision.models.changes import REACHABLE, Change, Difference
-from gedge_provision.models.cluster import POD
+from gedge_provision.models.cluster import POD, POD_DISRUPTION_BUDGET
 from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.plan import ConsentFlag, Plan
 from gedge_provision.models.progress import SILENT, Reporter
@@ -20,7 +20,7 @@ from gedge_provision.models.runs import RunFailedError, RunResult
 from gedge_provision.models.site import Site
 from gedge_provision.planning.offline import recorded_changes
 from gedge_provision.planning.plans import disturbed_nodes, make_plan, moved
-from gedge_provision.planning.pods import disturbed_pods
+from gedge_provision.planning.pods import disturbed_pods, drain_obstacles
 from gedge_provision.planning.selection import select
 from gedge_provision.provisioning.inventories import recorded_inventory, site_inventory
 from gedge_provision.provisioning.runs import apply
@@ -53,13 +53,14 @@ def plan(site_path: Path, reporter: Reporter = SILENT, *, only: str | None = Non
         return make_plan(site, digest, changes, only=only, source="record", timings=timings)
     found, unreachable = _look(site_path, reporter, only)
     disturbed = disturbed_nodes(site, found.changes)
-    pods, unanswered = _pods(site, disturbed)
+    pods, obstacles, unanswered = _pods(site, disturbed)
     return make_plan(
         site,
         digest,
         found.changes,
         differences=[*found.differences, *unreachable],
         pods=pods,
+        obstacles=obstacles,
         unanswered=unanswered,
         only=only,
         timings=timings,
@@ -92,7 +93,7 @@ def apply_plan(site_path: Path, wanted: Plan, reporter: Reporter = SILENT) -> Ru
     now = plan(site_path, reporter, only=wanted.only)
     if differences := moved(wanted, now):
         raise UsageError(
-            "the world has moved on since this plan was made:\n" + "\n".join(f"  {line}" for line in differences[:12]),
+            "the world has moved on since this plan was made:\n" + "\n".join(f"  {line}" for line in differences),
             place=f"site {wanted.site}",
             remedy="make it again and read it: gedge plan",
         )
@@ -125,15 +126,19 @@ def _recorded(site: Site, site_path: Path, only: str | None) -> Mapping[str, Seq
     return recorded_changes(record, site, recorded_inventory(record), now, select(site, only))
 
 
-def _pods(site: Site, disturbed: Mapping[str, Sequence[ConsentFlag]]) -> tuple[dict[str, list[str]], str]:
-    """Return the pods that disruptive steps move or may disturb, by node, and why they are not known."""
+def _pods(
+    site: Site, disturbed: Mapping[str, Sequence[ConsentFlag]]
+) -> tuple[dict[str, list[str]], dict[str, list[str]], str]:
+    """Return by node the pods that disruptive steps move or may disturb and what would stop them; why it is unknown."""
     kubeconfig = kubeconfig_path(site)
     if not disturbed:
-        return {}, ""
+        return {}, {}, ""
     if not kubeconfig.is_file():
-        return {}, "there is no kubeconfig of this site here -> gedge kubeconfig --fetch"
+        return {}, {}, "there is no kubeconfig of this site here -> gedge kubeconfig --fetch"
     try:
         with connect(kubeconfig) as kube:
-            return disturbed_pods(kube.find(POD), disturbed), ""
+            pods = kube.find(POD)
+            obstacles = drain_obstacles(pods, kube.find(POD_DISRUPTION_BUDGET), disturbed)
+            return disturbed_pods(pods, disturbed), obstacles, ""
     except GedgeError as error:
-        return {}, str(error)
+        return {}, {}, str(error)

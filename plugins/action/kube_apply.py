@@ -18,8 +18,12 @@ ATTEMPTS = 10
 # What the API server answers in the first seconds of a control plane; asking again is the remedy.
 TRANSIENT = ("connection refused", "was refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
 FIELD_MANAGER = "gedge"
+CORDON_MANAGER = "gedge-cordon"  # of node_drain
 # Kubernetes notes there that a node is not ready, cordoned, out of memory and the like.
 TAINTS_OF_KUBERNETES = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+# What others may write into our objects: nobody's settings, and the word of `kubectl rollout restart`.
+FREE_FIELDS = ("f:metadata", "f:status", ".")
+FREE_ANNOTATION = "f:kubectl.kubernetes.io/restartedAt"
 NOTES = ("managedFields", "resourceVersion", "generation")
 JSON_OF_STDIN = ("--show-managed-fields", "-o", "json", "-f", "-")
 GET = ("get", "--ignore-not-found", *JSON_OF_STDIN)
@@ -40,70 +44,97 @@ class ActionModule(ActionBase):
             }
         )
         self._args = args
-        self._take_taints()
-        if self._task.check_mode:
-            objects = self._would_change()
-        else:
-            live = self._kubectl(GET)
-            before = by_name(live)
-            self._keep_to_nodes_that_are_there(before)
-            objects = differences(before, by_name(self._kubectl(APPLY)))
-            objects = with_nodes(objects, self._change_taints(live))
+        self._nodes = {}
+        self._read_nodes()
+        objects = self._would_change() if self._task.check_mode else self._change()
         return {**result, "changed": bool(objects), "objects": objects}
 
-    def _take_taints(self):
-        """Take the taints of Node objects out of the manifests.
+    def _read_nodes(self):
+        """Take out of Node objects what is not applied: taints, and whether a node is open.
 
-        They are one list, in which Kubernetes notes the state of nodes too: to apply it would be to fight over it.
+        Taints are one list, in which Kubernetes notes the state of nodes too: to apply it would be to fight over it.
         """
-        self._taints = {}
-        if "taints" not in self._args["manifests"]:
+        if "kind: Node" not in self._args["manifests"]:
             return
         wanted = [document for document in yaml.safe_load_all(self._args["manifests"]) if document]
         for item in wanted:
-            if item["kind"] == "Node" and "taints" in item.get("spec", {}):
-                self._taints[item["metadata"]["name"]] = item.pop("spec")["taints"]
+            if item["kind"] == "Node":
+                self._nodes[item["metadata"]["name"]] = {
+                    "labels": item["metadata"].get("labels", {}),
+                    **item.pop("spec", {}),
+                }
         self._args["manifests"] = yaml.safe_dump_all(wanted)
-
-    def _other_taints(self, live):
-        """Yield the nodes whose taints differ, with what they have and what they shall have."""
-        for item in live:
-            name = item["metadata"]["name"]
-            if item["kind"] != "Node" or name not in self._taints:
-                continue
-            have = item["spec"].get("taints", [])
-            kept = [taint for taint in have if taint["key"].startswith(TAINTS_OF_KUBERNETES)]
-            if not same_taints([*kept, *self._taints[name]], have):
-                yield name, have, [*kept, *self._taints[name]]
-
-    def _change_taints(self, live):
-        changed = []
-        for name, have, wanted in self._other_taints(live):
-            patch = [{"op": "test", "path": "/spec/taints", "value": have}] if have else []
-            patch.append(
-                {"op": "add", "path": "/spec/taints", "value": wanted}
-            )  # of a field that is there: replaces it
-            self._kubectl(("patch", "node", name, "--type=json", "-o", "json", "-p", json.dumps(patch)))
-            changed.append(name)
-        return changed
-
-    def _keep_to_nodes_that_are_there(self, before):
-        """Leave out Node objects that do not exist: a kubelet makes its own, a made-up one would never be ready."""
-        wanted = [document for document in yaml.safe_load_all(self._args["manifests"]) if document]
-        kept = [item for item in wanted if item["kind"] != "Node" or name_of(item) in before]
-        if len(kept) < len(wanted):
-            self._args["manifests"] = yaml.safe_dump_all(kept)
 
     def _would_change(self):
         """Return what would change: everything, where no cluster has been started yet."""
         if self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] != 0:
             wanted = [item for item in yaml.safe_load_all(self._args["manifests"]) if item]
-            return differences({}, by_name(wanted))
-        live = self._kubectl(GET)
-        found = differences(by_name(live), by_name(self._kubectl((*APPLY, "--dry-run=server"))))
-        found = with_nodes(found, [name for name, _, _ in self._other_taints(live)])
-        last = {name_of(item): last_change(item) for item in live}
-        return [dict(entry, by=last.get((entry["kind"], entry["name"]), "")) for entry in found]
+            return differences({}, by_name(wanted)) + node_changes(self._nodes, {})
+        live = by_name(self._kubectl(GET))
+        found = differences(live, by_name(self._kubectl((*APPLY, "--dry-run=server"))))
+        found = with_additions(found, live)
+        last = {name: last_change(item) for name, item in live.items()}
+        told = [dict(entry, by=last.get((entry["kind"], entry["name"]), "")) for entry in found]
+        return told + node_changes(self._nodes, live)
+
+    def _change(self):
+        live = by_name(self._kubectl(GET))
+        self._keep_to_nodes_that_are_there(live)
+        self._take_over_additions(live)
+        found = with_additions(differences(live, by_name(self._kubectl(APPLY))), live)
+        self._change_nodes(live)
+        return found + node_changes({name: self._nodes[name] for kind, name in live if kind == "Node"}, live)
+
+    def _keep_to_nodes_that_are_there(self, live):
+        """Leave out Node objects that do not exist: a kubelet makes its own, a made-up one would never be ready."""
+        if set(self._nodes) <= {name for _, name in live}:
+            return
+        wanted = [document for document in yaml.safe_load_all(self._args["manifests"]) if document]
+        kept = [item for item in wanted if item["kind"] != "Node" or name_of(item) in live]
+        self._args["manifests"] = yaml.safe_dump_all(kept)
+
+    def _take_over_additions(self, live):
+        """Make what others have added to our objects ours: what we own and do not ask for goes with the apply."""
+        for item in live.values():
+            extra, entries = additions(item), item["metadata"].get("managedFields", [])
+            mine = [entry for entry in our_entries(item) if entry["operation"] == "Apply"]
+            if not extra or not mine:
+                continue
+            others = [entry for entry in entries if entry is not mine[0] and not foreign(entry)]
+            claim = dict(mine[0], fieldsV1=united(mine[0]["fieldsV1"], extra))
+            self._patch(
+                item,
+                "json",
+                [
+                    {"op": "replace", "path": "/metadata/managedFields", "value": [*others, claim]},
+                    {
+                        "op": "replace",
+                        "path": "/metadata/resourceVersion",
+                        "value": item["metadata"]["resourceVersion"],
+                    },
+                ],
+            )
+
+    def _change_nodes(self, live):
+        for name, wanted in sorted(self._nodes.items()):
+            item = live.get(("Node", name))
+            if item is None:
+                continue
+            have = item["spec"].get("taints", [])
+            asked = wanted_taints(wanted, have)
+            if not same_taints(asked, have):
+                test = [{"op": "test", "path": "/spec/taints", "value": have}] if have else []
+                # "add" replaces a field that is there
+                self._patch(item, "json", [*test, {"op": "add", "path": "/spec/taints", "value": asked}])
+            if left_cordoned(wanted, item):
+                self._patch(item, "merge", {"spec": {"unschedulable": None}})
+
+    def _patch(self, item, form, patch):
+        meta = item["metadata"]
+        place = ("-n", meta["namespace"]) if "namespace" in meta else ()
+        what = (item["kind"].lower(), meta["name"], *place)
+        how = ("--type=" + form, "--field-manager=" + FIELD_MANAGER, "-o", "json", "-p", json.dumps(patch))
+        self._kubectl(("patch", *what, *how))
 
     def _kubectl(self, arguments):
         if not self._args["manifests"].strip():
@@ -148,16 +179,147 @@ def last_change(item):
     ours = max((entry.get("time", "") for entry in our_entries(item)), default="")
     times = [(entry.get("time", ""), entry["manager"]) for entry in entries if entry["manager"] != FIELD_MANAGER]
     later = [(moment, manager) for moment, manager in times if ours and moment >= ours]
-    return "%s %s" % tuple(reversed(max(later))) if later else ""
+    return latest(later)
 
 
 def differences(before, after):
-    """Describe the objects that are new or differ; a Node is made by its kubelet, so it only ever changes."""
+    """Describe the objects that are new or differ, but for nodes."""
     return [
-        {"kind": kind, "name": name, "action": "change" if kind == "Node" or (kind, name) in before else "create"}
+        {"kind": kind, "name": name, "action": "change" if (kind, name) in before else "create"}
         for (kind, name), item in sorted(after.items())
-        if (kind, name) not in before or not same_claims(before[kind, name], item)
+        if kind != "Node" and ((kind, name) not in before or not same_claims(before[kind, name], item))
     ]
+
+
+def with_additions(found, live):
+    """Add objects to which others have added something to what is described already, each once."""
+    known = {(entry["kind"], entry["name"]) for entry in found}
+    added = [name for name, item in live.items() if name not in known and additions(item)]
+    return found + [{"kind": kind, "name": name, "action": "change"} for kind, name in sorted(added)]
+
+
+def additions(item):
+    """Return the fields that others have added to an object of ours, as managed fields note them."""
+    if item["kind"] == "Node":  # its kubelet's, and everybody's
+        return {}
+    ours, found = {}, {}
+    for entry in our_entries(item):
+        ours = united(ours, entry["fieldsV1"])
+    for entry in item["metadata"].get("managedFields", []) if ours else []:
+        if foreign(entry):
+            found = united(found, beyond(entry["fieldsV1"], ours, FREE_FIELDS))
+    return found
+
+
+def foreign(entry):
+    """Tell whether managed fields are those of somebody else; controllers write the status, a subresource."""
+    return entry["manager"] != FIELD_MANAGER and not entry.get("subresource")
+
+
+def beyond(theirs, ours, free=(".", FREE_ANNOTATION)):
+    """Return the part of a tree of fields that another one has not; a leaf of ours owns all that is below it."""
+    found = {}
+    for field, below in theirs.items():
+        if field in free or (field in ours and not ours[field]):
+            continue
+        more = beyond(below, ours.get(field, {}))
+        if more or (field not in ours and not below):
+            found[field] = more
+    return found
+
+
+def united(one, other):
+    """Return a tree of fields with everything of two."""
+    return {field: united(one.get(field, {}), other.get(field, {})) for field in [*one, *other]}
+
+
+def node_changes(nodes, live):
+    """Describe what differs of nodes, in the words of `kubectl label` and `kubectl taint`.
+
+    Args:
+        nodes: labels, taints and unschedulable (false: what a run of ours left cordoned is opened) by name.
+        live: objects by kind and name; a node that is not there yet comes with its taints, not with its labels.
+    """
+    found = []
+    for name, wanted in sorted(nodes.items()):
+        item = live.get(("Node", name), {"metadata": {}, "spec": {"taints": wanted.get("taints", [])}})
+        told = [*label_changes(wanted["labels"], item), *taint_changes(wanted, item["spec"].get("taints", []))]
+        for kind, what, action, field in told:
+            entry = {"kind": kind, "name": "%s %s" % (name, what), "action": action}
+            found.append(dict(entry, by=owner(item, field)))
+        if left_cordoned(wanted, item):
+            found.append({"kind": "node", "name": name, "action": "uncordon"})
+    return found
+
+
+def label_changes(wanted, item):
+    """Yield kind, name, action and field of the labels that differ; of those that are not asked for, ours count."""
+    have = item["metadata"].get("labels", {})
+    for key, value in sorted(wanted.items()):
+        if have.get(key) != value:
+            action = "change" if key in have else "create"
+            yield "label", "%s=%s" % (key, value), action, ("f:metadata", "f:labels", "f:" + key)
+    ours = {
+        field[2:]
+        for entry in our_entries(item)
+        for field in entry["fieldsV1"].get("f:metadata", {}).get("f:labels", {})
+        if field != "."
+    }
+    for key in sorted(ours - set(wanted)):
+        yield "label", key, "remove", ("f:metadata", "f:labels", "f:" + key)
+
+
+def taint_changes(wanted, have):
+    """Yield kind, name, action and field of the taints that differ."""
+    asked = wanted_taints(wanted, have)
+    if same_taints(asked, have):
+        return
+    field = ("f:spec", "f:taints")
+    before, after = (
+        {(taint["key"], taint["effect"]): taint.get("value") or "" for taint in list_} for list_ in (have, asked)
+    )
+    for key, effect in sorted({**before, **after}):
+        value = after.get((key, effect))
+        if value is None:
+            yield "taint", "%s:%s" % (key, effect), "remove", field
+        elif value != before.get((key, effect)):
+            words = "%s=%s:%s" % (key, value, effect) if value else "%s:%s" % (key, effect)
+            yield "taint", words, "change" if (key, effect) in before else "create", field
+
+
+def wanted_taints(wanted, have):
+    """Return the taints that a node shall have: what is asked for, and what Kubernetes notes of it."""
+    if "taints" not in wanted:
+        return have
+    return [taint for taint in have if taint["key"].startswith(TAINTS_OF_KUBERNETES)] + wanted["taints"]
+
+
+def left_cordoned(wanted, item):
+    """Tell whether a node shall be open, and a run of ours that ended before its time has cordoned it."""
+    if not item["spec"].get("unschedulable") or wanted.get("unschedulable") is not False:
+        return False
+    entries = [entry for entry in item["metadata"].get("managedFields", []) if entry["manager"] == CORDON_MANAGER]
+    return any(has_field(entry, ("f:spec", "f:unschedulable")) for entry in entries)
+
+
+def owner(item, path):
+    """Tell who else wrote a field last, and when; empty when nobody owns it."""
+    entries = [
+        entry for entry in item["metadata"].get("managedFields", []) if foreign(entry) and has_field(entry, path)
+    ]
+    return latest([(entry.get("time", ""), entry["manager"]) for entry in entries])
+
+
+def latest(writes):
+    return "%s %s" % tuple(reversed(max(writes))) if writes else ""
+
+
+def has_field(entry, path):
+    """Tell whether managed fields hold one."""
+    fields = entry["fieldsV1"]
+    for part in path:
+        fields = (fields or {}).get(part)
+    return fields is not None
 
 
 def by_name(found):
@@ -181,12 +343,6 @@ def without_state(item):
     """Return an object without what the API server and controllers note in it."""
     meta = {key: value for key, value in item["metadata"].items() if key not in NOTES}
     return {**item, "metadata": meta, "status": None}
-
-
-def with_nodes(found, names):
-    """Add nodes whose taints differ to what is described already, each once."""
-    known = {entry["name"] for entry in found if entry["kind"] == "Node"}
-    return found + [{"kind": "Node", "name": name, "action": "change"} for name in names if name not in known]
 
 
 def same_taints(one, other):

@@ -209,13 +209,16 @@ def _digest(path):
 
 
 @contextlib.contextmanager
-def host_lock(module, timeout_s):
-    """Hold the host's lock: a run that was killed may have left its last step running here."""
+def host_lock(module, timeout_s, shared=False):
+    """Hold the host's lock: a run that was killed may have left its last step running here.
+
+    Steps that hold it as shared may do so at the same time.
+    """
     with open(LOCK_FILE, "w", encoding="utf-8") as file:
         deadline = time.monotonic() + timeout_s
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
                 break
             except OSError:
                 if time.monotonic() > deadline:

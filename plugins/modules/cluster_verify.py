@@ -32,6 +32,13 @@ options:
         description: Labels that the node must carry.
         type: dict
         default: {}
+  known:
+    description: >-
+      Names of the nodes that the cluster may have; another one is a problem of the concern V(unknown), which never
+      fails the task. Empty: not looked at.
+    type: list
+    elements: str
+    default: []
   timeout_s:
     description: Seconds to wait for readiness.
     type: int
@@ -64,7 +71,7 @@ problems:
       description: The node; empty when the API server does not answer.
       type: str
     concern:
-      description: api, ready, version, label or kubelet.
+      description: api, ready, version, label, kubelet or unknown.
       type: str
     message:
       description: What differs, with the node's name.
@@ -84,6 +91,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.kube_client import ADMIN_CONF, KubeClient, KubeError
 
+STRANGER = (
+    "a node of the cluster that the site file does not have -> add it there; to remove it, apply, take it out again "
+    "and apply with --removal-ok"
+)
+
 
 def main():
     module = AnsibleModule(
@@ -99,6 +111,7 @@ def main():
                     "labels": {"type": "dict", "default": {}},
                 },
             },
+            "known": {"type": "list", "elements": "str", "default": []},
             "timeout_s": {"type": "int", "default": 180},
             "kubeconfig": {"type": "path", "default": ADMIN_CONF},
         },
@@ -125,15 +138,17 @@ def main():
     with ThreadPoolExecutor(max_workers=16) as pool:
         for found in pool.map(lambda name: differences(module, name, wanted[name], live[name]), names):
             problems += found
+    known = module.params["known"]
+    strangers = [problem(name, "unknown", STRANGER) for name in sorted(set(live) - set(known)) if known]
     if problems and not module.check_mode:
         module.fail_json(
             msg="%s -> look at kubectl describe node, journalctl -u kubelet on it"
             % "; ".join(found["message"] for found in problems),
-            problems=problems,
+            problems=problems + strangers,
         )
     module.exit_json(
         changed=False,
-        problems=problems,
+        problems=problems + strangers,
         nodes={name: {part: live[name]["status"][part] for part in ("capacity", "allocatable")} for name in names},
     )
 

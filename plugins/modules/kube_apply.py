@@ -8,7 +8,9 @@ module: kube_apply
 short_description: Server-side apply of manifests, with change detection, in one call
 description:
   - Runs C(kubectl) on a control-plane node under the field manager C(gedge). An object counts as changed when
-    what the API server notes as owned by that manager changes.
+    what the API server notes as owned by that manager changes, and when others have added to it; what they added goes.
+  - Node objects are special. Only those that exist are changed, labels and taints are told one by one, C(taints) of
+    Kubernetes itself stay, and C(unschedulable=false) opens a node that M(gedge.provision.node_drain) left cordoned.
 options:
   manifests:
     description: YAML, several documents.

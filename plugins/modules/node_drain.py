@@ -10,7 +10,9 @@ description:
   - Runs on a control-plane node. Evicts by C(kubectl drain), which respects disruption budgets. Pods of DaemonSets
     stay; pods that nothing would create again are refused by name.
   - A node whose kubelet does not answer is only cordoned.
-  - A node that somebody else has cordoned stays cordoned; one that a killed run has cordoned is known by an annotation.
+  - A node that somebody else has cordoned stays cordoned; a cordon of ours is known by its field manager,
+    C(gedge-cordon).
+  - Ends with whoever called it; a node on which it was cut off stays cordoned.
 options:
   node:
     description: Name of the node; one that the cluster does not have is drained.
@@ -50,13 +52,19 @@ objects:
   returned: always
 """
 
+import os
+import select
+import subprocess
+import sys
+import tempfile
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import NO_PROXY, made
+from ..module_utils.host_state import NO_PROXY, host_lock, made
 from ..module_utils.kube_client import ADMIN_CONF, NOT_FOUND, KubeClient, KubeError
 
 KUBECTL = "/usr/local/bin/kubectl"
-OURS = "gedge.dev/cordoned"
+CORDON_MANAGER = "gedge-cordon"
 
 
 def main():
@@ -77,7 +85,9 @@ def main():
         api = KubeClient(module.params["kubeconfig"])
         node = api.get("/api/v1/nodes/" + name)
         if objects:
-            drain(module, api, node)
+            # Shared with other nodes' drains; the next run waits for what a killed one left at work.
+            with host_lock(module, 300, shared=True):
+                drain(module, api, node)
         elif cordoned_by_us(node):
             cordon(api, name, False)
     except KubeError as error:
@@ -87,13 +97,17 @@ def main():
 
 
 def cordoned_by_us(node):
-    return OURS in node["metadata"].get("annotations", {})
+    """Tell whether the cordon is ours: nobody has opened the node since and cordoned it again."""
+    return bool(node["spec"].get("unschedulable")) and any(
+        entry["manager"] == CORDON_MANAGER and "f:unschedulable" in entry["fieldsV1"].get("f:spec", {})
+        for entry in node["metadata"].get("managedFields", [])
+    )
 
 
 def cordon(api, name, cordoned):
-    """Cordon and leave word that it was us, in one step, or undo both."""
-    patch = {"metadata": {"annotations": {OURS: "true" if cordoned else None}}, "spec": {"unschedulable": cordoned}}
-    api.patch("/api/v1/nodes/" + name, patch)
+    """Cordon a node under our name, or open it."""
+    patch = {"spec": {"unschedulable": True if cordoned else None}}
+    api.patch("/api/v1/nodes/%s?fieldManager=%s" % (name, CORDON_MANAGER), patch)
 
 
 def kubelet_answers(api, name):
@@ -115,16 +129,32 @@ def drain(module, api, node):
         return
     argv = [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "drain", name]
     argv += ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=%ds" % module.params["timeout_s"]]
-    rc, out, err = module.run_command(argv, environ_update=dict(NO_PROXY, KUBECACHEDIR="/run/gedge/kubectl"))
+    rc, printed = call(argv)
     if rc == 0:
         return
     if ours:
         cordon(api, name, False)
-    said = [line for line in (err or out).splitlines() if not line.startswith("Warning: ignoring DaemonSet")]
+    said = [line for line in printed.splitlines() if not line.startswith(("Warning: ignoring DaemonSet", "evicting"))]
     module.fail_json(
         msg="%s cannot be drained: %s -> mend that (kubectl get pods -A --field-selector spec.nodeName=%s), or set "
         "rollout.drain to false in the site file" % (name, " ".join(said)[-800:], name)
     )
+
+
+def call(argv):
+    """Run kubectl; end it, and this module, when nobody is left who would read the answer."""
+    environment = dict(os.environ, KUBECACHEDIR="/run/gedge/kubectl", **NO_PROXY)
+    caller = select.poll()
+    caller.register(sys.stdout.fileno(), 0)  # no event is asked for: a broken pipe is told always
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        kubectl = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
+        while kubectl.poll() is None:
+            if caller.poll(200):
+                kubectl.kill()
+                kubectl.wait()
+                sys.exit(1)
+        output.seek(0)
+        return kubectl.returncode, output.read()
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def test_the_first_node_never_starts_a_second_cluster(balanced_lab: LabCluster) 
     """Runs last: the site is not whole afterwards."""
     lab = balanced_lab
     lab.gedge("reset", "--yes", "--only", FIRST)
-    assert "which may run this site's control plane -> run without --only" in flat(
+    assert "may run this site's control plane: this run does not look there -> run without --only" in flat(
         lab.gedge("apply", "--only", FIRST, code=1).stderr
     )
     assert "this site's control plane runs on gedgem02, gedgem03" in flat(lab.gedge("apply", code=1).stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gedge_provision.models.snapshot import Certificate
-from gedge_provision.planning.verification._host import is_object
 from gedge_provision.planning.verification._promise import Look, Promise, Verdict, verdict
 
 __all__ = ["CLUSTER"]
@@ -58,8 +57,8 @@ def _etcd(look: Look) -> Verdict:
 
 def _objects(look: Look) -> Verdict:
     changes = [change for host in look.plan.hosts for change in host.changes]
-    # Labels and taints of nodes have their own checks.
-    wrong = [f"to do: {change}" for change in changes if is_object(change) and change.kind != "Node"]
+    # Labels and taints have their own checks.
+    wrong = [f"to do: {change}" for change in changes if change.kind[:1].isupper()]
     return verdict(wrong, "as applied")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gedge_provision.models.changes import Change
 from gedge_provision.planning.verification._promise import NodeLook, Promise, Verdict, verdict
 
-__all__ = ["HOST", "host_changes", "is_object"]
+__all__ = ["HOST", "host_changes"]
 
 _APPLY = "put it right: gedge apply"
 _KINDS: dict[str, tuple[frozenset[str], str]] = {
@@ -18,15 +18,10 @@ _KINDS: dict[str, tuple[frozenset[str], str]] = {
 _KNOWN = frozenset[str]().union(*(kinds for kinds, _ in _KINDS.values()))
 
 
-def is_object(change: Change) -> bool:
-    """Tell whether a change is of a Kubernetes object, not of the host through which it is made."""
-    return change.kind[:1].isupper()
-
-
 def host_changes(look: NodeLook) -> list[Change]:
     """Return what check mode would change on the node's host."""
     found = [change for host in look.plan.hosts if host.host == look.node.name for change in host.changes]
-    return [change for change in found if not is_object(change)]
+    return [change for change in found if not change.of_cluster]
 
 
 def _part(name: str) -> Promise[NodeLook]:

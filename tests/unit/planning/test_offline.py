@@ -66,7 +66,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
     "label and taint": (
         {"node_classes": {"default": {"labels": {"a": "b"}}, "ai": {"kubelet": {"max_pods": 50}, "taints": [
             {"key": "x", "effect": "NoSchedule"}]}}},
-        {"m1": ["change Node m1", "change Node w1"]},
+        {"m1": ["create label m1 a=b", "create taint w1 x:NoSchedule"]},
     ),
     "flannel's port": (
         {"networks": {"flannel": {"port": 8473}}},
@@ -97,10 +97,10 @@ def test_a_new_host_gets_what_one_of_its_kind_got() -> None:
     now = site(nodes=[*nodes, {"name": "w2", "address": "192.0.2.3", "node_class": "ai"}])
     assert found(now) == {
         "w2": ["create file /etc/a", "create binary kubelet", "join node w2"],
-        "m1": ["change Node w2"],
+        "m1": ["create label w2 gedge.dev/node-class=ai"],
     }
     assert found(now, selection=Selection(concerns=("cluster",))) == {"w2": ["join node w2"]}
-    assert found(now, selection=Selection(hosts=("m1",))) == {"m1": ["change Node w2"]}
+    assert found(now, selection=Selection(hosts=("m1",))) == {"m1": ["create label w2 gedge.dev/node-class=ai"]}
 
 
 def test_a_host_that_left_the_site_file() -> None:

@@ -68,7 +68,7 @@ def test_pods_that_a_step_moves_or_may_disturb() -> None:
     ("concern", "mends"),
     [
         ("kubelet", {"w1": [KUBELET_RESTART]}),
-        ("label", {"m1": [Change("Node", "w1", "change")]}),
+        ("label", {"m1": [Change("label", "w1 a=b", "change")]}),
         ("ready", {"w1": [Change("node", "w1", "join")]}),
         ("ready", {"w1": [Change("unit", "containerd.service", "start")]}),
     ],

@@ -36,7 +36,7 @@ def test_hosts_are_known_before_the_run_and_what_was_made_after_it() -> None:
     known = before_apply(SiteRecord(), SITE, ["m1", "w1"])
     assert known.hosts["w1"].connection["ansible_host"] == "192.0.2.2"
     assert known.site is None
-    install = [Change("file", "/a", "create"), Change("node", "w1", "join"), Change("Node", "w1", "change")]
+    install = [Change("file", "/a", "create"), Change("node", "w1", "join"), Change("label", "w1 a=b", "create")]
     record = applied(SiteRecord(), result(w1=install))
     assert record.hosts["w1"].made == tuple(install[:2])
     assert record.hosts["w1"].facts == {"cpus": 2}
