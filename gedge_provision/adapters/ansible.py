@@ -96,10 +96,12 @@ class _Recorder:
             self.facts[host] = result["ansible_facts"]["gedge_host"]
         if kind == "runner_on_ok" and data.get("task_action", "").endswith("cluster_verify"):
             self.differences += [Difference(**found) for found in result["problems"]]
-        if kind in _FAILURES and not data.get("ignore_errors"):
+        # A loop over other hosts (of those that left the site file) goes on without those that do not answer.
+        elsewhere = kind == "runner_on_unreachable" and "results" in result
+        if kind in _FAILURES and not data.get("ignore_errors") and not elsewhere:
             self._phase_failed |= kind == "runner_on_failed"
             if kind == "runner_on_unreachable":
-                self.reporter.note(f"{host} cannot be reached and is left out")
+                self.reporter.note(f"{host} cannot be reached")
             failure = HostFailure(host, self._phase, self._task, _message(result), kind == "runner_on_unreachable")
             self.failures.append(failure)
             self._in_phase.pop(host, None)
@@ -121,7 +123,7 @@ class _Recorder:
             self._phase_began = time.monotonic()
             self.reporter.start(self._phase)
 
-    def end_phase(self) -> None:
+    def end_phase(self, *, cut_off: bool = False) -> None:
         """Close the running phase, if any."""
         self._end_task()
         if self._phase:
@@ -130,11 +132,16 @@ class _Recorder:
             seconds = round(time.monotonic() - self._phase_began, 2)
             changed = list(self._in_phase.values()).count("changed")
             self.phases.append(PhaseTiming(self._phase, seconds, self._tasks, changed))
-            changed_word: Outcome = "to do" if self.check else "done"
-            result: Outcome = "failed" if self._phase_failed else changed_word if self._phase_changed else "unchanged"
-            self.reporter.finish(self._phase, result)
+            self.reporter.finish(self._phase, "cut off" if cut_off else self._outcome())
         self._in_phase = {}
         self._phase, self._tasks, self._phase_failed, self._phase_changed = "", {}, False, False
+
+    def _outcome(self) -> Outcome:
+        if self._phase_failed:
+            return "failed"
+        if not self._phase_changed:
+            return "unchanged"
+        return "to do" if self.check else "done"
 
 
 def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
@@ -197,7 +204,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
         thread.start()
         while thread.is_alive():
             thread.join(0.2)
-    recorder.end_phase()
+    recorder.end_phase(cut_off=stop.asked)
     runner = outcome.get("runner")
     result = RunResult(
         status="canceled" if stop.asked else runner.status if runner else "failed",

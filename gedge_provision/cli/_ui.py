@@ -34,6 +34,7 @@ _SIGNS: dict[Outcome, tuple[str, str]] = {
     "done": ("done", "green"),
     "to do": ("to do", "yellow"),
     "unchanged": ("unchanged", "dim"),
+    "cut off": ("cut off", "yellow"),
     "failed": ("FAILED", "red"),
     "skipped": ("skipped", "yellow"),
 }

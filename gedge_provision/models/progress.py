@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 
 __all__ = ["SILENT", "Outcome", "Reporter", "SilentReporter", "step"]
 
-Outcome = Literal["done", "to do", "unchanged", "failed", "skipped"]
-"""How a step ended; `to do` is one of a plan, which would change something."""
+Outcome = Literal["done", "to do", "unchanged", "cut off", "failed", "skipped"]
+"""How a step ended: `to do` is one of a plan that would change something, `cut off` one that was interrupted."""
 
 
 class Reporter(Protocol):

@@ -102,15 +102,18 @@ def apply_plan(site_path: Path, wanted: Plan, reporter: Reporter = SILENT) -> Ru
 
 
 def _look(site_path: Path, reporter: Reporter, only: str | None) -> tuple[RunResult, list[Difference]]:
-    """Look at the hosts; those that cannot be reached are told as differences, if others can."""
+    """Look at the hosts; those of the site that cannot be reached are told as differences, if others can."""
     try:
         found = apply(site_path, reporter, check=True, only=only)
     except RunFailedError as error:
         found = error.result
         if not found.facts or not all(failure.unreachable for failure in found.failures):
             raise
+    names = {node.name for node in load_site(site_path).nodes}
     return found, [
-        Difference(failure.host, REACHABLE, f"{failure.host}: {failure.message}") for failure in found.failures
+        Difference(failure.host, REACHABLE, f"{failure.host}: {failure.message}")
+        for failure in found.failures
+        if failure.host in names
     ]
 
 

@@ -223,6 +223,8 @@ def beyond(theirs, ours, free=(".", FREE_ANNOTATION)):
         if field in free or (field in ours and not ours[field]):
             continue
         more = beyond(below, ours.get(field, {}))
+        if more and "." in below and field not in ours:
+            more["."] = {}  # the item itself, not only what is in it
         if more or (field not in ours and not below):
             found[field] = more
     return found

@@ -88,8 +88,11 @@ def test_kubelet_settings_change_node_by_node_with_consent_or_by_a_saved_plan(la
         assert plan["differences"] == []
         assert plan["expected_s"] > 0
 
+        refused = lab.gedge("apply", code=1).stderr
+        assert f"{FIRST}, {SECOND}: Check hosts" in refused
+        assert "gedge apply --kubelet-restart-ok --drain-ok, or -e kubelet_restart_ok=true -e kub" in flat(refused)
         refused = lab.gedge("apply", "--only", f"{FIRST},kubelet", "--drain-ok", code=1).stderr
-        assert "gedge apply --kubelet-restart-ok" in refused
+        assert "gedge apply --kubelet-restart-ok, or" in flat(refused)
         refused = lab.gedge("apply", "--only", f"{FIRST},kubelet", "--kubelet-restart-ok", code=1).stderr
         assert "gedge apply --drain-ok" in refused
         lab.hosts[SECOND].run(f"rm {CONFLIST}")
@@ -140,7 +143,7 @@ def test_plans_of_an_added_node_of_one_that_leaves_and_of_another_port(lab: LabC
         plan = lab.plan()
         found = planned(plan)
         assert set(found) == {MANAGER, third}
-        assert found[MANAGER] == [("change", "Node", third)]
+        assert found[MANAGER] == [("create", "label", f"{third} gedge.dev/node-class=ai-worker")]
         assert ("join", "node", third) in found[third]
         assert plan["differences"] == []
         assert without_sysctls(planned(lab.plan("--offline"))) == without_sysctls(found)
@@ -301,19 +304,43 @@ BY_HAND = {
         MANAGER,
         f"{KUBECTL} taint node {SECOND} owner.test/extra=yes:NoSchedule",
         MANAGER,
-        ("change", "Node", SECOND),
+        ("remove", "taint", f"{SECOND} owner.test/extra:NoSchedule"),
     ),
     "a removed label": (
         MANAGER,
         f"{KUBECTL} label node {FIRST} gedge.dev/node-class-",
         MANAGER,
-        ("change", "Node", FIRST),
+        ("create", "label", f"{FIRST} gedge.dev/node-class=ai-worker"),
+    ),
+    "another label": (
+        MANAGER,
+        f"{KUBECTL} label --overwrite node {SECOND} gedge.dev/node-class=other",
+        MANAGER,
+        ("change", "label", f"{SECOND} gedge.dev/node-class=ai-worker"),
+    ),
+    "a cordon that an interrupted run left": (
+        MANAGER,
+        f"""{KUBECTL} patch node {MANAGER} --field-manager=gedge-cordon -p '{{"spec": {{"unschedulable": true}}}}'""",
+        MANAGER,
+        ("uncordon", "node", MANAGER),
     ),
     "an edited DaemonSet": (
         MANAGER,
         f"{KUBECTL} -n kube-flannel set image daemonset/kube-flannel '*=example.invalid/none:1'",
         MANAGER,
         ("change", "DaemonSet", "kube-flannel/kube-flannel"),
+    ),
+    "an addition to a DaemonSet": (
+        MANAGER,
+        f"{KUBECTL} -n kube-flannel set env daemonset/kube-flannel ADDED=yes",
+        MANAGER,
+        ("change", "DaemonSet", "kube-flannel/kube-flannel"),
+    ),
+    "an addition to a ConfigMap": (
+        MANAGER,
+        f'{KUBECTL} -n kube-flannel patch configmap kube-flannel-cfg --type=merge -p \'{{"data": {{"added": "1"}}}}\'',
+        MANAGER,
+        ("change", "ConfigMap", "kube-flannel/kube-flannel-cfg"),
     ),
 }
 FOLLOWS = {
@@ -337,10 +364,12 @@ def test_drift_names_what_was_done_by_hand_and_an_apply_repairs_just_that(lab: L
     assert {consent["host"] for consent in found["consents"]} == {FIRST, SECOND}
     told = {(change["kind"], change["name"]): change["by"] for host in found["hosts"] for change in host["changes"]}
     assert told["DaemonSet", "kube-flannel/kube-flannel"].startswith("kubectl-set 20")
-    assert told["Node", SECOND].startswith("kubectl-taint 20")
-    assert told["Node", FIRST] == ""  # nobody owns a field that is gone
+    assert told["taint", f"{SECOND} owner.test/extra:NoSchedule"].startswith("kubectl-taint 20")
+    assert told["label", f"{SECOND} gedge.dev/node-class=ai-worker"].startswith("kubectl-label 20")
+    assert told["label", f"{FIRST} gedge.dev/node-class=ai-worker"] == ""  # nobody owns a field that is gone
     result = json.loads(lab.gedge("apply", "--kubelet-restart-ok", "--drain-ok", "--output", "json").stdout)
     assert done(result) == planned(found)
+    assert "ADDED" not in lab.kubectl("-n", "kube-flannel", "get", "daemonset", "kube-flannel", "-o", "json")
     settled(lab)
     assert lab.gedge("drift", "--textfile", metrics).stdout.startswith("no drift")
     assert f'gedge_drift_up{{site="{lab.name}"}} 1.0' in metrics.read_text()

@@ -8,7 +8,7 @@ from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.plan import Plan
 from gedge_provision.models.site import Site
 from gedge_provision.planning.plans import KUBELET_RESTART, make_plan, markdown, moved
-from gedge_provision.planning.pods import disturbed_pods
+from gedge_provision.planning.pods import disturbed_pods, drain_obstacles
 
 SITE = Site.model_validate(
     {
@@ -64,6 +64,62 @@ def test_pods_that_a_step_moves_or_may_disturb() -> None:
     assert disturbed_pods(pods, {"w1": ("kubelet-restart-ok",)}) == {"w1": ["n/c"]}
 
 
+BUDGETS = {
+    "of its labels": ({"matchLabels": {"app": "x"}}, 0, True),
+    "of everything": ({}, 0, True),
+    "of nothing": (None, 0, False),
+    "of other labels": ({"matchLabels": {"app": "y"}}, 0, False),
+    "with room": ({"matchLabels": {"app": "x"}}, 1, False),
+    "in a set": ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["x", "z"]}]}, 0, True),
+    "outside a set": ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["x"]}]}, 0, False),
+    "of a label": ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, 0, True),
+    "without a label": ({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}, 0, False),
+}
+
+
+@pytest.mark.parametrize("case", BUDGETS)
+def test_a_budget_that_stops_a_drain_is_foreseen(case: str) -> None:
+    selector, room, stops = BUDGETS[case]
+    budget = {
+        "metadata": {"namespace": "n", "name": "b"},
+        "spec": {"selector": selector},
+        "status": {"disruptionsAllowed": room},
+    }
+    pod = {
+        "metadata": {
+            "namespace": "n",
+            "name": "a",
+            "labels": {"app": "x"},
+            "ownerReferences": [{"kind": "ReplicaSet", "controller": True}],
+        },
+        "spec": {"nodeName": "w1"},
+        "status": {"phase": "Running"},
+    }
+    (found,) = drain_obstacles([pod], [budget], {"w1": ("drain-ok", "kubelet-restart-ok")}).values()
+    assert bool(found) == stops
+    assert drain_obstacles([pod], [budget], {"w1": ("kubelet-restart-ok",)}) == {"w1": []}
+    elsewhere = {**budget, "metadata": {"namespace": "m", "name": "b"}}
+    assert drain_obstacles([pod], [elsewhere], {"w1": ("drain-ok",)}) == {"w1": []}
+
+
+def test_a_pod_without_a_controller_stops_a_drain() -> None:
+    meta = {"namespace": "n", "name": "a"}
+    pod = {"metadata": meta, "spec": {"nodeName": "w1"}, "status": {"phase": "Running"}}
+    found = drain_obstacles([pod], [], {"w1": ("removal-ok",)})
+    assert found == {"w1": ["nothing would create pod n/a again -> delete it, or let a controller own it"]}
+    made = make_plan(SITE, "d", {"w1": [Change("node", "w1", "drain"), KUBELET_RESTART]}, obstacles=found)
+    assert [bool(consent.obstacles) for consent in made.consents] == [True, False]
+    assert "> It would be stopped: nothing would create pod n/a" in markdown(made)
+    ended = {**pod, "status": {"phase": "Succeeded"}}
+    assert drain_obstacles([ended], [], {"w1": ("removal-ok",)}) == {"w1": []}
+
+
+def test_a_lost_host_keeps_what_is_installed_on_it() -> None:
+    drained = [Change("node", "w9", "drain"), Change("node", "w9", "forget")]
+    assert "keeps what is installed" in plan({"w9": drained}).consents[0].reason
+    assert "taken off" in plan({"w9": [*drained, Change("node", "w9", "leave")]}).consents[0].reason
+
+
 @pytest.mark.parametrize(
     ("concern", "mends"),
     [
@@ -95,6 +151,8 @@ def test_what_moved_is_named_line_by_line() -> None:
         "w1: no longer needed: restart unit kubelet.service",
         "w2: not in the plan: change file /etc/a",
     ]
+    many = plan({"w1": [Change("file", f"/etc/{number}", "change") for number in range(30)]})
+    assert moved(plan({}), many)[12:] == ["and 18 more differences"]
     elsewhere = before.model_copy(update={"site": "other"})
     assert moved(elsewhere, now) == ["the plan is for site other, this is edge"]
 
