@@ -8,7 +8,7 @@ from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from gedge_provision.adapters import base_image, host_network, host_traces, lab_files
+from gedge_provision.adapters import base_image, host_network, host_traces, lab_files, site_records
 from gedge_provision.adapters.locations import state_dir
 from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.podman import Podman
@@ -29,7 +29,7 @@ _MOMENT_S = 5
 
 
 def down(lab: str, reporter: Reporter | None = None) -> None:
-    """Remove a lab: nodes, network, keys, data, its cluster's default kubeconfig. A lab that is not there is fine.
+    """Remove a lab: nodes, network, keys, data, its cluster's kubeconfig and record; one that is not there is fine.
 
     Raises:
         GedgeError: something could not be removed; it is named.
@@ -61,6 +61,7 @@ def tear_down(lab: str, reporter: Reporter) -> None:
         host_traces.unmount(_stray_mounts(podman))
         if containers or subnet:  # a real site may have the name of a lab that never was
             default_kubeconfig(lab).unlink(missing_ok=True)
+            site_records.remove_record(default_kubeconfig(lab).parent)
         reporter.update(step, "network")
         podman.remove_network(network_name(lab))
         for namespace in _namespaces(subnet):

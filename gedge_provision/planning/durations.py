@@ -16,6 +16,7 @@ _ALWAYS = (
     "Prepare hosts",
     "Start the control plane",
     "Join workers",
+    "Connect pods",
     "Verify the cluster",
 )
 _ONE_BY_ONE = ("Join control-plane nodes", "Change kubelet settings")

@@ -195,7 +195,8 @@ def with_additions(found, live):
     """Add objects to which others have added something to what is described already, each once."""
     known = {(entry["kind"], entry["name"]) for entry in found}
     added = [name for name, item in live.items() if name not in known and additions(item)]
-    return found + [{"kind": kind, "name": name, "action": "change"} for kind, name in sorted(added)]
+    found = found + [{"kind": kind, "name": name, "action": "change"} for kind, name in added]
+    return sorted(found, key=lambda entry: (entry["kind"], entry["name"]))
 
 
 def additions(item):

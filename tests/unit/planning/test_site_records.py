@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from gedge_provision.adapters.site_records import read_record, write_record
 from gedge_provision.models.changes import Change
-from gedge_provision.models.runs import RunResult
+from gedge_provision.models.runs import HostFailure, RunResult
 from gedge_provision.models.site import Site
 from gedge_provision.models.site_records import SiteRecord
 from gedge_provision.planning.site_records import after_apply, before_apply, without
@@ -62,6 +63,17 @@ def test_a_host_that_never_answered_is_not_remembered() -> None:
     assert set(record.hosts) == {"m1"}
     record = applied(SiteRecord(), result())
     assert set(applied(record, result(status="failed", facts=("m1",))).hosts) == {"m1", "w1"}
+
+
+def test_a_host_of_a_refused_run_is_not_remembered() -> None:
+    def refused(phase: str) -> RunResult:
+        failure = HostFailure("m1", phase, "Refuse", "no")
+        return dataclasses.replace(result(status="failed"), failures=(failure,))
+
+    assert applied(SiteRecord(), refused("Check hosts")).hosts == {}
+    assert set(applied(SiteRecord(), refused("Prepare hosts")).hosts) == {"m1", "w1"}
+    known = applied(SiteRecord(), result())
+    assert set(applied(known, refused("Check hosts")).hosts) == {"m1", "w1"}
 
 
 def test_a_host_that_was_reset_is_forgotten_and_no_plan_is_made_from_the_record() -> None:
