@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -47,6 +48,17 @@ _PAGE = 500
 _LARGEST_OK = 299
 
 
+@dataclass(frozen=True)
+class _Call:
+    """What is asked of the API server."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Manifest | str | None = None
+    content_type: str = "application/json"
+
+
 class Kube:
     """Calls to one cluster; made by `connect`."""
 
@@ -57,7 +69,7 @@ class Kube:
 
     def version(self) -> str:
         """Return the version of the API server, with the v."""
-        return str(self._json("GET", "/version")["gitVersion"])
+        return str(self._json(_Call("GET", "/version"))["gitVersion"])
 
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
         """Return an object.
@@ -65,7 +77,7 @@ class Kube:
         Raises:
             NotFoundError: there is none.
         """
-        return self._json("GET", _path(kind, namespace, name))
+        return self._json(_Call("GET", _path(kind, namespace, name)))
 
     def find(
         self, kind: Kind, namespace: str | None = None, *, labels: Mapping[str, str] | None = None, fields: str = ""
@@ -104,7 +116,7 @@ class Kube:
         seconds = max(1, math.ceil(limit_s))
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
         path = _path(kind, None)
-        response = self._answer("GET", path, query | {"resourceVersion": version}, read_s=seconds + _READ_S)
+        response = self._answer(_Call("GET", path, query | {"resourceVersion": version}), read_s=seconds + _READ_S)
         try:
             for line in iter_resp_lines(response.response):  # type: ignore[no-untyped-call]
                 event = json.loads(line)
@@ -120,7 +132,7 @@ class Kube:
     def _pages(self, kind: Kind, namespace: str | None, query: dict[str, str]) -> tuple[list[Manifest], str]:
         items: list[Manifest] = []
         while True:
-            page = self._json("GET", _path(kind, namespace), query)
+            page = self._json(_Call("GET", _path(kind, namespace), query))
             # The items of a list come without kind and apiVersion.
             items += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
             following = page["metadata"].get("continue")
@@ -148,19 +160,14 @@ class Kube:
         query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": str(take_over).lower()}
         if dry_run:
             query["dryRun"] = "All"
-        return self._json(
-            "PATCH",
-            f"{path}/{subresource}" if subresource else path,
-            query,
-            body=json.dumps(manifest),
-            content_type="application/apply-patch+yaml",
-        )
+        path = f"{path}/{subresource}" if subresource else path
+        return self._json(_Call("PATCH", path, query, json.dumps(manifest), "application/apply-patch+yaml"))
 
     def delete(self, kind: Kind, namespace: str, name: str) -> bool:
         """Delete an object after what it owns; return whether there was one."""
         options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
         try:
-            self._json("DELETE", _path(kind, namespace, name), body=options)
+            self._json(_Call("DELETE", _path(kind, namespace, name), body=options))
         except NotFoundError:
             return False
         return True
@@ -181,61 +188,36 @@ class Kube:
             previous: of the run before the present one.
         """
         query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
-        return self._request("GET", f"{_path(POD, namespace, pod)}/log", query)
+        return self._text(_Call("GET", f"{_path(POD, namespace, pod)}/log", query))
 
     def kubelet_configuration(self, node: str) -> Manifest:
         """Return the KubeletConfiguration that a node's kubelet runs with (its /configz, through the API server)."""
-        configuration: Manifest = self._json("GET", f"{_path(NODE, None, node)}/proxy/configz")["kubeletconfig"]
+        configuration: Manifest = self._json(_Call("GET", f"{_path(NODE, None, node)}/proxy/configz"))["kubeletconfig"]
         return configuration
 
-    def _json(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        body: Manifest | str | None = None,
-        content_type: str = "application/json",
-    ) -> Manifest:
-        answer = self._request(method, path, query, body=body, content_type=content_type)
-        document: Manifest = json.loads(answer)
+    def _json(self, call: _Call) -> Manifest:
+        document: Manifest = json.loads(self._text(call))
         return document
 
-    def _request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        body: Manifest | str | None = None,
-        content_type: str = "application/json",
-    ) -> str:
-        response = self._answer(method, path, query, body=body, content_type=content_type)
+    def _text(self, call: _Call) -> str:
+        response = self._answer(call)
         with self._told():
             text: str = response.read().decode(errors="replace")  # type: ignore[no-untyped-call]
         return text
 
-    def _answer(  # noqa: PLR0913 - what a request is made of
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        body: Manifest | str | None = None,
-        content_type: str = "application/json",
-        read_s: float = _READ_S,
-    ) -> RESTResponse:
+    def _answer(self, call: _Call, read_s: float = _READ_S) -> RESTResponse:
         """Make one call and return its answer once it begins to come: the only place that meets the untyped client."""
-        headers = {"Accept": "application/json, */*", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
+        headers = {"Accept": "application/json, */*", "Content-Type": call.content_type, "User-Agent": FIELD_MANAGER}
         with self._told():
-            call = self._client.param_serialize(
-                method, path, query_params=list((query or {}).items()), header_params=headers,
+            ready = self._client.param_serialize(
+                call.method, call.path, query_params=list(call.query.items()), header_params=headers,
                 auth_settings=["BearerToken"],
             )  # fmt: skip
-            response = self._client.call_api(call[0], call[1], call[2], body, _request_timeout=(_CONNECT_S, read_s))
+            limits = (_CONNECT_S, read_s)
+            response = self._client.call_api(ready[0], ready[1], ready[2], call.body, _request_timeout=limits)
             if response.status > _LARGEST_OK:
                 text = response.read().decode(errors="replace")  # type: ignore[no-untyped-call]
-                raise refusal(response.status, text, f"{self.server}{path}", method)
+                raise refusal(response.status, text, f"{self.server}{call.path}", call.method)
         return response
 
     @contextmanager

@@ -14,7 +14,15 @@ from gedge_provision.models.errors import UsageError
 from gedge_provision.models.site import Site
 from gedge_provision.planning.site_checks import check_site
 
-__all__ = ["default_kubeconfig", "default_site_path", "kubeconfig_path", "load_site", "owns_kubeconfig", "site_folder"]
+__all__ = [
+    "default_kubeconfig",
+    "default_site_path",
+    "kubeconfig_path",
+    "load_site",
+    "owns_kubeconfig",
+    "present_kubeconfig",
+    "site_folder",
+]
 
 _OTHERS = (
     ("all", "an Ansible inventory", "describe the site as in inventories/example, or run ansible-playbook -i on it"),
@@ -64,6 +72,22 @@ def kubeconfig_path(site: Site) -> Path:
 def default_kubeconfig(name: str) -> Path:
     """Return where the kubeconfig of a site of this name is kept unless its site file says otherwise."""
     return state_dir() / "sites" / name / "kubeconfig"
+
+
+def present_kubeconfig(site: Site) -> Path:
+    """Return where the kubeconfig of a site lies.
+
+    Raises:
+        UsageError: there is none yet.
+    """
+    kubeconfig = kubeconfig_path(site)
+    if not kubeconfig.is_file():
+        raise UsageError(
+            "there is no kubeconfig of this site here",
+            place=str(kubeconfig),
+            remedy="install it: gedge apply; of a running one: gedge kubeconfig --fetch",
+        )
+    return kubeconfig
 
 
 def owns_kubeconfig(site: Site) -> bool:

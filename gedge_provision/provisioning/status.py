@@ -8,12 +8,12 @@ from pathlib import Path
 
 from gedge_provision.adapters.kube import GoneError, Kube, KubeError, UnreachableError, connect
 from gedge_provision.models.cluster import NODE, Manifest
-from gedge_provision.models.errors import GedgeError, UsageError
+from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.node_summary import NodeSummary
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.site import Site
 from gedge_provision.planning.node_status import after, state_of, summaries
-from gedge_provision.provisioning.sites import kubeconfig_path, load_site
+from gedge_provision.provisioning.sites import load_site, present_kubeconfig
 
 __all__ = ["NodeSummary", "status", "watch"]
 
@@ -117,14 +117,7 @@ def _left(end: float | None) -> float:
 
 def _opened(site_path: Path) -> tuple[Site, Path]:
     site = load_site(site_path)
-    kubeconfig = kubeconfig_path(site)
-    if not kubeconfig.is_file():
-        raise UsageError(
-            "there is no kubeconfig of this site here",
-            place=str(kubeconfig),
-            remedy="install it: gedge apply; of a running one: gedge kubeconfig --fetch",
-        )
-    return site, kubeconfig
+    return site, present_kubeconfig(site)
 
 
 def _policy(kube: Kube, live: Manifest, former: str = "") -> str:

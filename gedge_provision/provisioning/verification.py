@@ -14,7 +14,6 @@ from gedge_provision.adapters.kube import Kube, KubeError, NotFoundError, connec
 from gedge_provision.adapters.tls import read_certificate
 from gedge_provision.models.changes import REACHABLE
 from gedge_provision.models.cluster import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, NODE, POD, SERVICE, Kind, Manifest
-from gedge_provision.models.errors import UsageError
 from gedge_provision.models.plan import Plan
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.runs import RunFailedError
@@ -24,7 +23,7 @@ from gedge_provision.models.verification import Report
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 from gedge_provision.planning.verification import host_problems, make_report
 from gedge_provision.provisioning.plans import plan
-from gedge_provision.provisioning.sites import kubeconfig_path, load_site
+from gedge_provision.provisioning.sites import load_site, present_kubeconfig
 
 __all__ = ["snapshot", "verify"]
 
@@ -58,13 +57,7 @@ def verify(site_path: Path, reporter: Reporter = SILENT) -> Report:
         GedgeError: the artifact store lacks something, so that hosts cannot be compared with it.
     """
     site = load_site(site_path)
-    kubeconfig = kubeconfig_path(site)
-    if not kubeconfig.is_file():
-        raise UsageError(
-            "there is no kubeconfig of this site here",
-            place=str(kubeconfig),
-            remedy="install it: gedge apply; of a running one: gedge kubeconfig --fetch",
-        )
+    kubeconfig = present_kubeconfig(site)
     digest = hashlib.sha256(site_path.read_bytes()).hexdigest()
     with step(reporter, "Ask the cluster"):
         found = snapshot(site, kubeconfig)
