@@ -10,7 +10,7 @@ from gedge_provision.adapters.files import write_atomically
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.site_records import SiteRecord
 
-__all__ = ["read_record", "remove_record", "write_record"]
+__all__ = ["read_record", "write_record"]
 
 _NAME = "record.json"
 
@@ -37,8 +37,3 @@ def read_record(folder: Path) -> SiteRecord:
 def write_record(folder: Path, record: SiteRecord) -> None:
     """Replace the record."""
     write_atomically(folder / _NAME, record.model_dump_json() + "\n", 0o600)
-
-
-def remove_record(folder: Path) -> None:
-    """Forget a site whose hosts are gone."""
-    (folder / _NAME).unlink(missing_ok=True)

@@ -70,7 +70,7 @@ def down(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every lab of this user.")] = False,
 ) -> None:
-    """Remove a lab: containers, network, keys, data. The base image stays (gedge lab prune)."""
+    """Remove a lab: containers, network, keys, data, records of runs. The base image stays (gedge lab prune)."""
     if lab is not None and everything:
         raise UsageError("a name and --all exclude each other", remedy="use one of them")
     present = labs.labs()

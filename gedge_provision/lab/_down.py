@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -29,7 +30,7 @@ _MOMENT_S = 5
 
 
 def down(lab: str, reporter: Reporter | None = None) -> None:
-    """Remove a lab: nodes, network, keys, data, its cluster's kubeconfig and record; one that is not there is fine.
+    """Remove a lab: nodes, network, keys, data, kubeconfig, records of runs; one that is not there is fine.
 
     Raises:
         GedgeError: something could not be removed; it is named.
@@ -37,6 +38,19 @@ def down(lab: str, reporter: Reporter | None = None) -> None:
     reporter = reporter or SilentReporter()
     with locked(lab_files.lab_folder(lab), f"lab {lab}"):
         tear_down(lab, reporter)
+
+
+def _forget(lab: str) -> None:
+    """Remove what is remembered of a lab's cluster, unless hosts that are not the lab's are remembered too."""
+    folder = default_kubeconfig(lab).parent
+    default_kubeconfig(lab).unlink(missing_ok=True)
+    try:
+        hosts = site_records.read_record(folder).hosts.values()
+    except GedgeError:  # of another version: not ours to judge
+        return
+    ours = f"{lab_files.lab_folder(lab)}/"
+    if all(str(host.connection.get("ansible_ssh_private_key_file", "")).startswith(ours) for host in hosts):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def tear_down(lab: str, reporter: Reporter) -> None:
@@ -60,8 +74,7 @@ def tear_down(lab: str, reporter: Reporter) -> None:
         host_traces.kill(host_traces.processes_in(network_name(lab)))
         host_traces.unmount(_stray_mounts(podman))
         if containers or subnet:  # a real site may have the name of a lab that never was
-            default_kubeconfig(lab).unlink(missing_ok=True)
-            site_records.remove_record(default_kubeconfig(lab).parent)
+            _forget(lab)
         reporter.update(step, "network")
         podman.remove_network(network_name(lab))
         for namespace in _namespaces(subnet):

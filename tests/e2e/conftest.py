@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from gedge_provision import lab as lab_room
+from gedge_provision.adapters.locations import state_dir
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.provisioning import kubeconfig_path, load_site
 
@@ -208,6 +209,7 @@ def _lab_down(name: str) -> None:
     done = run_gedge("lab", "down", name)
     assert done.returncode == 0, done.stdout + done.stderr
     assert lab_room.leftovers(name) == []
+    assert not (state_dir() / "sites" / name).exists()
 
 
 @pytest.fixture(scope="session")
