@@ -127,8 +127,9 @@ class _Recorder:
         """Close the running phase, if any."""
         self._end_task()
         if self._phase:
+            words = {"changed": "to do"} if self.check else {}
             for host, outcome in sorted(self._in_phase.items()):
-                self.journal.write("end", self._phase, host, outcome)
+                self.journal.write("end", self._phase, host, "cut off" if cut_off else words.get(outcome, outcome))
             seconds = round(time.monotonic() - self._phase_began, 2)
             changed = list(self._in_phase.values()).count("changed")
             self.phases.append(PhaseTiming(self._phase, seconds, self._tasks, changed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pydantic
@@ -10,7 +11,7 @@ from gedge_provision.adapters.files import write_atomically
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.site_records import SiteRecord
 
-__all__ = ["read_record", "write_record"]
+__all__ = ["read_record", "remove_site", "write_record"]
 
 _NAME = "record.json"
 
@@ -37,3 +38,8 @@ def read_record(folder: Path) -> SiteRecord:
 def write_record(folder: Path, record: SiteRecord) -> None:
     """Replace the record."""
     write_atomically(folder / _NAME, record.model_dump_json() + "\n", 0o600)
+
+
+def remove_site(folder: Path) -> None:
+    """Remove all that is remembered of a site: its record and those of its runs."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -98,11 +98,9 @@ def _show(found: Plan, output: Output, empty: str) -> None:
         _ui.console.print(empty)
 
 
-def _consent(consent: Consent) -> list[Text]:
-    lines = [Text(f"needs consent (--{consent.flag}): {consent.reason}", style="red")]
-    lines += [Text(f"  pod {pod}", style="red") for pod in consent.pods]
-    lines += [Text(f"  would be stopped: {obstacle}", style="bold red") for obstacle in consent.obstacles]
-    return lines
+def _disturbed(consent: Consent) -> list[Text]:
+    lines = [Text(f"pod {pod}", style="red") for pod in consent.pods]
+    return lines + [Text(f"would be stopped: {obstacle}", style="bold red") for obstacle in consent.obstacles]
 
 
 def _tree(found: Plan) -> Tree:
@@ -118,8 +116,9 @@ def _tree(found: Plan) -> Tree:
             by = (f"  last changed by {change.by}", "dim") if change.by else ""
             branch.add(Text.assemble((f"{change.action:<8}", "yellow"), f" {change.kind} {change.name}", by))
         for consent in (consent for consent in found.consents if consent.host == host.host):
-            for line in _consent(consent):
-                branch.add(line)
+            asked = branch.add(Text(f"needs consent (--{consent.flag}): {consent.reason}", style="red"))
+            for line in _disturbed(consent):
+                asked.add(line)
     if found.consents and found.unanswered:
         tree.add(Text(f"which pods that disturbs is not known: {found.unanswered}", style="red"))
     if found.differences:

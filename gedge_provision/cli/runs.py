@@ -10,7 +10,7 @@ from rich.table import Table
 
 from gedge_provision import provisioning
 from gedge_provision.cli import _ui
-from gedge_provision.cli.site import SiteOption, show_run
+from gedge_provision.cli.site import SiteOption, show_run, told_as
 from gedge_provision.models.run_records import RunRecord
 
 __all__ = ["app", "register"]
@@ -55,7 +55,10 @@ def show(
         _ui.print_json(asdict(found) | {"journal": lines})
         return
     seconds, changed = _figures(found)
-    _ui.console.print(f"{found.id}: gedge {found.request.verb}, {found.state}", f"{seconds} s, {changed} changed")
+    _ui.console.print(
+        f"{found.id}: gedge {found.request.verb}, {found.state}",
+        f"{seconds} s, {changed}{'' if found.request.check else ' changed'}",
+    )
     table = Table("time (UTC)", "event", "phase", "host", "", box=None)
     for line in lines:
         table.add_row(*line[:5])
@@ -70,10 +73,12 @@ def resume(site: SiteOption, output: _ui.OutputOption = _ui.Output.TEXT) -> None
         _ui.console.print("nothing to resume: the last run ended well")
         return
     _ui.errors.print(f"goes on with {found.id} ({found.state})")
-    with _ui.progress() as reporter:
+    with told_as(output), _ui.progress() as reporter:
         result = provisioning.resume(site, found, reporter)
     show_run(result, output, check=False)
 
 
 def _figures(run: RunRecord) -> tuple[str, str]:
-    return ("" if run.seconds is None else f"{run.seconds:.0f}", "" if run.changed is None else str(run.changed))
+    seconds = "" if run.seconds is None else f"{run.seconds:.0f}"
+    changed = "" if run.changed is None else f"{run.changed} to do" if run.request.check else str(run.changed)
+    return seconds, changed

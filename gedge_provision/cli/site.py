@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +14,11 @@ from gedge_provision import provisioning
 from gedge_provision.cli import _ui
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.plan import ConsentFlag
-from gedge_provision.models.runs import RunResult
+from gedge_provision.models.runs import RunFailedError, RunResult
 from gedge_provision.models.selection import CONCERNS
 from gedge_provision.models.wording import counted
 
-__all__ = ["OnlyOption", "SiteOption", "register", "show_run"]
+__all__ = ["OnlyOption", "SiteOption", "register", "show_run", "told_as"]
 
 SiteOption = Annotated[
     Path,
@@ -69,7 +71,7 @@ def apply(  # noqa: PLR0913, PLR0917 - the options of a command
     consents = [flag for flag, given in agreed.items() if given]
     if plan is not None and (only is not None or consents):
         raise UsageError("a saved plan says all by itself", remedy="leave the other options out, or make another plan")
-    with _ui.progress() as reporter:
+    with told_as(output), _ui.progress() as reporter:
         if plan is not None:
             result = provisioning.apply_plan(site, provisioning.load_plan(plan), reporter)
         else:
@@ -89,7 +91,7 @@ def reset(
         loaded = provisioning.load_site(site)
         names = only or ", ".join(node.name for node in loaded.nodes)
         _confirm(f"Remove Kubernetes and every pod from {names} (site {loaded.name})?")
-    with _ui.progress() as reporter:
+    with told_as(output), _ui.progress() as reporter:
         result = provisioning.reset(site, reporter, check=check, only=only)
     show_run(result, output, check=check)
 
@@ -111,6 +113,17 @@ def _confirm(question: str) -> None:
         typer.confirm(question, abort=True)
     except typer.Abort as error:
         raise UsageError("not confirmed, nothing was changed", remedy="answer y, or give --yes") from error
+
+
+@contextmanager
+def told_as(output: _ui.Output) -> Iterator[None]:
+    """Print the result of a run that failed too, for scripts; people read the error."""
+    try:
+        yield
+    except RunFailedError as error:
+        if output is _ui.Output.JSON:
+            show_run(error.result, output, check=False)
+        raise
 
 
 def show_run(result: RunResult, output: _ui.Output, *, check: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -50,7 +49,7 @@ def _forget(lab: str) -> None:
         return
     ours = f"{lab_files.lab_folder(lab)}/"
     if all(str(host.connection.get("ansible_ssh_private_key_file", "")).startswith(ours) for host in hosts):
-        shutil.rmtree(folder, ignore_errors=True)
+        site_records.remove_site(folder)
 
 
 def tear_down(lab: str, reporter: Reporter) -> None:

@@ -115,7 +115,10 @@ class RunInterruptedError(GedgeError):
     exit_code = 130
 
     def __init__(self, verb: str) -> None:
-        super().__init__("interrupted; the hosts keep what is done", remedy=f"run gedge {verb} again to continue")
+        super().__init__(
+            "interrupted; the hosts keep what is done",
+            remedy="go on: gedge resume" if verb in ("apply", "reset") else f"run gedge {verb} again",
+        )
 
 
 def _explain(result: RunResult) -> str:

@@ -35,7 +35,7 @@ def find_run(site_path: Path, identity: str | None) -> RunRecord:
         raise UsageError("this site has no runs on this machine yet", remedy="gedge plan, gedge apply")
     if not found or (identity and len(found) > 1):
         what = "several runs begin" if found else "no run begins"
-        raise UsageError(f"{what} with {identity}", remedy="gedge runs lists them")
+        raise UsageError(f"{what} with {identity}", remedy="they are listed by: gedge runs list")
     return found[0]
 
 

@@ -23,7 +23,7 @@ from gedge_provision.planning.plans import disturbed_nodes, make_plan, moved
 from gedge_provision.planning.pods import disturbed_pods, drain_obstacles
 from gedge_provision.planning.selection import select
 from gedge_provision.provisioning.inventories import recorded_inventory, site_inventory
-from gedge_provision.provisioning.runs import apply
+from gedge_provision.provisioning.runs import apply, look
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site, site_folder
 
 __all__ = ["apply_plan", "load_plan", "plan"]
@@ -44,14 +44,20 @@ def plan(site_path: Path, reporter: Reporter = SILENT, *, only: str | None = Non
         UsageError: (offline) no whole run of this site is remembered on this machine.
         RunFailedError: no host can be reached, or one cannot become a node.
     """
-    site = load_site(site_path)
-    digest = hashlib.sha256(site_path.read_bytes()).hexdigest()
-    home = site_folder(site)
-    timings = read_timings(home / "runs")
     if offline:
+        site = load_site(site_path)
+        digest = hashlib.sha256(site_path.read_bytes()).hexdigest()
+        timings = read_timings(site_folder(site) / "runs")
         changes = _recorded(site, site_path, only)
         return make_plan(site, digest, changes, only=only, source="record", timings=timings)
-    found, unreachable = _look(site_path, reporter, only)
+    return _live_plan(site_path, reporter, only, "gedge plan")
+
+
+def _live_plan(site_path: Path, reporter: Reporter, only: str | None, command: str) -> Plan:
+    site = load_site(site_path)
+    digest = hashlib.sha256(site_path.read_bytes()).hexdigest()
+    timings = read_timings(site_folder(site) / "runs")
+    found, unreachable = _look(site_path, reporter, only, command)
     disturbed = disturbed_nodes(site, found.changes)
     pods, obstacles, unanswered = _pods(site, disturbed)
     return make_plan(
@@ -90,7 +96,7 @@ def apply_plan(site_path: Path, wanted: Plan, reporter: Reporter = SILENT) -> Ru
         UsageError: the world has moved on since it was made; nothing was changed.
         RunFailedError: a host failed.
     """
-    now = plan(site_path, reporter, only=wanted.only)
+    now = _live_plan(site_path, reporter, wanted.only, "gedge apply")
     if differences := moved(wanted, now):
         raise UsageError(
             "the world has moved on since this plan was made:\n" + "\n".join(f"  {line}" for line in differences),
@@ -101,10 +107,10 @@ def apply_plan(site_path: Path, wanted: Plan, reporter: Reporter = SILENT) -> Ru
     return apply(site_path, reporter, only=wanted.only, consents=tuple(consents))
 
 
-def _look(site_path: Path, reporter: Reporter, only: str | None) -> tuple[RunResult, list[Difference]]:
+def _look(site_path: Path, reporter: Reporter, only: str | None, command: str) -> tuple[RunResult, list[Difference]]:
     """Look at the hosts; those of the site that cannot be reached are told as differences, if others can."""
     try:
-        found = apply(site_path, reporter, check=True, only=only)
+        found = look(site_path, reporter, only, command)
     except RunFailedError as error:
         found = error.result
         if not found.facts or not all(failure.unreachable for failure in found.failures):

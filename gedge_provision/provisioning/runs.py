@@ -27,7 +27,7 @@ from gedge_provision.planning.site_records import after_apply, applied, before_a
 from gedge_provision.provisioning.inventories import catalog_images, site_inventory
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site, owns_kubeconfig, site_folder
 
-__all__ = ["apply", "fetch_kubeconfig", "reset"]
+__all__ = ["apply", "fetch_kubeconfig", "look", "reset"]
 
 _PLAYBOOKS = {"apply": "site", "plan": "site"}
 """Names of playbooks that differ from those of their verbs."""
@@ -59,6 +59,11 @@ def apply(
     return _run("plan" if check else "apply", site_path, reporter, consents=consents, check=check, only=only)
 
 
+def look(site_path: Path, reporter: Reporter, only: str | None, command: str) -> RunResult:
+    """Find out what `apply` would change; others are told that `command` works on the site."""
+    return _run("plan", site_path, reporter, check=True, only=only, command=command)
+
+
 def reset(site_path: Path, reporter: Reporter = SILENT, *, check: bool = False, only: str | None = None) -> RunResult:
     """Bring hosts back to what they were before they became nodes; the caller has the user's consent.
 
@@ -87,6 +92,7 @@ def _run(  # noqa: PLR0913 - what a run takes
     consents: Collection[ConsentFlag] = (),
     check: bool = False,
     only: str | None = None,
+    command: str = "",
 ) -> RunResult:
     site = load_site(site_path)
     playbook = _PLAYBOOKS.get(verb, verb)
@@ -109,7 +115,7 @@ def _run(  # noqa: PLR0913 - what a run takes
     if verb == "reset":
         variables["node_reset_ok"] = True
     hosts = selection.hosts or tuple(node.name for node in site.nodes)
-    with held_by(home, f"site {site.name}", f"gedge {verb}"):
+    with held_by(home, f"site {site.name}", command or f"gedge {verb}"):
         folder = new_run(home / "runs", request)
         before = read_record(home)
         if verb == "apply":

@@ -72,18 +72,17 @@ class ActionModule(ActionBase):
             return differences({}, by_name(wanted)) + node_changes(self._nodes, {})
         live = by_name(self._kubectl(GET))
         found = differences(live, by_name(self._kubectl((*APPLY, "--dry-run=server"))))
-        found = with_additions(found, live)
-        last = {name: last_change(item) for name, item in live.items()}
-        told = [dict(entry, by=last.get((entry["kind"], entry["name"]), "")) for entry in found]
-        return told + node_changes(self._nodes, live)
+        return told(found, live) + node_changes(self._nodes, live)
 
     def _change(self):
         live = by_name(self._kubectl(GET))
         self._keep_to_nodes_that_are_there(live)
         self._take_over_additions(live)
-        found = with_additions(differences(live, by_name(self._kubectl(APPLY))), live)
+        found = differences(live, by_name(self._kubectl(APPLY)))
         self._change_nodes(live)
-        return found + node_changes({name: self._nodes[name] for kind, name in live if kind == "Node"}, live)
+        return told(found, live) + node_changes(
+            {name: self._nodes[name] for kind, name in live if kind == "Node"}, live
+        )
 
     def _keep_to_nodes_that_are_there(self, live):
         """Leave out Node objects that do not exist: a kubelet makes its own, a made-up one would never be ready."""
@@ -102,18 +101,7 @@ class ActionModule(ActionBase):
                 continue
             others = [entry for entry in entries if entry is not mine[0] and not foreign(entry)]
             claim = dict(mine[0], fieldsV1=united(mine[0]["fieldsV1"], extra))
-            self._patch(
-                item,
-                "json",
-                [
-                    {"op": "replace", "path": "/metadata/managedFields", "value": [*others, claim]},
-                    {
-                        "op": "replace",
-                        "path": "/metadata/resourceVersion",
-                        "value": item["metadata"]["resourceVersion"],
-                    },
-                ],
-            )
+            self._patch(item, "json", [{"op": "replace", "path": "/metadata/managedFields", "value": [*others, claim]}])
 
     def _change_nodes(self, live):
         for name, wanted in sorted(self._nodes.items()):
@@ -174,11 +162,11 @@ def name_of(item):
 
 
 def last_change(item):
-    """Tell who changed an object after us, and when, as its managed fields say; empty when they tell of nobody."""
+    """Tell who changed an object after us (or took all its fields), and when; empty when its managed fields do not."""
     entries = [entry for entry in item["metadata"].get("managedFields", []) if not entry.get("subresource")]
     ours = max((entry.get("time", "") for entry in our_entries(item)), default="")
     times = [(entry.get("time", ""), entry["manager"]) for entry in entries if entry["manager"] != FIELD_MANAGER]
-    later = [(moment, manager) for moment, manager in times if ours and moment >= ours]
+    later = [(moment, manager) for moment, manager in times if moment >= ours]
     return latest(later)
 
 
@@ -191,11 +179,13 @@ def differences(before, after):
     ]
 
 
-def with_additions(found, live):
-    """Add objects to which others have added something to what is described already, each once."""
+def told(found, live):
+    """Add objects to which others have added something to what is described already, and who changed each."""
     known = {(entry["kind"], entry["name"]) for entry in found}
     added = [name for name, item in live.items() if name not in known and additions(item)]
     found = found + [{"kind": kind, "name": name, "action": "change"} for kind, name in added]
+    by = {name: last_change(item) for name, item in live.items()}
+    found = [dict(entry, by=by.get((entry["kind"], entry["name"]), "")) for entry in found]
     return sorted(found, key=lambda entry: (entry["kind"], entry["name"]))
 
 
@@ -279,7 +269,7 @@ def taint_changes(wanted, have):
         return
     field = ("f:spec", "f:taints")
     before, after = (
-        {(taint["key"], taint["effect"]): taint.get("value") or "" for taint in list_} for list_ in (have, asked)
+        {(taint["key"], taint["effect"]): taint.get("value") or "" for taint in taints} for taints in (have, asked)
     )
     for key, effect in sorted({**before, **after}):
         value = after.get((key, effect))

@@ -80,7 +80,7 @@ def read_text(path):
 
 
 def sync_file(path, content, mode, check_mode):
-    """Make a file have this content and mode; content None removes it.
+    """Make a file of root have this content and mode; content None removes it.
 
     The original of a file that was not ours is kept, and the path is recorded for the reset.
 
@@ -88,7 +88,8 @@ def sync_file(path, content, mode, check_mode):
         None when nothing differs, else a diff for Ansible (before, after, headers), with the action as one more key.
     """
     before = read_text(path)
-    same_mode = before is not None and (os.stat(path).st_mode & 0o7777) == mode
+    found = os.stat(path) if before is not None else None
+    same_mode = found is not None and (found.st_mode & 0o7777, found.st_uid) == (mode, 0)
     if content is None:
         if before is None:
             return None

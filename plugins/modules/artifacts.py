@@ -136,7 +136,7 @@ def main():
     if images is None and module.check_mode:  # a runtime that only sleeps has kept its images
         images = {target: entry["stamp"] for target, entry in record.items()}
     wanted = [item for item in items if not is_installed(item, record, images)]
-    objects = [made(item["kind"], item["name"], "change" if item["target"] in record else "create") for item in wanted]
+    objects = [made(item["kind"], item["name"], action_on(item, record, images)) for item in wanted]
     if module.check_mode or not wanted:
         module.exit_json(changed=bool(wanted), objects=objects, **answer)
     sources = {item["sha256"]: source_of(module, item) for item in wanted}
@@ -171,6 +171,12 @@ def main():
                 }
         write_record("artifacts.json", record)
     module.exit_json(changed=True, objects=objects, **answer)
+
+
+def action_on(item, record, images):
+    """Tell what of ours that is there changes, and what is created (anew)."""
+    present = item["target"] in images if item["kind"] == "image" else os.path.exists(item["target"])
+    return "change" if present and item["target"] in record else "create"
 
 
 def is_installed(item, record, images):

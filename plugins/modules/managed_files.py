@@ -34,6 +34,10 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      restarts:
+        description: Whether O(units) read it, so that they restart when it changes.
+        type: bool
+        default: true
       hold:
         description: >-
           Leave the file as it is and name it in RV(held) when it differs, for a role that asks for consent first.
@@ -123,6 +127,7 @@ def main():
                     "content": {"type": "str", "default": ""},
                     "mode": {"type": "str", "default": "0644"},
                     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                    "restarts": {"type": "bool", "default": True},
                     "hold": {"type": "bool", "default": False},
                 },
             },
@@ -147,7 +152,8 @@ def sync(module):
     units = module.params["units"]
     diffs, held = write_files(module, [unit["name"] for unit in units])
     diffs += take_back(module)
-    actions = keep_units(module, units, changed=bool(diffs))
+    beside = {file["path"] for file in module.params["files"] if not file["restarts"]}
+    actions = keep_units(module, units, changed=any(diff["after_header"] not in beside for diff in diffs))
     objects = files_made(diffs) + [made("unit", name, verb) for verb, name in actions]
     if actions:
         text = "".join("%s %s\n" % action for action in actions)
@@ -162,7 +168,7 @@ def sync(module):
 
 def write_files(module, units):
     """Write what differs; before the first file the units are marked as due: a killed run cannot forget them."""
-    diffs, held = [], []
+    diffs, held, due = [], [], False
     for file in module.params["files"]:
         content = file["content"] if file["state"] == "present" else None
         mode = int(file["mode"], 8)
@@ -172,8 +178,9 @@ def write_files(module, units):
                 held.append(file["path"])
                 continue
             if diff and not module.check_mode:
-                if not diffs:
+                if file["restarts"] and not due:
                     mark_due(units, True)
+                    due = True
                 sync_file(file["path"], content, mode, False)
         except OSError as error:
             module.fail_json(msg="%s cannot be written: %s" % (file["path"], error.strerror))

@@ -19,9 +19,11 @@ options:
     type: str
     required: true
   state:
-    description: V(drained) cordons it and evicts its pods, V(schedulable) undoes the cordon.
+    description: >-
+      V(drained) cordons it and evicts its pods, V(schedulable) undoes the cordon, V(drainable) only asks whether there
+      are pods that cannot be evicted.
     type: str
-    choices: [drained, schedulable]
+    choices: [drained, schedulable, drainable]
     default: drained
   timeout_s:
     description: Seconds after which eviction is given up; the node is then opened again.
@@ -65,13 +67,14 @@ from ..module_utils.kube_client import ADMIN_CONF, NOT_FOUND, KubeClient, KubeEr
 
 KUBECTL = "/usr/local/bin/kubectl"
 CORDON_MANAGER = "gedge-cordon"
+NOISE = ("Warning: ignoring DaemonSet", "evicting", "error: unable to drain node")
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
             "node": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["drained", "schedulable"], "default": "drained"},
+            "state": {"type": "str", "choices": ["drained", "schedulable", "drainable"], "default": "drained"},
             "timeout_s": {"type": "int", "default": 300},
             "kubeconfig": {"type": "path", "default": ADMIN_CONF},
         },
@@ -88,6 +91,9 @@ def main():
             # Shared with other nodes' drains; the next run waits for what a killed one left at work.
             with host_lock(module, 300, shared=True):
                 drain(module, api, node)
+        elif module.params["state"] == "drainable":
+            if kubelet_answers(api, name):
+                evict(module, ["--dry-run=client"])
         elif cordoned_by_us(node):
             cordon(api, name, False)
     except KubeError as error:
@@ -127,17 +133,22 @@ def drain(module, api, node):
     if not kubelet_answers(api, name):
         module.warn("the kubelet of %s does not answer, so its pods cannot be moved; the node is cordoned" % name)
         return
-    argv = [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "drain", name]
-    argv += ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=%ds" % module.params["timeout_s"]]
-    rc, printed = call(argv)
+    evict(module, ["--timeout=%ds" % module.params["timeout_s"]], undo=lambda: ours and cordon(api, name, False))
+
+
+def evict(module, options, undo=lambda: None):
+    """Run kubectl drain; when it fails, undo what was done for it, and fail with what it says."""
+    name = module.params["node"]
+    argv = [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "drain", name, *options]
+    rc, printed = call([*argv, "--ignore-daemonsets", "--delete-emptydir-data"])
     if rc == 0:
         return
-    if ours:
-        cordon(api, name, False)
-    said = [line for line in printed.splitlines() if not line.startswith(("Warning: ignoring DaemonSet", "evicting"))]
+    undo()
+    said = [line for line in printed.splitlines() if line.startswith(("error", "cannot")) or ": " in line]
+    said = [line for line in said if not line.startswith(NOISE)] or printed.splitlines()
     module.fail_json(
         msg="%s cannot be drained: %s -> mend that (kubectl get pods -A --field-selector spec.nodeName=%s), or set "
-        "rollout.drain to false in the site file" % (name, " ".join(said)[-800:], name)
+        "rollout.drain to false in the site file" % (name, "; ".join(said)[-800:], name)
     )
 
 

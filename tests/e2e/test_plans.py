@@ -272,8 +272,9 @@ BY_HAND = {
         FIRST,
         "ctr -n k8s.io images rm registry.k8s.io/pause:3.10.2",
         FIRST,
-        ("change", "image", "pause"),
+        ("create", "image", "pause"),
     ),
+    "a deleted program": (MANAGER, "rm /opt/cni/bin/bridge", MANAGER, ("create", "cni_plugin", "bridge")),
     "the kubelet's configuration": (
         FIRST,
         "sed -i 's/^cpuManagerPolicy: static/cpuManagerPolicy: none/' /var/lib/kubelet/config.yaml",
