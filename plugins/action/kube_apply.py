@@ -77,8 +77,10 @@ class ActionModule(ActionBase):
     def _change(self):
         live = by_name(self._kubectl(GET))
         self._keep_to_nodes_that_are_there(live)
-        self._take_over_additions(live)
-        found = differences(live, by_name(self._kubectl(APPLY)))
+        after = by_name(self._kubectl(APPLY))
+        if self._take_over_additions(after):
+            after = by_name(self._kubectl(APPLY))
+        found = differences(live, after)
         self._change_nodes(live)
         return told(found, live) + node_changes(
             {name: self._nodes[name] for kind, name in live if kind == "Node"}, live
@@ -92,16 +94,20 @@ class ActionModule(ActionBase):
         kept = [item for item in wanted if item["kind"] != "Node" or name_of(item) in live]
         self._args["manifests"] = yaml.safe_dump_all(kept)
 
-    def _take_over_additions(self, live):
-        """Make what others have added to our objects ours: what we own and do not ask for goes with the apply."""
-        for item in live.values():
+    def _take_over_additions(self, applied):
+        """Make what others have added to our objects ours: what we own and do not ask for goes with the next apply.
+
+        Returns:
+            Whether there was something.
+        """
+        added = [item for item in applied.values() if additions(item)]
+        for item in added:
             extra, entries = additions(item), item["metadata"].get("managedFields", [])
             mine = [entry for entry in our_entries(item) if entry["operation"] == "Apply"]
-            if not extra or not mine:
-                continue
             others = [entry for entry in entries if entry is not mine[0] and not foreign(entry)]
             claim = dict(mine[0], fieldsV1=united(mine[0]["fieldsV1"], extra))
             self._patch(item, "json", [{"op": "replace", "path": "/metadata/managedFields", "value": [*others, claim]}])
+        return bool(added)
 
     def _change_nodes(self, live):
         for name, wanted in sorted(self._nodes.items()):
