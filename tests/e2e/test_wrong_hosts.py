@@ -340,4 +340,4 @@ def test_an_ended_run_leaves_no_process(spoilt: LabCluster, number: signal.Signa
     if number != signal.SIGKILL:
         assert process.returncode == 130
         assert "interrupted" in errors
-        assert "run gedge apply again to continue" in errors
+        assert "go on: gedge resume" in errors

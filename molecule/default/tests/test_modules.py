@@ -275,6 +275,6 @@ def test_a_changed_kubelet_setting_waits_for_consent(cluster: Cluster, tmp_path:
     (result,) = play(
         [{"ansible.builtin.debug": {"var": "said"}}], tmp_path, first=[{"block": [task], "rescue": [refused]}]
     )
-    assert "pods that own CPUs may move" in result["said"]
+    assert "pods that own CPUs and stay may move to others" in result["said"]
     assert "-e kubelet_restart_ok=true" in result["said"]
     assert cluster.running_kubelet("first")["maxPods"] == 110
