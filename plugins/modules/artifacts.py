@@ -175,7 +175,7 @@ def main():
 
 def action_on(item, record, images):
     """Tell what of ours that is there changes, and what is created (anew)."""
-    present = item["target"] in images if item["kind"] == "image" else os.path.exists(item["target"])
+    present = item["target"] in (images or {}) if item["kind"] == "image" else os.path.exists(item["target"])
     return "change" if present and item["target"] in record else "create"
 
 
