@@ -131,7 +131,7 @@ def test_what_keeps_it_is_named(lab: LabCluster, tmp_path: Path) -> None:
         sound = SAMPLE.read_text(encoding="utf-8").replace("name: app2", f"name: {case}")
         sound = sound.replace("externalPort: 80", f"externalPort: {8100 + number}")
         document.write_text(sound.replace(*BROKEN[case][0]), encoding="utf-8")
-        broken = gedge(lab, "apply", document, "--without-acceleration", "--timeout", "20")
+        broken = gedge(lab, "apply", document, "--without-acceleration", "--timeout", "40")
         assert broken.returncode == 1, broken.stdout
         document.write_text(sound, encoding="utf-8")
         mended = gedge(lab, "apply", document, "--without-acceleration")

@@ -293,7 +293,7 @@ def test_a_file_that_is_not_what_its_digest_says(spoilt: LabCluster, worker: Hos
         spoilt.site_path, tmp_path / "site.yml", lambda data: data["artifacts"].update(host_path="/var/damaged")
     )
     failed = subprocess.run(
-        [BIN / "gedge", "apply", "--site", site, "--only", "gedgew01"],
+        [BIN / "gedge", "apply", "--site", site, "--only", "gedgew01,artifacts"],
         capture_output=True,
         text=True,
         timeout=120,
