@@ -33,7 +33,7 @@ class Change:
     @property
     def of_cluster(self) -> bool:
         """Whether it is made in the cluster, not on the host through which it is made."""
-        return self.kind[:1].isupper() or self.kind in ("label", "taint")
+        return self.kind[:1].isupper() or self.kind in ("label", "taint") or self.action == "uncordon"
 
 
 @dataclass(frozen=True, order=True)

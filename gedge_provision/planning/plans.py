@@ -108,8 +108,8 @@ def _mended(found: Difference, changes: Mapping[str, Sequence[Change]], restarte
     mends = {
         "kubelet": found.node in restarted,
         "label": any(kind == "label" and name.startswith(f"{found.node} ") for kind, name in happens),
-        "ready": ("node", found.node) in happens or bool(changes.get(found.node)),
-        "api": any(kind == "node" for kind, _ in happens),
+        "ready": any(not change.of_cluster for change in changes.get(found.node, ())),
+        "api": any(change.kind == "node" and not change.of_cluster for host in changes for change in changes[host]),
     }
     return mends.get(found.concern, False)
 

@@ -59,7 +59,8 @@ def after_apply(
     names = {node.name for node in site.nodes}
     # A host that left; one that was named by mistake and never answered, or on which nothing was begun.
     phases = {failure.phase for failure in result.failures}
-    refused = bool(phases) and phases <= _CHECKS and not result.changes
+    answered = any(not failure.unreachable for failure in result.failures)
+    refused = answered and phases <= _CHECKS and not result.changes
     silent = [name for name in hosts if name not in before.hosts and (name not in result.facts or refused)]
     gone = {name for name in known if name not in names and (name in left or applied is not None)}
     for name in gone.union(silent):

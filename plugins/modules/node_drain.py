@@ -93,11 +93,12 @@ def main():
                 drain(module, api, node)
         elif module.params["state"] == "drainable":
             if kubelet_answers(api, name):
-                evict(module, ["--dry-run=client"])
+                look_ahead(module)
         elif cordoned_by_us(node):
             cordon(api, name, False)
     except KubeError as error:
-        if error.status != NOT_FOUND:
+        # A question only: what does not answer may be what this run is about to mend.
+        if error.status != NOT_FOUND and module.params["state"] != "drainable":
             module.fail_json(msg="%s cannot be drained or opened again: %s" % (name, error))
     module.exit_json(changed=bool(objects), objects=objects)
 
@@ -133,17 +134,28 @@ def drain(module, api, node):
     if not kubelet_answers(api, name):
         module.warn("the kubelet of %s does not answer, so its pods cannot be moved; the node is cordoned" % name)
         return
-    evict(module, ["--timeout=%ds" % module.params["timeout_s"]], undo=lambda: ours and cordon(api, name, False))
-
-
-def evict(module, options, undo=lambda: None):
-    """Run kubectl drain; when it fails, undo what was done for it, and fail with what it says."""
-    name = module.params["node"]
-    argv = [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "drain", name, *options]
-    rc, printed = call([*argv, "--ignore-daemonsets", "--delete-emptydir-data"])
+    rc, printed = kubectl_drain(module, "--timeout=%ds" % module.params["timeout_s"])
     if rc == 0:
         return
-    undo()
+    if ours:
+        cordon(api, name, False)
+    refuse(module, printed)
+
+
+def look_ahead(module):
+    """Fail if there are pods that kubectl would refuse to evict; whatever else it says is for the drain itself."""
+    rc, printed = kubectl_drain(module, "--dry-run=client")
+    if rc != 0 and "cannot delete" in printed:
+        refuse(module, printed)
+
+
+def kubectl_drain(module, option):
+    argv = [KUBECTL, "--kubeconfig", module.params["kubeconfig"], "drain", module.params["node"], option]
+    return call([*argv, "--ignore-daemonsets", "--delete-emptydir-data"])
+
+
+def refuse(module, printed):
+    name = module.params["node"]
     said = [line for line in printed.splitlines() if line.startswith(("error", "cannot")) or ": " in line]
     said = [line for line in said if not line.startswith(NOISE)] or printed.splitlines()
     module.fail_json(
@@ -158,7 +170,10 @@ def call(argv):
     caller = select.poll()
     caller.register(sys.stdout.fileno(), 0)  # no event is asked for: a broken pipe is told always
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        kubectl = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
+        try:
+            kubectl = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
+        except OSError as error:
+            return 127, "error: %s" % error
         while kubectl.poll() is None:
             if caller.poll(200):
                 kubectl.kill()
