@@ -96,8 +96,9 @@ class _Recorder:
             self.facts[host] = result["ansible_facts"]["gedge_host"]
         if kind == "runner_on_ok" and data.get("task_action", "").endswith("cluster_verify"):
             self.differences += [Difference(**found) for found in result["problems"]]
-        # A loop over other hosts (of those that left the site file) goes on without those that do not answer.
-        elsewhere = kind == "runner_on_unreachable" and "results" in result
+        # The loop that looks at hosts that left the site file goes on without those that do not answer.
+        looks_elsewhere = "results" in result and str(data.get("task_action", "")).endswith("preflight")
+        elsewhere = kind == "runner_on_unreachable" and looks_elsewhere
         if kind in _FAILURES and not data.get("ignore_errors") and not elsewhere:
             self._phase_failed |= kind == "runner_on_failed"
             if kind == "runner_on_unreachable":

@@ -42,7 +42,6 @@ def down(lab: str, reporter: Reporter | None = None) -> None:
 def _forget(lab: str) -> None:
     """Remove what is remembered of a lab's cluster, unless hosts that are not the lab's are remembered too."""
     folder = default_kubeconfig(lab).parent
-    default_kubeconfig(lab).unlink(missing_ok=True)
     try:
         hosts = site_records.read_record(folder).hosts.values()
     except GedgeError:  # of another version: not ours to judge

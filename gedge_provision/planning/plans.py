@@ -21,7 +21,9 @@ DISTURBED: dict[ConsentFlag, str] = {
     "kubelet-restart-ok": "its kubelet restarts, and pods that own CPUs and stay may move to others",
 }
 """Why consent is asked."""
-_LOST = "it leaves the cluster: its pods move; its host does not answer, and keeps what is installed on it"
+_LOST = (
+    "it leaves the cluster: its pods move; its host keeps what is installed on it: it does not answer, or is not ours"
+)
 _MOVED_SHOWN = 12
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -272,6 +273,14 @@ def test_a_host_that_is_off(spoilt: LabCluster, worker: Host) -> None:
     assert "the host does not answer" in done.stderr
     assert "-> switch it on, or correct its address" in done.stderr
     assert not spoilt.hosts["gedgem01"].run(OURS).strip()
+
+
+def test_a_host_alone_does_not_join_a_cluster_that_is_not_there(spoilt: LabCluster) -> None:
+    done = spoilt.gedge("apply", "--only", "gedgew01", "--output", "json", code=1)
+    assert "gedgem01 has not started the cluster" in done.stderr
+    result = json.loads(done.stdout)
+    assert (result["status"], result["changes"]) == ("failed", {})
+    assert [failure["phase"] for failure in result["failures"]] == ["Check hosts"]
 
 
 def test_a_file_that_is_not_what_its_digest_says(spoilt: LabCluster, worker: Host, tmp_path: Path) -> None:
