@@ -159,8 +159,8 @@ def refuse(module, printed):
     said = [line for line in printed.splitlines() if line.startswith(("error", "cannot")) or ": " in line]
     said = [line for line in said if not line.startswith(NOISE)] or printed.splitlines()
     module.fail_json(
-        msg="%s cannot be drained: %s -> mend that (kubectl get pods -A --field-selector spec.nodeName=%s); a change of "
-        "kubelet settings does without a drain with rollout.drain: false in the site file"
+        msg="%s cannot be drained: %s -> mend that (kubectl get pods -A --field-selector spec.nodeName=%s); kubelet "
+        "settings change without a drain with rollout.drain: false in the site file"
         % (name, "; ".join(said)[-800:], name)
     )
 
