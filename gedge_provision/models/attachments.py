@@ -58,15 +58,15 @@ class Ipam(Document):
     addresses: tuple[AddressWithPrefix, ...] = Field(
         (), description="static: fixed addresses; unset means that each pod's annotation names them."
     )
-    routes: tuple[Route, ...] = ()
+    routes: tuple[Route, ...] = Field((), description="Routes of the pod through this network.")
 
 
 class Bandwidth(Document):
     """Limits of a pod's rate on a secondary network, in bits per second."""
 
-    ingress_rate: Annotated[int, Field(ge=1000)] | None = None
+    ingress_rate: Annotated[int, Field(ge=1000)] | None = Field(None, description="Bit/s to the pod.")
     ingress_burst: Annotated[int, Field(ge=1)] | None = Field(None, description="Bits; required with ingress_rate.")
-    egress_rate: Annotated[int, Field(ge=1000)] | None = None
+    egress_rate: Annotated[int, Field(ge=1000)] | None = Field(None, description="Bit/s from the pod.")
     egress_burst: Annotated[int, Field(ge=1)] | None = Field(None, description="Bits; required with egress_rate.")
 
 
