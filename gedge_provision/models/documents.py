@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from gedge_provision.models.errors import DocumentError, Finding
 from gedge_provision.models.wording import in_plain_words
 
-__all__ = ["Problem", "Source", "parse_yaml", "validate"]
+__all__ = ["Path", "Problem", "Source", "parse_yaml", "validate"]
 
 _MOST_VALUES = 100_000  # aliases can unfold a small file to any size
 _YAML_PROBLEMS = (
@@ -30,7 +30,7 @@ _YAML_PROBLEMS = (
 """What a person meets often: part of PyYAML's words, ours, what to do."""
 
 M = TypeVar("M", bound=BaseModel)
-Path = tuple[str | int, ...]
+Path: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
+from gedge_provision.models.addresses import IPv4Address, IPv4Network
+from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.base import Document
 from gedge_provision.models.kubelet import KubeletSettings
+from gedge_provision.models.sriov import SriovPolicy
 from gedge_provision.models.wording import Form
 
 __all__ = [
@@ -39,17 +42,6 @@ SshHost = Annotated[str, Form(r"[^\s-]\S*", "name or address for SSH", "write it
 Registry = Annotated[str, Form(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", "registry", "write its host: docker.io")]
 MirrorUrl = Annotated[str, Form(r"https?://[^\s/\"]+(/[^\s\"]*)?", "URL of a mirror", "begin it with https://")]
 HomePath = Annotated[str, Form(r"(/|~/).*", "path from / or from the home folder", "begin it with / or ~/")]
-
-
-def _not_a_number(value: object) -> object:
-    # ipaddress takes 19216811 for 1.37.46.59
-    if isinstance(value, (int, float)):
-        raise ValueError(f"{value!r} is no address -> write four numbers with dots, like 192.168.40.21")  # noqa: TRY004
-    return value
-
-
-IPv4Address = Annotated[ipaddress.IPv4Address, BeforeValidator(_not_a_number)]
-IPv4Network = Annotated[ipaddress.IPv4Network, BeforeValidator(_not_a_number)]
 
 
 _PART = r"[1-9]\d*|([1-9]\d?|100)%"
@@ -135,6 +127,15 @@ class Networks(Document):
     services: IPv4Network = ipaddress.IPv4Network("10.96.0.0/16")
     dns_domain: DnsName = "cluster.local"
     flannel: Flannel = Field(default_factory=Flannel)
+    multus: bool = Field(
+        default=False, description="Install Multus also when this file has no attachments and no SR-IOV policies."
+    )
+    attachments: tuple[Attachment, ...] = Field((), description="Secondary networks of pods.")
+    test_tools: bool | None = Field(
+        None,
+        description="Have the image with network test tools on the nodes, for measurements and probe pods; unset means "
+        "where Multus is.",
+    )
 
 
 class ControlPlane(Document):
@@ -189,6 +190,7 @@ class NodeClass(Document):
     kubelet: KubeletSettings = Field(default_factory=KubeletSettings)
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
+    sriov: tuple[SriovPolicy, ...] = Field((), description="Virtual functions of network cards.")
 
 
 class Node(Document):

@@ -9,6 +9,8 @@ from typing import Any
 
 from gedge_provision.models.site import Node, Role, Site
 from gedge_provision.models.ssh import known_hosts_option
+from gedge_provision.planning.attachments import attachment_manifests, attachment_masters
+from gedge_provision.planning.features import DEVICE_PLUGIN, site_features
 
 __all__ = [
     "API_PORT",
@@ -112,6 +114,8 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
         "api_endpoint_backends": [{"name": node.name, "address": str(node.address)} for node in managers],
         "containerd_registry_mirrors": {name: list(urls) for name, urls in site.registry_mirrors.items()},
         "gedge_max_unavailable": site.rollout.max_unavailable,
+        "gedge_features": sorted(site_features(site)),
+        "attachments_manifests": attachment_manifests(site),
         "kubelet_first_control_plane": managers[0].name,
         "kubelet_drain": site.rollout.drain,
         "nodes_labels": {node.name: node_labels(site, node) for node in site.nodes},
@@ -155,6 +159,12 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         "kubeadm_node_name": node.name,
         "kubeadm_node_address": str(node.address),
         "kubeadm_taints": node_taints(site, node),
+        "sriov_policies": [
+            policy.model_dump(mode="json", exclude={"owner"}, exclude_none=True)
+            for policy in node_class.sriov
+            if policy.owner == "host"
+        ],
+        "attachments_masters": attachment_masters(site, node),
     }
     if manager:
         ports = {"10250": "kubelet", "10248": "kubelet", str(API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
@@ -170,8 +180,12 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
 
 def node_labels(site: Site, node: Node) -> dict[str, str]:
     """Return the labels that a node must carry: its class by name, those of the class, its own."""
+    node_class = site.node_classes[node.node_class]
     labels = {"gedge.dev/node-class": node.node_class}
-    return labels | dict(site.node_classes[node.node_class].labels) | dict(node.labels)
+    policies = [policy for policy in node_class.sriov if policy.owner == "host"]
+    if policies:
+        labels[DEVICE_PLUGIN] = "site" if any(policy.resource for policy in policies) else "own"
+    return labels | dict(node_class.labels) | dict(node.labels)
 
 
 def node_taints(site: Site, node: Node) -> list[dict[str, str]]:

@@ -8,6 +8,8 @@ from itertools import combinations
 
 from gedge_provision.models.documents import Problem
 from gedge_provision.models.site import Site
+from gedge_provision.planning.attachment_checks import check_attachments
+from gedge_provision.planning.sriov_checks import check_policies
 
 __all__ = ["check_site"]
 
@@ -39,6 +41,8 @@ def check_site(site: Site) -> Iterator[Problem]:
     yield from _classes(site)
     yield from _networks(site)
     yield from _ssh(site)
+    yield from check_policies(site)
+    yield from check_attachments(site)
 
 
 def _duplicates(site: Site) -> Iterator[Problem]:

@@ -1,0 +1,103 @@
+"""What must hold across the attachments of a site file, beyond what each field shows alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gedge_provision.models.attachments import Attachment
+from gedge_provision.models.documents import Path, Problem
+from gedge_provision.models.site import Site
+from gedge_provision.planning.ipam_checks import check_addresses, check_ranges
+
+__all__ = ["check_attachments"]
+
+_FIELDS = {
+    "sriov": {
+        "resource",
+        "vlan",
+        "vlan_qos",
+        "trust",
+        "spoof_check",
+        "link_state",
+        "min_tx_rate",
+        "max_tx_rate",
+        "rdma",
+    },
+    "macvlan": {"master", "mode", "mtu", "bandwidth"},
+    "ipvlan": {"master", "mode", "mtu", "bandwidth"},
+    "bridge": {"bridge", "vlan", "mtu", "bandwidth"},
+    "host-device": {"device", "resource", "bandwidth"},
+}
+"""Fields that a plugin takes, beside those that all take."""
+_COMMON = {"name", "namespace", "type", "node_classes", "ipam", "sysctls"}
+_REQUIRED = {"sriov": "resource", "macvlan": "master", "ipvlan": "master", "bridge": "bridge"}
+_MODES = {"macvlan": ("bridge", "private", "vepa", "passthru"), "ipvlan": ("l2", "l3", "l3s")}
+_OUR_BRIDGES = ("cni0",)
+
+
+def check_attachments(site: Site) -> Iterator[Problem]:
+    """Yield everything that is wrong with attachments whose fields are valid one by one."""
+    seen: dict[tuple[str, str], int] = {}
+    for index, attachment in enumerate(site.networks.attachments):
+        path: Path = ("networks", "attachments", index)
+        key = attachment.namespace, attachment.name
+        if key in seen:
+            yield Problem(
+                (*path, "name"),
+                f"{attachment.namespace}/{attachment.name} stands at attachments[{seen[key]}] already",
+                "give every attachment of a namespace its own name",
+            )
+        seen.setdefault(key, index)
+        yield from _fields(path, attachment)
+        yield from _values(site, path, attachment)
+        yield from _offered(site, path, attachment)
+        yield from check_addresses(site, path, attachment)
+    yield from check_ranges(site)
+
+
+def _fields(path: Path, one: Attachment) -> Iterator[Problem]:
+    for field in sorted(one.model_fields_set - _COMMON - _FIELDS[one.type]):
+        if getattr(one, field) not in (None, False):
+            takers = sorted(kind for kind, fields in _FIELDS.items() if field in fields)
+            yield Problem(
+                (*path, field), f"{one.type} does not take {field}", f"remove it; it is for {', '.join(takers)}"
+            )
+    required = _REQUIRED.get(one.type)
+    if required and getattr(one, required) is None:
+        yield Problem(path, f"{one.type} needs {required}", f"add {required}")
+    if one.type == "host-device" and (one.device is None) == (one.resource is None):
+        yield Problem(path, "host-device needs a device or a resource, not both", "name one of them")
+    if one.mode is not None and one.type in _MODES and one.mode not in _MODES[one.type]:
+        yield Problem(
+            (*path, "mode"), f"{one.type} has no mode {one.mode!r}", f"use one of {', '.join(_MODES[one.type])}"
+        )
+
+
+def _values(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
+    if one.vlan_qos is not None and one.vlan is None:
+        yield Problem((*path, "vlan_qos"), "a priority needs a VLAN", "add vlan")
+    if one.bridge in _OUR_BRIDGES:
+        yield Problem((*path, "bridge"), f"{one.bridge} is the bridge of the pod network itself", "use another name")
+    for index, name in enumerate(one.node_classes):
+        if name not in site.node_classes:
+            yield Problem(
+                (*path, "node_classes", index),
+                f"no node class {name!r}",
+                f"use one of {', '.join(sorted(site.node_classes))}",
+            )
+    if one.bandwidth is not None:
+        for way in ("ingress", "egress"):
+            if (getattr(one.bandwidth, f"{way}_rate") is None) != (getattr(one.bandwidth, f"{way}_burst") is None):
+                yield Problem((*path, "bandwidth"), f"{way}_rate and {way}_burst need each other", "give both")
+
+
+def _offered(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
+    policies = [policy for node_class in site.node_classes.values() for policy in node_class.sriov]
+    offered = sorted({policy.resource for policy in policies if policy.resource})
+    own = bool(policies) and not offered
+    if one.type == "sriov" and one.resource and one.resource not in offered and not own:
+        yield Problem(
+            (*path, "resource"),
+            f"no SR-IOV policy offers {one.resource}",
+            f"use one of {', '.join(offered)}" if offered else "add a policy with it to a node class (sriov)",
+        )

@@ -1,0 +1,30 @@
+"""Which optional parts of the toolkit a site uses. Pure."""
+
+from __future__ import annotations
+
+from gedge_provision.models.site import Site
+
+__all__ = ["DEVICE_PLUGIN", "MULTUS", "PERF", "SRIOV", "WHEREABOUTS", "site_features"]
+
+MULTUS = "multus"
+SRIOV = "sriov"
+WHEREABOUTS = "whereabouts"
+PERF = "perf"
+DEVICE_PLUGIN = "gedge.dev/sriov-device-plugin"
+"""Label of nodes with the SR-IOV device plugin: whose configuration it takes, `site` or `own`."""
+
+
+def site_features(site: Site) -> frozenset[str]:
+    """Return what a site uses beyond the plain cluster; the catalog's artifacts name the same words."""
+    found = set()
+    attachments = site.networks.attachments
+    used = {node.node_class for node in site.nodes}
+    if any(site.node_classes[name].sriov for name in used if name in site.node_classes):
+        found.add(SRIOV)
+    if attachments or site.networks.multus or SRIOV in found:
+        found.add(MULTUS)
+    if any(attachment.ipam.type == "whereabouts" for attachment in attachments):
+        found.add(WHEREABOUTS)
+    if site.networks.test_tools if site.networks.test_tools is not None else MULTUS in found:
+        found.add(PERF)
+    return frozenset(found)

@@ -1,0 +1,80 @@
+"""What must hold across the SR-IOV policies of a site file, beyond what each field shows alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from gedge_provision.models.documents import Path, Problem
+from gedge_provision.models.site import NodeClass, Site
+
+__all__ = ["check_policies"]
+
+
+def check_policies(site: Site) -> Iterator[Problem]:
+    """Yield everything that is wrong with policies whose fields are valid one by one."""
+    for name, node_class in site.node_classes.items():
+        yield from _policies(("node_classes", name, "sriov"), node_class)
+    yield from _one_source_of_resources(site)
+    yield from _kinds_of_resources(site)
+
+
+def _policies(path: Path, node_class: NodeClass) -> Iterator[Problem]:
+    names: dict[str, int] = {}
+    for index, policy in enumerate(node_class.sriov):
+        place = (*path, index)
+        if policy.name in names:
+            yield Problem(
+                (*place, "name"), f"{policy.name} is the name of sriov[{names[policy.name]}] already", "rename"
+            )
+        names.setdefault(policy.name, index)
+        if not policy.nics.model_fields_set or not any(policy.nics.model_dump().values()):
+            yield Problem(
+                (*place, "nics"),
+                "it selects every network card, also the one that carries the cluster",
+                "name vendor and device, a driver, interfaces, addresses or numa_nodes",
+            )
+    for (one_index, one), (index, other) in combinations(enumerate(node_class.sriov), 2):
+        for field in ("interfaces", "addresses"):
+            both = sorted(set(getattr(one.nics, field)) & set(getattr(other.nics, field)))
+            if both:
+                owners = f" (owners {one.owner} and {other.owner})" if one.owner != other.owner else ""
+                yield Problem(
+                    (*path, index, "nics", field),
+                    f"{both[0]} is selected by sriov[{one_index}] ({one.name}) too{owners}",
+                    "a network card has one policy: take it out of one of them",
+                )
+
+
+def _one_source_of_resources(site: Site) -> Iterator[Problem]:
+    """Yield a problem where some policies name a resource and others do not: the ConfigMap is ours or yours."""
+    placed = [
+        (("node_classes", name, "sriov", index), policy)
+        for name, node_class in site.node_classes.items()
+        for index, policy in enumerate(node_class.sriov)
+        if policy.owner == "host"
+    ]
+    named = [policy.name for _, policy in placed if policy.resource]
+    for path, policy in placed:
+        if named and not policy.resource:
+            yield Problem(
+                path,
+                f"{policy.name} names no resource, and {named[0]} does",
+                "name one in every policy, or in none: the device plugin then takes your ConfigMap sriovdp-config",
+            )
+
+
+def _kinds_of_resources(site: Site) -> Iterator[Problem]:
+    kinds: dict[str, tuple[str, str]] = {}
+    for name, node_class in site.node_classes.items():
+        for index, policy in enumerate(node_class.sriov):
+            if policy.resource is None:
+                continue
+            kind, first = kinds.setdefault(policy.resource, (policy.device_type, policy.name))
+            if kind != policy.device_type:
+                yield Problem(
+                    ("node_classes", name, "sriov", index, "resource"),
+                    f"{policy.resource} is {kind} in policy {first} and {policy.device_type} here: "
+                    "a pod would not know what it gets",
+                    "give each device_type its own resource",
+                )
