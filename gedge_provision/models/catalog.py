@@ -62,6 +62,7 @@ class Feature(StrEnum):
     MULTUS = "multus"
     PERF = "perf"
     RDMA = "rdma"
+    SOFT_RDMA = "soft_rdma"
     SRIOV = "sriov"
     WHEREABOUTS = "whereabouts"
 
