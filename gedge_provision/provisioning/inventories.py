@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,14 @@ __all__ = ["catalog_images", "recorded_inventory", "site_inventory"]
 _ITEM_KEYS = ("name", "kind", "sha256", "size", "target")
 
 
-def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
+def site_inventory(path: Path, *, installing: bool = False, features: Collection[str] = ()) -> Inventory:
     """Load a site file and compile its inventory, with the digests that the artifact store has now.
 
     Args:
         path: the site file.
         installing: whether catalog and store must have everything. Otherwise what they lack is a variable
             (artifacts_problem) that the role `artifacts` refuses with: a reset or a look at the cluster needs neither.
+        features: what the site uses beyond the core (`Feature`); its hosts get the artifacts of these.
 
     Raises:
         DocumentError: the site file is wrong, or (installing) asks for a version that the catalog does not have.
@@ -43,14 +45,12 @@ def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
     problem = ""
     needed: dict[Role, list[dict[str, Any]]] = {}
     for role in ("control_plane", "worker"):
-        groups = {NeededOn.ALL}
-        if role == "control_plane":
-            groups.add(NeededOn.CONTROL_PLANE)
+        groups = {NeededOn.ALL, NeededOn.CONTROL_PLANE if role == "control_plane" else NeededOn.WORKER}
         if site.lab is not None:
             groups.add(NeededOn.LAB)
         try:
             _check_version(site, catalog, path)
-            found = artifacts.resolve(catalog, store, select(catalog, groups))
+            found = artifacts.resolve(catalog, store, select(catalog, groups, features))
         except GedgeError as error:
             if installing:
                 raise
