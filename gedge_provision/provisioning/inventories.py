@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from gedge_provision.models.errors import DocumentError, Finding, GedgeError
 from gedge_provision.models.site import Role, Site
 from gedge_provision.models.site_records import SiteRecord
 from gedge_provision.planning.artifacts import select
+from gedge_provision.planning.features import site_features
 from gedge_provision.planning.inventory import Inventory, compile_inventory
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site, site_folder
 
@@ -26,14 +26,13 @@ __all__ = ["catalog_images", "recorded_inventory", "site_inventory"]
 _ITEM_KEYS = ("name", "kind", "sha256", "size", "target")
 
 
-def site_inventory(path: Path, *, installing: bool = False, features: Collection[str] = ()) -> Inventory:
+def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
     """Load a site file and compile its inventory, with the digests that the artifact store has now.
 
     Args:
         path: the site file.
         installing: whether catalog and store must have everything. Otherwise what they lack is a variable
             (artifacts_problem) that the role `artifacts` refuses with: a reset or a look at the cluster needs neither.
-        features: what the site uses beyond the core (`Feature`); its hosts get the artifacts of these.
 
     Raises:
         DocumentError: the site file is wrong, or (installing) asks for a version that the catalog does not have.
@@ -50,7 +49,7 @@ def site_inventory(path: Path, *, installing: bool = False, features: Collection
             groups.add(NeededOn.LAB)
         try:
             _check_version(site, catalog, path)
-            found = artifacts.resolve(catalog, store, select(catalog, groups, features))
+            found = artifacts.resolve(catalog, store, select(catalog, groups, site_features(site)))
         except GedgeError as error:
             if installing:
                 raise
