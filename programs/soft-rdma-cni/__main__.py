@@ -50,7 +50,6 @@ def _run(command: str, configuration: dict[str, Any]) -> dict[str, Any] | None:
     interface = _variable("CNI_IFNAME")
     name = links.link_name(_variable("CNI_CONTAINERID"), interface)
     if command == "DEL":
-        # Without a namespace there is no interface any more, and so no link.
         links.remove(os.environ.get("CNI_NETNS", ""), name)
         return None
     before = configuration.get("prevResult")

@@ -14,7 +14,17 @@ from errors import CniError
 __all__ = ["add", "check", "check_node", "link_name", "remove", "supported"]
 
 _FIRST_KERNEL = (7, 1)
+_DEVICES = Path("/sys/class/infiniband")
 _SECONDS = 60  # an emulated node is slow
+
+# By what nsenter and rdma say; the first that fits.
+_REMEDIES = {
+    "nsenter: cannot open": "the pod's network namespace is gone",
+    "nsenter:": "install iproute2 on the node",
+    "File exists": "the interface has a link already; soft-rdma stands in a list of plugins once",
+    "NETLINK_RDMA": "load the kernel module rdma_rxe on the node",
+    "not supported": "load the kernel module rdma_rxe on the node",
+}
 
 _NOT_AVAILABLE = 50  # of the specification: the plugin cannot serve ADD
 _FAILED = 100
@@ -73,18 +83,13 @@ def remove(namespace: str, name: str) -> None:
     Raises:
         CniError: the kernel keeps it.
     """
-    if not Path(namespace).exists() or not namespace:
-        return
-    try:
-        names = _names(namespace)
-    except CniError:  # no RDMA in the kernel, or the namespace has just gone: there is no link
-        return
-    if name in names:
+    # Without a namespace there is no interface any more; without RDMA in the kernel there never was a link.
+    if namespace and Path(namespace).exists() and _DEVICES.exists() and name in _names(namespace):
         _rdma(namespace, "link", "delete", name)
 
 
 def _names(namespace: str) -> list[str]:
-    return [str(link["ifname"]) for link in json.loads(_rdma(namespace, "-json", "link") or "[]")]
+    return [str(link["ifname"]) for link in json.loads(_rdma(namespace, "--json", "link") or "[]")]
 
 
 def _rdma(namespace: str, *arguments: str) -> str:
@@ -102,6 +107,4 @@ def _rdma(namespace: str, *arguments: str) -> str:
 
 
 def _remedy(said: str) -> str:
-    if "nsenter" in said and "rdma" in said:
-        return "install iproute2 on the node"
-    return "look whether the node has the kernel module rdma_rxe"
+    return next((remedy for sign, remedy in _REMEDIES.items() if sign in said), "the node's kernel log says more")

@@ -54,7 +54,7 @@ def test_it_tells_the_versions_that_it_speaks(program: Path) -> None:
         ("ADD", CONFIGURATION, {"CNI_IFNAME": ""}, (4, "CNI_IFNAME is not set")),
         ("ADD", CONFIGURATION, {"CNI_CONTAINERID": ""}, (4, "CNI_CONTAINERID is not set")),
         ("MOVE", CONFIGURATION, {}, (4, "CNI_COMMAND=MOVE is not known")),
-        ("CHECK", CONFIGURATION, {}, (100, "failed")),
+        ("CHECK", CONFIGURATION, {}, (100, "network namespace is gone")),
     ],
 )
 def test_errors_are_those_of_the_specification(
