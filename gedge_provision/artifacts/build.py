@@ -16,7 +16,7 @@ from gedge_provision.adapters.locations import content_dir
 from gedge_provision.adapters.store import Store
 from gedge_provision.artifacts import fetch
 from gedge_provision.artifacts.sources import read_sources
-from gedge_provision.models.catalog import Artifact, Build, Catalog, Image, Source, Sources
+from gedge_provision.models.catalog import Artifact, Build, Catalog, Image, Product, Source, Sources
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.progress import Reporter, step
 from gedge_provision.models.stored import StoredArtifact
@@ -27,6 +27,7 @@ from gedge_provision.planning.containerfiles import (
     base_containerfile,
     base_reference,
     containerfile,
+    file_name,
 )
 
 __all__ = ["BuildReport", "build", "check_names", "recipes_of"]
@@ -225,14 +226,16 @@ class _Builder:
         if program.program is not None:
             programs.pack_program(self.sources.programs[program.program], partial)
             return partial.replace(file)
-        module = self.content / "gobuild" / str(program.product)
-        product = self.catalog.products[str(program.product)]
+        module, product = self._module(str(program.product))
         if program.package is not None:
             flags = planning.link_flags(self.catalog, program)
             go.compile_go(self.toolchain, module, product, package=program.package, flags=flags, output=partial)
         else:
             go.compile_c(self.toolchain, module, product, program, partial)
         return partial.replace(file)
+
+    def _module(self, product: str) -> tuple[Path, Product]:
+        return self.content / "gobuild" / product, self.catalog.products[product]
 
     def _base(self, name: str) -> None:
         if self.stop.is_set():
@@ -246,6 +249,9 @@ class _Builder:
         reference = str(artifact.reference)
         output = self.store.work / f"{artifact.name}.tar"
         files = {PROGRAM: self._program_file(artifact.build)} if artifact.build else {}
+        if image.files:
+            folder = go.module_folder(self.toolchain, *self._module(str(artifact.product)))
+            files |= {file_name(index): folder / path for index, path in enumerate(image.files.values())}
         tool.build(reference, containerfile(self.catalog, artifact, image), files)
         tool.save(reference, output)
         self._put(artifact, output)

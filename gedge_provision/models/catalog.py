@@ -30,6 +30,9 @@ __all__ = [
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+RelativePath = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$")
+]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.-]+)+$")]
 Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+")]
 
@@ -141,12 +144,13 @@ class Build(Document):
 
 
 class Image(Document):
-    """How an image is assembled: a base, if any, and a program.
+    """How an image is assembled: a base, if any, a program, and files of the product's Go module.
 
-    Without a base it holds that one file; without a program it is its base.
+    Without a base it holds nothing else; without a program it is its base.
     """
 
     program: AbsolutePath | None = None
+    files: dict[AbsolutePath, RelativePath] = Field(default_factory=dict)
     entrypoint: tuple[str, ...] = Field(min_length=1)
     command: tuple[str, ...] = ()
     base: Name | None = None
@@ -216,6 +220,8 @@ class Artifact(Document):
             raise ValueError("an image with a build section, and no other, has a program")
         if self.build is None and image.base is None:
             raise ValueError("an image without a program needs a base")
+        if image.files and (self.build is None or self.build.product is None):
+            raise ValueError("files are those of a product's Go module -> name the product in build")
 
     @property
     def product(self) -> str | None:

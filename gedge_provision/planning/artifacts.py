@@ -73,6 +73,8 @@ def recipe(catalog: Catalog, artifact: Artifact, source: Source, sources: Source
     if artifact.image is not None:
         parts["format"] = _IMAGE_FORMAT
         parts["containerfile"] = containerfile(catalog, artifact, artifact.image)
+        if artifact.image.files:
+            parts["files"] = artifact.image.files
         if artifact.image.base is not None:
             parts["base"] = [base_containerfile(), catalog.bases[artifact.image.base].model_dump(mode="json")]
     return _hash(parts)

@@ -6,7 +6,7 @@ import json
 
 from gedge_provision.models.catalog import Artifact, Catalog, Image
 
-__all__ = ["BASE_ARCHIVE", "PROGRAM", "base_containerfile", "base_reference", "containerfile"]
+__all__ = ["BASE_ARCHIVE", "PROGRAM", "base_containerfile", "base_reference", "containerfile", "file_name"]
 
 PROGRAM = "program"
 """Name of the program in the build context."""
@@ -31,6 +31,7 @@ def containerfile(catalog: Catalog, artifact: Artifact, image: Image) -> str:
     lines = [f"FROM {base_reference(image.base) if image.base else 'scratch'}"]
     if image.program:
         lines.append(f"COPY {PROGRAM} {image.program}")
+    lines += [f"COPY {file_name(index)} {path}" for index, path in enumerate(image.files)]
     lines.append(f"ENV PATH={_PATH}")
     lines += [
         f"LABEL {json.dumps(key)}={json.dumps(value)}" for key, value in sorted(_labels(catalog, artifact).items())
@@ -41,6 +42,11 @@ def containerfile(catalog: Catalog, artifact: Artifact, image: Image) -> str:
     if image.user:
         lines.append(f"USER {image.user}")
     return "\n".join(lines) + "\n"
+
+
+def file_name(index: int) -> str:
+    """Return the name in the build context of an image's further file."""
+    return f"file{index}"
 
 
 def _labels(catalog: Catalog, artifact: Artifact) -> dict[str, str]:

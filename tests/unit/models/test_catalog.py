@@ -97,6 +97,8 @@ def test_the_stand_in_says_so() -> None:
         (("artifacts", 1, "upstream", "member"), "/x", "upstream of an image"),
         (("artifacts", 1, "build"), None, "no other, has a program"),
         (("artifacts", 1, "image"), {"entrypoint": ["/demo"], "base": "shell"}, "no other, has a program"),
+        (("artifacts", 1, "image", "files"), {"/a": "/etc/passwd"}, "files"),
+        (("artifacts", 1, "image", "files"), {"/a": "../a"}, "files"),
         (("artifacts", 1, "image", "base"), "other", "unknown base"),
         (("artifacts", 1, "image", "program"), "demo", "program"),
         (("artifacts", 1, "image"), None, "nothing else"),
@@ -120,6 +122,9 @@ def test_an_image_needs_a_program_or_a_base() -> None:
     del entry["build"]
     entry["image"] = {"entrypoint": ["/bin/sh"], "base": "shell"}
     assert Catalog.model_validate(data).artifacts[1].product is None
+    entry["image"]["files"] = {"/a": "a"}
+    with pytest.raises(ValidationError, match="files are those of a product's Go module"):
+        Catalog.model_validate(data)
     entry["image"] = {"entrypoint": ["/bin/sh"]}
     with pytest.raises(ValidationError, match="needs a base"):
         Catalog.model_validate(data)

@@ -241,6 +241,11 @@ def test_containerfile_of_an_image_that_is_its_base_names_the_packages() -> None
     assert 'LABEL "gedge.provision/stand-in-for"="docker.io/cisdocker/iperf3:2020"' in text
 
 
+def test_containerfile_with_files_of_the_module() -> None:
+    text = _containerfile("whereabouts-control-loop")
+    assert "COPY program /ip-control-loop\nCOPY file0 /lib.sh\nCOPY file1 /token-watcher.sh\n" in text
+
+
 def test_a_tag_can_name_another_version_than_the_label() -> None:
     artifact = _artifact("sriov-network-device-plugin")
     assert artifact.target.endswith(":v3.11.0")
