@@ -19,6 +19,7 @@ ATTEMPTS = 10
 TRANSIENT = ("connection refused", "was refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
 NO_KIND = ("no matches for kind", "doesn't have a resource type", "could not find the requested resource")
 UNKNOWN_KIND = ()
+KEEP_USED = "gedge.dev/keep-while-used"  # on a definition of a kind: objects of others keep it
 OWNER_LABEL = "gedge.dev/role"  # the role that applied an object
 FIELD_MANAGER = "gedge"
 CORDON_MANAGER = "gedge-cordon"  # of node_drain
@@ -147,7 +148,7 @@ class ActionModule(ActionBase):
         for kinds in asked["kinds"]:
             found = self._call(("get", kinds, "-A", "-l", label + others, "-o", "json"))
             gone += [item for item in found if name_of(item) not in wanted]
-        for item in [found for found in gone if found["kind"] == "CustomResourceDefinition"]:
+        for item in [found for found in gone if KEEP_USED in found["metadata"].get("annotations", {})]:
             ours, others = self._objects_of(item)
             if others:
                 self._display.warning("%s stays: %s uses it" % (item["metadata"]["name"], name_of(others[0])[1]))

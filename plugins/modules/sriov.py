@@ -108,8 +108,8 @@ objects:
   returned: always
 ansible_facts:
   description: >-
-    C(gedge_sriov), with held, due (whether something differs), and cards (address, interface, driver, numa_node,
-    total_vfs and vfs of each physical function of the host).
+    C(gedge_sriov), with held, due (whether something differs), resources (numbers that the node will offer), and cards
+    (address, interface, driver, numa_node, total_vfs and vfs of each physical function of the host).
   type: dict
   returned: always
 """
@@ -212,6 +212,7 @@ def work(module):
             "held": held,
             "due": bool(dues or files(module, wanted, True)),
             "cards": list(cards.values()),
+            "resources": offered(module.params["policies"]),
         }
         module.exit_json(
             changed=bool(objects), held=held, objects=objects, diff=diffs, ansible_facts={"gedge_sriov": facts}
@@ -367,6 +368,15 @@ def plugin_settings(policies, wanted):
             for name, (kind, addresses) in sorted(resources.items())
         ]
     }
+
+
+def offered(policies):
+    """Return how many virtual functions the node offers of each resource."""
+    numbers = {}
+    for policy in policies:
+        if policy["resource"]:
+            numbers[policy["resource"]] = numbers.get(policy["resource"], 0) + policy["vfs"] * len(policy["cards"])
+    return numbers
 
 
 def card_policy(policies, address):
