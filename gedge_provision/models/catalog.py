@@ -53,7 +53,6 @@ class NeededOn(StrEnum):
     ALL = "all"
     CONTROL_PLANE = "control_plane"
     LAB = "lab"
-    WORKER = "worker"
 
 
 class Feature(StrEnum):

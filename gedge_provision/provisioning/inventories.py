@@ -44,7 +44,9 @@ def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
     problem = ""
     needed: dict[Role, list[dict[str, Any]]] = {}
     for role in ("control_plane", "worker"):
-        groups = {NeededOn.ALL, NeededOn.CONTROL_PLANE if role == "control_plane" else NeededOn.WORKER}
+        groups = {NeededOn.ALL}
+        if role == "control_plane":
+            groups.add(NeededOn.CONTROL_PLANE)
         if site.lab is not None:
             groups.add(NeededOn.LAB)
         try:

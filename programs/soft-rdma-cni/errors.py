@@ -10,13 +10,12 @@ class CniError(Exception):
 
     Args:
         code: 1 to 99 as the specification says, from 100 on as the plugin likes.
-        message: what is wrong; the kubelet shows it at the pod.
-        details: why, or what to do.
+        message: what is wrong.
+        details: why, or what to do; the events of the pod show both.
     """
 
     def __init__(self, code: int, message: str, details: str) -> None:
         super().__init__(message)
         self.code = code
-        # The kubelet shows the message alone.
-        self.message = f"{message}: {details}" if details else message
+        self.message = message
         self.details = details

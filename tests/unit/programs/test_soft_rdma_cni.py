@@ -63,7 +63,7 @@ def test_errors_are_those_of_the_specification(
     exit_code, answer = call(program, command, configuration, **variables)
     assert exit_code == 1
     assert answer["code"] == wanted[0]
-    assert wanted[1] in answer["msg"]
+    assert wanted[1] in f"{answer['msg']}; {answer['details']}"
 
 
 def test_del_of_a_pod_that_is_gone_succeeds(program: Path) -> None:
