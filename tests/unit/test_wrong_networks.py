@@ -20,7 +20,11 @@ networks:
       resource: intel.com/vf
       vlan: 7
       ipam:
-        {type: whereabouts, range: 10.10.2.0/24, range_start: 10.10.2.10, range_end: 10.10.2.99, exclude: [10.10.2.16/28]}
+        type: whereabouts
+        range: 10.10.2.0/24
+        range_start: 10.10.2.10
+        range_end: 10.10.2.99
+        exclude: [10.10.2.16/28]
     - name: shared
       type: macvlan
       master: ens1
@@ -109,7 +113,7 @@ CASES = [
     ("range_end: 10.10.2.99", "range_end: 10.10.9.99", "ipam.range_end", "is outside the range", "of the range"),
     ("range_end: 10.10.2.99", "range_end: 10.10.2.9", "ipam.range_end", "comes before 10.10.2.10", "exchange"),
     ("[10.10.2.16/28]", "[10.10.9.16/28]", "ipam.exclude[0]", "is no part of 10.10.2.0/24", "part of the range"),
-    ("range: 10.10.2.0/24, range_start", "range_start", "[0].ipam", "whereabouts needs a range", "add range"),
+    ("        range: 10.10.2.0/24\n        range_start", "        range_start", "[0].ipam", "whereabouts needs a range", "add range"),
     ("[10.10.3.5/24]", "[10.10.3.5]", "[1].ipam.addresses[0]", "is no address with its prefix", "10.10.2.60/24"),
     ("[10.10.3.5/24]", "[10.10.3.500/24]", "[1].ipam.addresses[0]", "is no IPv4 address", "up to 255"),
     (
