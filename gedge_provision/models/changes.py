@@ -16,7 +16,8 @@ class Change:
 
     Attributes:
         kind: file, folder, unit, nic (virtual functions of a network card), sysctl, kernel_module, package, binary,
-            cni_plugin, image, node, label, taint, kubeconfig, or the kind of a Kubernetes object, which has a capital.
+            cni_plugin, image, node, annotation, label, taint, kubeconfig, or the kind of a Kubernetes object, which
+            has a capital.
         name: path, unit, key=value, name, namespace/name, or node and label (taint) as kubectl writes them.
         action: create, change, remove, install, start, restart, ... (of a plan), created, changed, ... (of a service).
         by: who else changed it since, and when, where the cluster tells; not a part of what a change is.
@@ -33,7 +34,7 @@ class Change:
     @property
     def of_cluster(self) -> bool:
         """Whether it is made in the cluster, not on the host through which it is made."""
-        return self.kind[:1].isupper() or self.kind in ("label", "taint") or self.action == "uncordon"
+        return self.kind[:1].isupper() or self.kind in ("annotation", "label", "taint") or self.action == "uncordon"
 
 
 @dataclass(frozen=True, order=True)
