@@ -309,6 +309,7 @@ def remember(card):
         return
     settings = functions.settings_of(card["interface"]) if card["vfs"] and card["interface"] else {}
     former[card["address"]] = {key: card[key] for key in ("address", "interface", "vfs", "mtu", "up", "autoprobe")}
+    former[card["address"]]["modules"] = functions.loaded_modules()
     former[card["address"]]["settings"] = {str(number): setting for number, setting in settings.items()}
     write_record(RECORD, record)
 
