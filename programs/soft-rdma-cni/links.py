@@ -30,6 +30,10 @@ _NOT_AVAILABLE = 50  # of the specification: the plugin cannot serve ADD
 _FAILED = 100
 
 
+class NotEnteredError(CniError):
+    """`rdma` was not started in the namespace of the pod."""
+
+
 def link_name(container: str, interface: str) -> str:
     """Return the name of a link: names are of the whole node, unless RDMA namespaces are exclusive."""
     return "rxe_" + hashlib.sha256(f"{container}/{interface}".encode()).hexdigest()[:10]
@@ -83,8 +87,13 @@ def remove(namespace: str, name: str) -> None:
     Raises:
         CniError: the kernel keeps it.
     """
-    # Without a namespace there is no interface any more; without RDMA in the kernel there never was a link.
-    if namespace and Path(namespace).exists() and _DEVICES.exists() and name in _names(namespace):
+    if not namespace or not _DEVICES.exists():  # without RDMA in the kernel there never was a link
+        return
+    try:
+        names = _names(namespace)
+    except NotEnteredError:  # a link goes with its namespace
+        return
+    if name in names:
         _rdma(namespace, "link", "delete", name)
 
 
@@ -102,7 +111,8 @@ def _rdma(namespace: str, *arguments: str) -> str:
         raise CniError(_FAILED, f"`{' '.join(command)}` did not end within {_SECONDS} seconds", "") from error
     if done.returncode:
         said = done.stderr.strip() or f"exit code {done.returncode}"
-        raise CniError(_FAILED, f"`rdma {' '.join(arguments)}` failed: {said}", _remedy(said))
+        kind = NotEnteredError if said.startswith("nsenter:") else CniError
+        raise kind(_FAILED, f"`rdma {' '.join(arguments)}` failed: {said}", _remedy(said))
     return done.stdout
 
 
