@@ -66,8 +66,8 @@ def _open(client: ApiClient, place: str, container: str, command: Sequence[str])
     query = [("container", container), ("stdout", "true"), ("stderr", "true"), ("command", list(command))]
     headers: dict[str, str] = {}
     client.update_params_for_auth(headers, [], ["BearerToken"], place, "GET", None)
-    url = get_websocket_url(place, query)
-    return WSClient(client.configuration, url, headers, capture_all=False)
+    url = get_websocket_url(place, query)  # type: ignore[no-untyped-call]
+    return WSClient(client.configuration, url, headers, capture_all=False)  # type: ignore[no-untyped-call]
 
 
 def _followed(stream: Any, place: str, program: str, end: float) -> Executed:  # noqa: ANN401 - as above

@@ -17,6 +17,9 @@ KUBECTL = "/usr/local/bin/kubectl"
 ATTEMPTS = 10
 # What the API server answers in the first seconds of a control plane; asking again is the remedy.
 TRANSIENT = ("connection refused", "was refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
+NO_KIND = ("no matches for kind", "doesn't have a resource type", "could not find the requested resource")
+UNKNOWN_KIND = ()
+OWNER_LABEL = "gedge.dev/role"  # the role that applied an object
 FIELD_MANAGER = "gedge"
 CORDON_MANAGER = "gedge-cordon"  # of node_drain
 # Kubernetes notes there that a node is not ready, cordoned, out of memory and the like.
@@ -40,6 +43,14 @@ class ActionModule(ActionBase):
         _, args = self.validate_argument_spec(
             argument_spec={
                 "manifests": {"type": "str", "required": True},
+                "prune": {
+                    "type": "dict",
+                    "options": {
+                        "owner": {"type": "str"},
+                        "not_owners": {"type": "list", "elements": "str", "default": []},
+                        "kinds": {"type": "list", "elements": "str", "required": True},
+                    },
+                },
                 "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
             }
         )
@@ -47,6 +58,7 @@ class ActionModule(ActionBase):
         self._nodes = {}
         self._read_nodes()
         objects = self._would_change() if self._task.check_mode else self._change()
+        objects += self._prune()
         return {**result, "changed": bool(objects), "objects": objects}
 
     def _read_nodes(self):
@@ -65,13 +77,24 @@ class ActionModule(ActionBase):
                 }
         self._args["manifests"] = yaml.safe_dump_all(wanted)
 
+    def _started(self):
+        return self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] == 0
+
     def _would_change(self):
         """Return what would change: everything, where no cluster has been started yet."""
-        if self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] != 0:
+        if not self._started():
             wanted = [item for item in yaml.safe_load_all(self._args["manifests"]) if item]
             return differences({}, by_name(wanted)) + node_changes(self._nodes, {})
         live = by_name(self._kubectl(GET))
-        found = differences(live, by_name(self._kubectl((*APPLY, "--dry-run=server"))))
+        documents = [item for item in yaml.safe_load_all(self._args["manifests"]) if item]
+        spaces = {item["metadata"]["name"] for item in documents if item["kind"] == "Namespace"}
+        missing = {name for name in spaces if ("Namespace", name) not in live}
+        new = [item for item in documents if item["metadata"].get("namespace") in missing]
+        old = [item for item in documents if item not in new]
+        after = self._call((*APPLY, "--dry-run=server"), yaml.safe_dump_all(old)) if old else []
+        if after is UNKNOWN_KIND:  # what defines the kind is to be made in the same run
+            after = old
+        found = differences(live, by_name([*after, *new]))
         return told(found, live) + node_changes(self._nodes, live)
 
     def _change(self):
@@ -109,6 +132,37 @@ class ActionModule(ActionBase):
             self._patch(item, "json", [{"op": "replace", "path": "/metadata/managedFields", "value": [*others, claim]}])
         return bool(added)
 
+    def _prune(self):
+        """Delete what an earlier run applied under an owner's label and this one does not want.
+
+        A definition of a kind stays while there are objects of that kind which are not ours.
+        """
+        asked = self._args["prune"]
+        if not asked or (self._task.check_mode and not self._started()):
+            return []
+        label = "%s=%s" % (OWNER_LABEL, asked["owner"]) if asked["owner"] else OWNER_LABEL
+        others = ",%s notin (%s)" % (OWNER_LABEL, ",".join(asked["not_owners"])) if asked["not_owners"] else ""
+        wanted = {name_of(item) for item in yaml.safe_load_all(self._args["manifests"]) if item}
+        gone = []
+        for kinds in asked["kinds"]:
+            found = self._call(("get", kinds, "-A", "-l", label + others, "-o", "json"))
+            gone += [item for item in found if name_of(item) not in wanted]
+        for item in [found for found in gone if found["kind"] == "CustomResourceDefinition"]:
+            ours, others = self._objects_of(item)
+            if others:
+                self._display.warning("%s stays: %s uses it" % (item["metadata"]["name"], name_of(others[0])[1]))
+                gone = [found for found in gone if found is not item] + ours
+        for item in [] if self._task.check_mode else gone:
+            place = ("-n", item["metadata"]["namespace"]) if "namespace" in item["metadata"] else ()
+            self._call(("delete", item["kind"].lower(), item["metadata"]["name"], *place, "--ignore-not-found"))
+        return [{"kind": name_of(item)[0], "name": name_of(item)[1], "action": "remove"} for item in gone]
+
+    def _objects_of(self, definition):
+        """Return the objects of a kind that is defined here, ours and those of others."""
+        found = self._call(("get", definition["metadata"]["name"], "-A", "-o", "json"))
+        ours = [item for item in found if OWNER_LABEL in item["metadata"].get("labels", {})]
+        return ours, [item for item in found if item not in ours]
+
     def _change_nodes(self, live):
         for name, wanted in sorted(self._nodes.items()):
             item = live.get(("Node", name))
@@ -131,20 +185,27 @@ class ActionModule(ActionBase):
         self._kubectl(("patch", *what, *how))
 
     def _kubectl(self, arguments):
-        if not self._args["manifests"].strip():
-            return []
+        """Run kubectl on the manifests."""
+        return self._call(arguments, self._args["manifests"]) if self._args["manifests"].strip() else []
+
+    def _call(self, arguments, stdin=None):
+        """Run kubectl and return the objects that it prints; UNKNOWN_KIND where the cluster lacks a kind."""
         argv = [KUBECTL, "--kubeconfig", self._args["kubeconfig"], "--request-timeout=20s", *arguments]
         # A proxy that the host's environment names is not for its own API server.
         command = "NO_PROXY=* no_proxy=* KUBECACHEDIR=/run/gedge/kubectl " + shlex.join(argv)
         for attempt in range(ATTEMPTS):
-            done = self._low_level_execute_command(command, in_data=self._args["manifests"].encode())
+            done = self._low_level_execute_command(command, in_data=stdin.encode() if stdin else None)
             if done["rc"] == 0:
-                return items(done["stdout"])
+                return items(done["stdout"]) if "delete" not in arguments else []
             said = (done["stderr"] or done["stdout"]).strip()
             # A namespace that the same manifests create does not exist yet for `get`.
             if arguments is GET and "namespaces" in said and "not found" in said:
                 return []
-            if attempt + 1 == ATTEMPTS or not any(word in said for word in TRANSIENT):
+            # Nor a kind that was defined a moment ago, for the API server's list of kinds.
+            unknown = any(word in said for word in NO_KIND)
+            if unknown and (self._task.check_mode or arguments[0] == "get"):
+                return UNKNOWN_KIND
+            if attempt + 1 == ATTEMPTS or not (unknown or any(word in said for word in TRANSIENT)):
                 raise AnsibleActionFail("kubectl %s: %s" % (arguments[0], said[-800:]))
             time.sleep(1)
         return []

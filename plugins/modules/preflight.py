@@ -43,6 +43,20 @@ options:
     description: >-
       Arguments of M(gedge.provision.host_settings), to learn whether it has anything to set.
     type: dict
+  interfaces:
+    description: Interfaces that must be there, each C(interface) with the C(attachment) that needs it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      interface:
+        description: Name of the interface.
+        type: str
+        required: true
+      attachment:
+        description: Who needs it, for the message.
+        type: str
+        required: true
   distributions:
     description: >-
       Known distributions, by C(id-version), C(id-major) or C(family:NAME), each with C(packages) (whose absence is
@@ -75,8 +89,8 @@ ansible_facts:
     (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
     cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane (it has the
     administrator's kubeconfig), ours (something of ours is installed), kubelet_touched (its configuration is not what
-    kubeadm wrote), settings_due
-    (with O(settings): whether one differs).
+    kubeadm wrote), sriov (virtual functions are ours to keep), multus (Multus is in front of its pod network),
+    settings_due (with O(settings): whether one differs).
   type: dict
   returned: always
 """
@@ -116,6 +130,15 @@ def main():
             "ports": {"type": "dict", "default": {}},
             "kernel_modules": {"type": "dict", "default": {}},
             "settings": {"type": "dict", "options": OPTIONS},
+            "interfaces": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "interface": {"type": "str", "required": True},
+                    "attachment": {"type": "str", "required": True},
+                },
+            },
             "distributions": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -140,6 +163,8 @@ def main():
         "cluster": cluster_here(),
         "control_plane": os.path.exists(ADMIN_CONF),
         "node": read_record("kubeadm.json").get("node", ""),
+        "sriov": bool(read_record("sriov.json").get("former")) or os.path.exists("/etc/gedge/sriov.json"),
+        "multus": os.path.exists("/etc/cni/net.d/00-multus.conf"),
         "ours": bool(read_record("files.json") or read_record("artifacts.json")),
         "joined": read_record("kubeadm.json").get("state") == "done" and os.path.exists("/etc/kubernetes/kubelet.conf"),
     }
@@ -184,6 +209,17 @@ def host_problems(wanted, host):
     if not host["joined"]:
         yield from space_problems(wanted["free_space"])
     yield from port_problems(wanted["ports"])
+    for needed in wanted["interfaces"]:
+        if not os.path.exists("/sys/class/net/" + needed["interface"]):
+            yield (
+                "attachment %s needs the interface %s, and here are only %s -> correct its name, or name in "
+                "node_classes the classes that have it"
+                % (
+                    needed["attachment"],
+                    needed["interface"],
+                    ", ".join(sorted(set(os.listdir("/sys/class/net")) - {"lo"})),
+                )
+            )
     if not host["joined"] and not read_record("kubeadm.json"):
         yield from foreign_cluster()
 
