@@ -17,9 +17,11 @@ from gedge_provision.planning.perf._pods import (
     BY,
     CONTAINER,
     NAMESPACE,
+    SIDES,
     UNTIL,
     PodNetwork,
     Side,
+    attachment_name,
     batch_objects,
     namespace,
     pod_name,
@@ -36,13 +38,22 @@ from gedge_provision.planning.perf._steps import (
     steps,
 )
 from gedge_provision.planning.perf._tools import MeasureError, parse
+from gedge_provision.planning.perf._troubles import (
+    IMAGE_REMEDY,
+    pod_problem,
+    ready_network,
+    same_address,
+    silent_server,
+)
 
 __all__ = [
     "BY",
     "CONTAINER",
     "FACTS_SCRIPT",
+    "IMAGE_REMEDY",
     "METRICS",
     "NAMESPACE",
+    "SIDES",
     "UNTIL",
     "Compared",
     "Comparison",
@@ -56,6 +67,7 @@ __all__ = [
     "Side",
     "Step",
     "Task",
+    "attachment_name",
     "batch_objects",
     "check_command",
     "choose_ends",
@@ -76,9 +88,13 @@ __all__ = [
     "parse_addresses",
     "path_labels",
     "pod_name",
+    "pod_problem",
     "read_facts",
+    "ready_network",
+    "same_address",
     "schedule",
     "secondary",
     "shown",
+    "silent_server",
     "steps",
 ]

@@ -77,7 +77,7 @@ def _lack(batch: Sequence[Pair], ends: Ends, free: Mapping[str, Amounts], pinned
     """Return what keeps the pods of a batch from running side by side; empty when nothing does."""
     kinds: dict[str, set[str]] = {}
     for pair in batch:
-        attachment = pair.path.client
+        attachment = pair.path.attachment
         if attachment is not None and attachment.master:
             kinds.setdefault(attachment.master, set()).add(attachment.type)
         if attachment is not None and attachment.device and sum(one.path.name == pair.path.name for one in batch) > 1:
@@ -100,6 +100,6 @@ def _wanted(batch: Sequence[Pair], pinned_cpus: int) -> Amounts:
     for pair in batch:
         if pair.pinning == "pinned":
             wanted[_CPU] += pinned_cpus
-        if pair.path.client is not None and pair.path.client.resource:
-            wanted[pair.path.client.resource] += 1
+        if pair.path.attachment is not None and pair.path.attachment.resource:
+            wanted[pair.path.attachment.resource] += 1
     return {name: Decimal(amount) for name, amount in wanted.items()}

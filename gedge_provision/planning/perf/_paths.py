@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Interface
 
 from gedge_provision.models.attachments import Attachment, Ipam
 from gedge_provision.models.errors import UsageError
@@ -39,15 +39,13 @@ class NetPath:
     Attributes:
         name: host, flannel or the attachment's name; with its namespace where two have one name.
         kind: host, flannel or the attachment's type.
-        server: the attachment as the server's pod uses it; None for host and flannel.
-        client: the same for the client's pod.
+        attachment: the attachment as the pods use it; None for host and flannel.
         addresses: fixed addresses of server and client with prefix length; empty where the attachment gives them.
     """
 
     name: str
     kind: str
-    server: Attachment | None = None
-    client: Attachment | None = None
+    attachment: Attachment | None = None
     addresses: tuple[str, ...] = field(default=())
 
 
@@ -177,38 +175,13 @@ def _attached(  # noqa: PLR0913, PLR0911 - what decides, and one answer each
         )
     if fixed is not None:
         static = attachment.model_copy(update={"ipam": Ipam(type="static")})
-        return NetPath(name, attachment.type, static, static, fixed)
+        return NetPath(name, attachment.type, static, fixed)
     if attachment.ipam.type in {"static", "none"}:
         return left_out("it gives pods no addresses of their own", _BY_ADDRESS.format(name=name))
-    if attachment.ipam.type != "host-local" or ends.same:
-        return NetPath(name, attachment.type, attachment, attachment)
-    halves = _halves(attachment)
-    if halves is None:
-        return left_out("its range has fewer than two addresses", _BY_ADDRESS.format(name=name))
-    return NetPath(name, attachment.type, *halves)
+    return NetPath(name, attachment.type, attachment)
 
 
 def _for_own_drivers(site: Site, attachment: Attachment) -> bool:
     policies = [policy for node_class in site.node_classes.values() for policy in node_class.sriov]
     matching = [policy for policy in policies if attachment.resource and policy.resource == attachment.resource]
     return bool(matching) and all(policy.device_type == "vfio-pci" for policy in matching)
-
-
-def _halves(attachment: Attachment) -> tuple[Attachment, Attachment] | None:
-    """Give server and client each a half of a host-local range: every node counts from its beginning otherwise."""
-    ipam = attachment.ipam
-    if ipam.range is None:
-        return None
-    first = int(ipam.range_start or ipam.range.network_address + 1)
-    last = int(ipam.range_end or ipam.range.broadcast_address - 1)
-    if ipam.gateway is not None and int(ipam.gateway) == first:
-        first += 1
-    if last <= first:
-        return None
-    middle = (first + last) // 2
-
-    def part(start: int, end: int) -> Attachment:
-        limits = {"range_start": IPv4Address(start), "range_end": IPv4Address(end)}
-        return attachment.model_copy(update={"ipam": ipam.model_copy(update=limits)})
-
-    return part(first, middle), part(middle + 1, last)

@@ -19,9 +19,11 @@ __all__ = [
     "BY",
     "CONTAINER",
     "NAMESPACE",
+    "SIDES",
     "UNTIL",
     "PodNetwork",
     "Side",
+    "attachment_name",
     "batch_objects",
     "namespace",
     "pod_name",
@@ -34,6 +36,7 @@ BY, UNTIL = "gedge.dev/perf-by", "gedge.dev/perf-until"
 """Annotations of the namespace: which machine measures, and when it has ended at the latest."""
 
 Side = Literal["server", "client"]
+SIDES: tuple[Side, Side] = ("server", "client")
 _STATUS = "k8s.v1.cni.cncf.io/network-status"
 _NETWORKS = "k8s.v1.cni.cncf.io/networks"
 _MEMORY = "256Mi"
@@ -82,9 +85,9 @@ def batch_objects(  # noqa: PLR0913 - all that decides how pods look
     chosen = _Image(image, "IfNotPresent" if pull else "Never")
     objects: list[Manifest] = []
     for pair in batch:
-        for side, attachment in _sides(pair):
-            if attachment is not None:
-                objects.append(_copy(attachment, pod_name(pair, side)))
+        if pair.path.attachment is not None:
+            objects.append(_copy(pair.path.attachment, attachment_name(pair)))
+        for side in SIDES:
             node = ends.server if side == "server" else ends.client
             cpus = pinned_cpus if pair.pinning == "pinned" else 0
             address = str(node.address) if pair.path.kind == HOST else "0.0.0.0"  # noqa: S104 - inside the pod
@@ -92,14 +95,15 @@ def batch_objects(  # noqa: PLR0913 - all that decides how pods look
     return objects
 
 
-def _sides(pair: Pair) -> tuple[tuple[Side, Attachment | None], ...]:
-    return (("server", pair.path.server), ("client", pair.path.client))
-
-
 def pod_name(pair: Pair, side: Side) -> str:
-    """Return the name of a pod; also that of its attachment."""
+    """Return the name of a pod."""
+    return f"{side}-{attachment_name(pair)}"
+
+
+def attachment_name(pair: Pair) -> str:
+    """Return the name of a pair's copy of its attachment."""
     slug = re.sub(r"[^a-z0-9]+", "-", pair.path.name)[:30].strip("-")
-    return f"{side}-{pair.number}-{slug}-{pair.pinning}"
+    return f"{pair.number}-{slug}-{pair.pinning}"
 
 
 def _copy(attachment: Attachment, name: str) -> Manifest:
@@ -112,10 +116,10 @@ def _pod(  # noqa: PLR0913 - one for each part
     pair: Pair, side: Side, node: str, address: str, image: _Image, *, cpus: int, limit_s: int
 ) -> Manifest:
     path = pair.path
-    attachment = path.server if side == "server" else path.client
+    attachment = path.attachment
     annotations: dict[str, str] = {}
     if attachment is not None:
-        network: dict[str, Any] = {"name": pod_name(pair, side), "namespace": NAMESPACE, "interface": "net1"}
+        network: dict[str, Any] = {"name": attachment_name(pair), "namespace": NAMESPACE, "interface": "net1"}
         if path.addresses:
             network["ips"] = [path.addresses[0 if side == "server" else 1]]
         annotations[_NETWORKS] = json.dumps([network])
@@ -171,7 +175,7 @@ class PodNetwork:
     device: str = ""
 
 
-def secondary(pod: Manifest, pair: Pair, side: Side) -> PodNetwork | None:
+def secondary(pod: Manifest, pair: Pair) -> PodNetwork | None:
     """Return the pod's interface on the path; None while nothing is known of it.
 
     Source: Multus' annotation network-status (Network Plumbing Working Group, de-facto standard 1.3, section 4.1.2).
@@ -181,7 +185,7 @@ def secondary(pod: Manifest, pair: Pair, side: Side) -> PodNetwork | None:
         return PodNetwork("" if pair.path.kind == HOST else "eth0", address) if address else None
     text = pod["metadata"].get("annotations", {}).get(_STATUS)
     for network in json.loads(text) if text else []:
-        if network.get("name") == f"{NAMESPACE}/{pod_name(pair, side)}" and network.get("ips"):
+        if network.get("name") == f"{NAMESPACE}/{attachment_name(pair)}" and network.get("ips"):
             device = network.get("device-info", {}).get("pci", {}).get("pci-address", "")
             return PodNetwork(network.get("interface", ""), network["ips"][0], device)
     return None
