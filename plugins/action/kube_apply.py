@@ -188,13 +188,14 @@ class ActionModule(ActionBase):
         """Run kubectl on the manifests."""
         return self._call(arguments, self._args["manifests"]) if self._args["manifests"].strip() else []
 
-    def _call(self, arguments, stdin=None):
+    def _call(self, arguments, stdin="\n"):
         """Run kubectl and return the objects that it prints; UNKNOWN_KIND where the cluster lacks a kind."""
         argv = [KUBECTL, "--kubeconfig", self._args["kubeconfig"], "--request-timeout=20s", *arguments]
         # A proxy that the host's environment names is not for its own API server.
         command = "NO_PROXY=* no_proxy=* KUBECACHEDIR=/run/gedge/kubectl " + shlex.join(argv)
         for attempt in range(ATTEMPTS):
-            done = self._low_level_execute_command(command, in_data=stdin.encode() if stdin else None)
+            # With something on stdin there is no terminal, which would mix both outputs.
+            done = self._low_level_execute_command(command, in_data=stdin.encode())
             if done["rc"] == 0:
                 return items(done["stdout"]) if "delete" not in arguments else []
             said = (done["stderr"] or done["stdout"]).strip()
