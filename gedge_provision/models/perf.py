@@ -43,7 +43,7 @@ MessageSize = Annotated[int, Field(ge=16, le=LARGEST_MESSAGE)]
 
 def path_label(path: str, pinning: Pinning) -> str:
     """Return what a path with these pods is called in tables and charts."""
-    return path if pinning == "unpinned" else f"{path}, pinned"
+    return path if pinning == "unpinned" else f"{path} (pinned)"
 
 
 class PerfSettings(Document):

@@ -37,6 +37,7 @@ from gedge_provision.planning.perf._steps import (
     schedule,
     steps,
 )
+from gedge_provision.planning.perf._tables import Row, spelled, table_rows
 from gedge_provision.planning.perf._tools import MeasureError, parse
 from gedge_provision.planning.perf._troubles import (
     IMAGE_REMEDY,
@@ -64,6 +65,7 @@ __all__ = [
     "NetPath",
     "Pair",
     "PodNetwork",
+    "Row",
     "Side",
     "Step",
     "Task",
@@ -96,5 +98,7 @@ __all__ = [
     "secondary",
     "shown",
     "silent_server",
+    "spelled",
     "steps",
+    "table_rows",
 ]

@@ -80,8 +80,9 @@ def _lack(batch: Sequence[Pair], ends: Ends, free: Mapping[str, Amounts], pinned
         attachment = pair.path.attachment
         if attachment is not None and attachment.master:
             kinds.setdefault(attachment.master, set()).add(attachment.type)
-        if attachment is not None and attachment.device and sum(one.path.name == pair.path.name for one in batch) > 1:
-            return f"{attachment.device} is for one pod at a time"
+        alone = bool(pair.path.addresses) or (attachment is not None and attachment.device)
+        if alone and sum(one.path.name == pair.path.name for one in batch) > 1:
+            return f"interface or addresses of {pair.path.name} are for one pair at a time"
     for master, types in kinds.items():
         if len(types) > 1:  # the kernel lets an interface have children of one kind
             return f"{master} carries {' or '.join(sorted(types))}, not both at once"

@@ -12,7 +12,12 @@ from gedge_provision.planning.perf._figures import METRICS, Figure, figures, sho
 __all__ = ["Comparison", "Verdict", "comparable_runs", "compare"]
 
 Verdict = Literal["better", "worse", "alike", ""]
-"""Alike: the ranges of both runs overlap. Empty: the metric has no better or worse."""
+"""Alike: the ranges of both runs overlap, or the medians differ by less than 2 %.
+
+Empty: the metric has no better or worse, or a run of one round has no range.
+"""
+
+_NOTICED_PERCENT = 2
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,9 @@ def _comparison(first: Figure, second: Figure) -> Comparison:
     change = (second.median - first.median) / first.median * 100 if first.median else None
     better = METRICS[first.metric].better
     verdict: Verdict = ""
-    if better:
+    if better and min(first.rounds, second.rounds) > 1:
         apart = second.low > first.high or second.high < first.low
+        apart = apart and (change is None or abs(change) >= _NOTICED_PERCENT)
         rises = second.median > first.median
         verdict = "alike" if not apart else "better" if rises == (better == "higher") else "worse"
     return Comparison(first.path, first.measure, first.size, first.metric, first, second, change, verdict)

@@ -108,8 +108,8 @@ def measure_title(measure: Measure, size: int | None, settings: PerfSettings) ->
         "udp": f"UDP at {settings.udp_mbits} Mbit/s",
         "ping-pong": f"latency, {sized}",
         "under-load": f"latency at {settings.load_messages} messages/s",
-        "size-latency": f"latency, {sized}",
-        "size-throughput": f"UDP as fast as it goes, {sized}",
+        "size-latency": f"sweep, {sized}: latency",
+        "size-throughput": f"sweep, {sized}: UDP",
     }[measure]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from gedge_provision.models.cluster import Event, Manifest, PodState
@@ -14,6 +15,8 @@ from gedge_provision.planning.readiness import Trouble, pod_trouble
 __all__ = ["IMAGE_REMEDY", "pod_problem", "ready_network", "same_address", "silent_server"]
 
 IMAGE_REMEDY = "set networks.test_tools: true in the site file, then: gedge apply"
+_WITHOUT_END = ("not supported", "not found", "no such device", "device or resource busy", "invalid argument")
+"""What CNI plugins say when trying again does not help."""
 _NO_IMAGE = ("ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff")
 
 
@@ -54,7 +57,7 @@ def _trouble(pod: PodState, events: Sequence[Event], *, late: bool) -> Trouble |
     waiting = [one.state.waiting for one in pod.status.container_statuses if one.state.waiting]
     if any(one.reason in _NO_IMAGE for one in waiting):
         return Trouble(f"{node} does not have the image with the tools", IMAGE_REMEDY)
-    found = pod_trouble(pod, events)
+    found = _network_trouble(pod, events) or pod_trouble(pod, events)
     if found is not None and (found.final or late):
         return found
     if not late:
@@ -62,6 +65,21 @@ def _trouble(pod: PodState, events: Sequence[Event], *, late: bool) -> Trouble |
     if pod.ready:
         return Trouble(f"pod {pod.name} got no address on this network", "look at Multus on its node: gedge verify")
     return Trouble(f"pod {pod.name} does not get ready", "its node may be too busy: try again")
+
+
+def _network_trouble(pod: PodState, events: Sequence[Event]) -> Trouble | None:
+    """Return what a CNI plugin said of the pod, without the request that the kubelet's message repeats."""
+    failed = [
+        one for one in events if one.reason == "FailedCreatePodSandBox" and one.involved_object.uid == pod.metadata.uid
+    ]
+    said = re.search(r"error adding container to network .*?(?=\n|'|$)", failed[-1].message) if failed else None
+    if said is None:
+        return None
+    return Trouble(
+        f"{pod.spec.node_name}: {said[0]}",
+        "the interface below it, the device or the kernel of the node lacks what it needs: gedge verify",
+        final=any(words in said[0].lower() for words in _WITHOUT_END),
+    )
 
 
 def same_address(pair: Pair, address: str) -> Problem:
