@@ -62,6 +62,7 @@ class Feature(StrEnum):
     MULTUS = "multus"
     PERF = "perf"
     RDMA = "rdma"
+    SOFT_RDMA = "soft_rdma"
     SRIOV = "sriov"
     WHEREABOUTS = "whereabouts"
 
@@ -127,7 +128,7 @@ class Build(Document):
     package: str | None = None
     c_source: str | None = None
     defines: dict[str, str] = Field(default_factory=dict)
-    program: RelativePath | None = None
+    program: Name | None = None
 
     @model_validator(mode="after")
     def _one_language(self) -> Self:

@@ -12,6 +12,7 @@ __all__ = [
     "PERF",
     "SRIOV",
     "WHEREABOUTS",
+    "daemon_sets",
     "device_plugin_sources",
     "plugin_source",
     "site_features",
@@ -53,3 +54,12 @@ def device_plugin_sources(site: Site) -> list[str]:
     """Return the sources of all nodes' device plugins."""
     used = {node.node_class for node in site.nodes}
     return sorted({plugin_source(site.node_classes[name]) for name in used} - {""})
+
+
+def daemon_sets(site: Site) -> list[str]:
+    """Return the DaemonSets of what a site uses beyond the plain cluster, as namespace/name."""
+    features = site_features(site)
+    found = ["kube-system/kube-multus-ds"] if MULTUS in features else []
+    found += ["kube-system/whereabouts"] if WHEREABOUTS in features else []
+    names = {"site": "kube-system/kube-sriov-device-plugin", "own": "kube-system/kube-sriov-device-plugin-own"}
+    return found + [names[source] for source in device_plugin_sources(site)]

@@ -9,8 +9,15 @@ from typing import Any
 
 from gedge_provision.models.site import Node, Role, Site
 from gedge_provision.models.ssh import known_hosts_option
+from gedge_provision.planning.alignment import alignment_policy
 from gedge_provision.planning.attachments import attachment_manifests, attachment_masters
-from gedge_provision.planning.features import DEVICE_PLUGIN, device_plugin_sources, plugin_source, site_features
+from gedge_provision.planning.features import (
+    DEVICE_PLUGIN,
+    daemon_sets,
+    device_plugin_sources,
+    plugin_source,
+    site_features,
+)
 
 __all__ = [
     "API_PORT",
@@ -131,6 +138,8 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
         "kubelet_drain": site.rollout.drain,
         "nodes_labels": {node.name: node_labels(site, node) for node in site.nodes},
         "nodes_taints": {node.name: node_taints(site, node) for node in site.nodes},
+        "gedge_alignment": {node.name: alignment_policy(site.node_classes[node.node_class]) for node in site.nodes},
+        "cluster_verify_daemon_sets": daemon_sets(site),
         "cluster_verify_nodes": [
             {
                 "name": node.name,

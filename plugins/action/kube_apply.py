@@ -19,6 +19,7 @@ ATTEMPTS = 10
 TRANSIENT = ("connection refused", "was refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
 NO_KIND = ("no matches for kind", "doesn't have a resource type", "could not find the requested resource")
 UNKNOWN_KIND = ()
+KEEP_USED = "gedge.dev/keep-while-used"  # on a definition of a kind: objects of others keep it
 OWNER_LABEL = "gedge.dev/role"  # the role that applied an object
 FIELD_MANAGER = "gedge"
 CORDON_MANAGER = "gedge-cordon"  # of node_drain
@@ -73,6 +74,7 @@ class ActionModule(ActionBase):
             if item["kind"] == "Node":
                 self._nodes[item["metadata"]["name"]] = {
                     "labels": item["metadata"].get("labels", {}),
+                    "annotations": item["metadata"].get("annotations", {}),
                     **item.pop("spec", {}),
                 }
         self._args["manifests"] = yaml.safe_dump_all(wanted)
@@ -86,6 +88,7 @@ class ActionModule(ActionBase):
             wanted = [item for item in yaml.safe_load_all(self._args["manifests"]) if item]
             return differences({}, by_name(wanted)) + node_changes(self._nodes, {})
         live = by_name(self._kubectl(GET))
+        self._keep_annotations(live)
         documents = [item for item in yaml.safe_load_all(self._args["manifests"]) if item]
         spaces = {item["metadata"]["name"] for item in documents if item["kind"] == "Namespace"}
         missing = {name for name in spaces if ("Namespace", name) not in live}
@@ -99,6 +102,7 @@ class ActionModule(ActionBase):
 
     def _change(self):
         live = by_name(self._kubectl(GET))
+        self._keep_annotations(live)
         self._keep_to_nodes_that_are_there(live)
         after = by_name(self._kubectl(APPLY))
         if self._take_over_additions(after):
@@ -108,6 +112,19 @@ class ActionModule(ActionBase):
         return told(found, live) + node_changes(
             {name: self._nodes[name] for kind, name in live if kind == "Node"}, live
         )
+
+    def _keep_annotations(self, live):
+        """Ask for the annotations that nodes have from us, where none are asked for."""
+        kept = {name: own_notes(item, "annotations") for (kind, name), item in live.items() if kind == "Node"}
+        kept = {name: notes for name, notes in kept.items() if notes and not self._nodes[name]["annotations"]}
+        if not kept:
+            return
+        wanted = [document for document in yaml.safe_load_all(self._args["manifests"]) if document]
+        for item in wanted:
+            name = item["metadata"]["name"]
+            if item["kind"] == "Node" and "annotations" not in item["metadata"] and name in kept:
+                item["metadata"]["annotations"] = self._nodes[name]["annotations"] = kept[name]
+        self._args["manifests"] = yaml.safe_dump_all(wanted)
 
     def _keep_to_nodes_that_are_there(self, live):
         """Leave out Node objects that do not exist: a kubelet makes its own, a made-up one would never be ready."""
@@ -147,7 +164,7 @@ class ActionModule(ActionBase):
         for kinds in asked["kinds"]:
             found = self._call(("get", kinds, "-A", "-l", label + others, "-o", "json"))
             gone += [item for item in found if name_of(item) not in wanted]
-        for item in [found for found in gone if found["kind"] == "CustomResourceDefinition"]:
+        for item in [found for found in gone if KEEP_USED in found["metadata"].get("annotations", {})]:
             ours, others = self._objects_of(item)
             if others:
                 self._display.warning("%s stays: %s uses it" % (item["metadata"]["name"], name_of(others[0])[1]))
@@ -304,7 +321,11 @@ def node_changes(nodes, live):
     found = []
     for name, wanted in sorted(nodes.items()):
         item = live.get(("Node", name), {"metadata": {}, "spec": {"taints": wanted.get("taints", [])}})
-        told = [*label_changes(wanted["labels"], item), *taint_changes(wanted, item["spec"].get("taints", []))]
+        told = [
+            *note_changes("label", wanted["labels"], item),
+            *note_changes("annotation", wanted["annotations"], item),
+        ]
+        told += [*taint_changes(wanted, item["spec"].get("taints", []))]
         for kind, what, action, field in told:
             entry = {"kind": kind, "name": "%s %s" % (name, what), "action": action}
             found.append(dict(entry, by=owner(item, field)))
@@ -313,21 +334,27 @@ def node_changes(nodes, live):
     return found
 
 
-def label_changes(wanted, item):
-    """Yield kind, name, action and field of the labels that differ; of those that are not asked for, ours count."""
-    have = item["metadata"].get("labels", {})
+def note_changes(kind, wanted, item):
+    """Yield kind, name, action and field of labels (annotations) that differ; of those not asked for, ours count.
+
+    The value of an annotation is not told: it may be long.
+    """
+    part = kind + "s"
+    have = item["metadata"].get(part, {})
     for key, value in sorted(wanted.items()):
         if have.get(key) != value:
             action = "change" if key in have else "create"
-            yield "label", "%s=%s" % (key, value), action, ("f:metadata", "f:labels", "f:" + key)
-    ours = {
-        field[2:]
-        for entry in our_entries(item)
-        for field in entry["fieldsV1"].get("f:metadata", {}).get("f:labels", {})
-        if field != "."
-    }
-    for key in sorted(ours - set(wanted)):
-        yield "label", key, "remove", ("f:metadata", "f:labels", "f:" + key)
+            words = "%s=%s" % (key, value) if kind == "label" else key
+            yield kind, words, action, ("f:metadata", "f:" + part, "f:" + key)
+    for key in sorted(set(own_notes(item, part)) - set(wanted)):
+        yield kind, key, "remove", ("f:metadata", "f:" + part, "f:" + key)
+
+
+def own_notes(item, part):
+    """Return the labels (annotations) of an object that we own."""
+    fields = [entry["fieldsV1"].get("f:metadata", {}).get("f:" + part, {}) for entry in our_entries(item)]
+    have = item["metadata"].get(part, {})
+    return {key: have[key] for entry in fields for key in (field[2:] for field in entry) if key in have}
 
 
 def taint_changes(wanted, have):

@@ -175,7 +175,7 @@ def bring(wanted):
     if wanted["mtu"] and pf["mtu"] != wanted["mtu"]:
         ip("link", "set", "dev", interface, "mtu", str(wanted["mtu"]))
     if pf["vfs"] != len(wanted["functions"]):
-        set_number(address, len(wanted["functions"]), wanted["device_type"])
+        set_number(address, len(wanted["functions"]))
     settings = settings_of(interface)
     for number, function in enumerate(wanted["functions"]):
         words = differing_settings(settings.get(number, {}), function)
@@ -203,16 +203,20 @@ def wait_for_card(wanted):
         time.sleep(0.2)
 
 
-def set_number(address, number, device_type):
-    """Make a number of virtual functions: the kernel takes a new number only when there are none."""
+def set_number(address, number):
+    """Make a number of virtual functions, without drivers: those must find the settings that each is to have.
+
+    The kernel takes a new number only when there are none.
+    """
     folder = os.path.join(DEVICES, address)
     if int(read(folder, "sriov_numvfs") or 0):
         write(0, folder, "sriov_numvfs")
-    if os.path.exists(os.path.join(folder, "sriov_drivers_autoprobe")):
-        # Another driver must not take what is meant for vfio-pci.
-        write(0 if device_type == VFIO else 1, folder, "sriov_drivers_autoprobe")
     if number:
-        write(number, folder, "sriov_numvfs")
+        write(0, folder, "sriov_drivers_autoprobe")
+        try:
+            write(number, folder, "sriov_numvfs")
+        finally:
+            write(1, folder, "sriov_drivers_autoprobe")
     found = len(functions_of(address))
     if found != number:
         raise FunctionError("%s has %d virtual functions instead of %d -> journalctl -k" % (address, found, number))
@@ -239,6 +243,11 @@ def bind(address, device_type):
             "no driver took the virtual function %s -> load its driver (modprobe), or look whether it is blocked in "
             "/etc/modprobe.d" % address
         )
+
+
+def loaded_modules():
+    """Return the names of the kernel's loaded modules."""
+    return sorted(line.split()[0] for line in read("/proc/modules").splitlines())
 
 
 def load(module):
@@ -286,8 +295,14 @@ def put_back(former):
     folder = os.path.join(DEVICES, address)
     if not os.path.isdir(folder):
         return
+    drivers = {driver_of(function) for function in functions_of(address)}
     if int(read(folder, "sriov_numvfs") or 0):
         write(0, folder, "sriov_numvfs")
+    for driver in sorted(drivers - {""}):
+        module = link("/sys/bus/pci/drivers", driver, "module")
+        if module and module not in former.get("modules", [module]):
+            # It stays loaded while another card needs it.
+            subprocess.run(["modprobe", "--remove", "--quiet", module], stderr=subprocess.DEVNULL, check=False)
     if os.path.exists(os.path.join(folder, "sriov_drivers_autoprobe")):
         write(former["autoprobe"], folder, "sriov_drivers_autoprobe")
     interface = interface_of(address)

@@ -31,7 +31,8 @@ options:
         elements: str
         default: []
       kinds:
-        description: Kinds as C(kubectl get) takes them. A definition of a kind stays while others have objects of it.
+        description: Kinds as C(kubectl get) takes them. A definition of a kind that is annotated
+          with C(gedge.dev/keep-while-used) stays while others have objects of it.
         type: list
         elements: str
         required: true

@@ -108,8 +108,9 @@ objects:
   returned: always
 ansible_facts:
   description: >-
-    C(gedge_sriov), with held, due (whether something differs), and cards (address, interface, driver, numa_node,
-    total_vfs and vfs of each physical function of the host).
+    C(gedge_sriov), with held, due (whether something differs), resources (numbers that the node will offer), numa
+    (the same by NUMA node), and cards (address, interface, driver, numa_node, total_vfs and vfs of each physical
+    function of the host).
   type: dict
   returned: always
 """
@@ -212,6 +213,8 @@ def work(module):
             "held": held,
             "due": bool(dues or files(module, wanted, True)),
             "cards": list(cards.values()),
+            "resources": offered(module.params["policies"]),
+            "numa": by_numa(module.params["policies"], cards),
         }
         module.exit_json(
             changed=bool(objects), held=held, objects=objects, diff=diffs, ansible_facts={"gedge_sriov": facts}
@@ -306,6 +309,7 @@ def remember(card):
         return
     settings = functions.settings_of(card["interface"]) if card["vfs"] and card["interface"] else {}
     former[card["address"]] = {key: card[key] for key in ("address", "interface", "vfs", "mtu", "up", "autoprobe")}
+    former[card["address"]]["modules"] = functions.loaded_modules()
     former[card["address"]]["settings"] = {str(number): setting for number, setting in settings.items()}
     write_record(RECORD, record)
 
@@ -367,6 +371,25 @@ def plugin_settings(policies, wanted):
             for name, (kind, addresses) in sorted(resources.items())
         ]
     }
+
+
+def offered(policies):
+    """Return how many virtual functions the node offers of each resource."""
+    numbers = {}
+    for policy in policies:
+        if policy["resource"]:
+            numbers[policy["resource"]] = numbers.get(policy["resource"], 0) + policy["vfs"] * len(policy["cards"])
+    return numbers
+
+
+def by_numa(policies, cards):
+    """Return how many virtual functions of each resource are on each NUMA node, by its number as text."""
+    numbers = {}
+    for policy in policies:
+        for address in policy["cards"] if policy["resource"] else []:
+            node = numbers.setdefault(str(max(cards[address]["numa_node"], 0)), {})
+            node[policy["resource"]] = node.get(policy["resource"], 0) + policy["vfs"]
+    return numbers
 
 
 def card_policy(policies, address):

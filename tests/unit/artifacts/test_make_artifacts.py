@@ -13,7 +13,7 @@ import sys
 import tarfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from gedge_provision.adapters.images import image_tool
 from gedge_provision.adapters.store import Store
 from gedge_provision.artifacts import resolve
 from gedge_provision.artifacts.archive import pack, unpack
@@ -265,6 +266,24 @@ def test_upstream_files_and_members_of_archives(workshop: Workshop, site: tuple[
     assert workshop.build(wanted, source=Source.UPSTREAM).made == ()
     assert workshop.build(wanted).made == (), "what came from upstream is as good as built"
     assert workshop.build(wanted, source=Source.BUILD).made == ("hello", "other")
+
+
+@pytest.mark.skipif(shutil.which("buildah") is None, reason="no buildah: apt-get install buildah")
+def test_a_file_that_is_published_inside_an_image(workshop: Workshop, serve_image: Callable[[Path], Any]) -> None:
+    program = workshop.root / "program"
+    program.write_bytes(b"#!/bin/sh\necho inside >&2\n")
+    with image_tool(workshop.root / "storage") as tool:
+        tool.build("localhost/demo:1", "FROM scratch\nCOPY program /usr/bin/p\n", {"program": program})
+        tool.save("localhost/demo:1", workshop.root / "image.tar")
+    served = serve_image(workshop.root / "image.tar")
+    upstream = {"reference": served.reference, "sha256": served.digest, "member": "/usr/bin/p"}
+    wanted = catalog(hello=upstream)
+    assert workshop.build(wanted, names=["hello"], source=Source.UPSTREAM).made == ("hello",)
+    assert workshop.output("hello") == "inside\n"
+    wanted = catalog(hello=upstream | {"member": "/usr/bin/q"})
+    with pytest.raises(GedgeError, match="the image has no file /usr/bin/q"):
+        workshop.build(wanted, names=["hello"], source=Source.UPSTREAM)
+    assert workshop.output("hello") == "inside\n"
 
 
 def test_a_program_of_ours_is_packed_also_where_the_rest_is_fetched(workshop: Workshop, site: tuple[str, Path]) -> None:

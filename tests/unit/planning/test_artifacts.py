@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 from hypothesis import given, settings
@@ -81,6 +82,7 @@ def test_select_gives_each_host_what_it_needs_and_no_more() -> None:
         (Feature.SRIOV, {"sriov", "sriov-network-device-plugin"}),
         (Feature.WHEREABOUTS, {"whereabouts", "whereabouts-control-loop"}),
         (Feature.RDMA, {"rdma", "rdma-shared-device-plugin"}),
+        (Feature.SOFT_RDMA, {"soft-rdma", "soft-rdma-device-plugin"}),
         (Feature.PERF, {"network-tools"}),
     ],
 )
@@ -248,3 +250,16 @@ def test_a_tag_can_name_another_version_than_the_label() -> None:
     artifact = _artifact("sriov-network-device-plugin")
     assert artifact.target.endswith(":v3.11.0")
     assert f'LABEL "org.opencontainers.image.version"="{artifact.version}"' in _containerfile(artifact.name)
+
+
+def test_what_is_ours_has_the_version_of_the_project() -> None:
+    project = tomllib.loads((content_dir() / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    ours = [a for a in CATALOG.artifacts if a.upstream is None]
+    assert {a.version for a in ours} == {f"v{project}"}
+    assert all(a.target.endswith(f":v{project}") for a in ours if a.image)
+
+
+def test_a_changed_program_of_ours_changes_its_artifact_only() -> None:
+    changed = {**SOURCES.programs, "soft-rdma-cni": {"__main__.py": b"pass\n"}}
+    found = _recipes(CATALOG, Sources(MODULES, changed))
+    assert {name for name in found if found[name] != RECIPES[name]} == {"soft-rdma"}
