@@ -285,11 +285,12 @@ def wait_for_interface(address):
     )
 
 
-def put_back(former):
+def put_back(former, modules):
     """Bring a physical function back to what it was before us.
 
     Args:
         former: address, vfs, mtu, up, autoprobe, and settings (of virtual functions that were there, by number).
+        modules: names of the kernel modules that were loaded then; drivers of virtual functions that were not go.
     """
     address = former["address"]
     folder = os.path.join(DEVICES, address)
@@ -298,11 +299,7 @@ def put_back(former):
     drivers = {driver_of(function) for function in functions_of(address)}
     if int(read(folder, "sriov_numvfs") or 0):
         write(0, folder, "sriov_numvfs")
-    for driver in sorted(drivers - {""}):
-        module = link("/sys/bus/pci/drivers", driver, "module")
-        if module and module not in former.get("modules", [module]):
-            # It stays loaded while another card needs it.
-            subprocess.run(["modprobe", "--remove", "--quiet", module], stderr=subprocess.DEVNULL, check=False)
+    unload(drivers, modules)
     if os.path.exists(os.path.join(folder, "sriov_drivers_autoprobe")):
         write(former["autoprobe"], folder, "sriov_drivers_autoprobe")
     interface = interface_of(address)
@@ -310,14 +307,26 @@ def put_back(former):
         ip("link", "set", "dev", interface, "mtu", str(former["mtu"]))
     if former["vfs"]:
         write(former["vfs"], folder, "sriov_numvfs")
-        for number, setting in sorted(former.get("settings", {}).items()):
-            words = ["mac", setting["address"], "vlan", str(vlan_of(setting))]
-            for word in ("spoofchk", "trust"):
-                words += [word, "on" if setting[word] else "off"] if word in setting else []
-            for place in range(0, len(words), 2):
-                ip("link", "set", "dev", interface, "vf", str(number), words[place], words[place + 1])
+        put_settings_back(interface, former.get("settings", {}))
     if interface and not former["up"]:
         ip("link", "set", "dev", interface, "down")
+
+
+def unload(drivers, kept):
+    """Unload modules of drivers but for those to be kept; one that another card needs stays loaded."""
+    for driver in sorted(drivers - {""}):
+        module = link("/sys/bus/pci/drivers", driver, "module")
+        if module and module not in kept:
+            subprocess.run(["modprobe", "--remove", "--quiet", module], stderr=subprocess.DEVNULL, check=False)
+
+
+def put_settings_back(interface, settings):
+    for number, setting in sorted(settings.items()):
+        words = ["mac", setting["address"], "vlan", str(vlan_of(setting))]
+        for word in ("spoofchk", "trust"):
+            words += [word, "on" if setting[word] else "off"] if word in setting else []
+        for place in range(0, len(words), 2):
+            ip("link", "set", "dev", interface, "vf", str(number), words[place], words[place + 1])
 
 
 def main(path):

@@ -239,9 +239,10 @@ class Reset:
 
     def restore_cards(self):
         """Give network cards back what they were before their virtual functions were ours."""
-        for former in read_record("sriov.json").get("former", {}).values():
+        record = read_record("sriov.json")
+        for former in record.get("former", {}).values():
             try:
-                sriov_functions.put_back(former)
+                sriov_functions.put_back(former, record["modules"])
             except sriov_functions.FunctionError as error:
                 self.failures.append(str(error))
 

@@ -309,15 +309,16 @@ def remember(card):
         return
     settings = functions.settings_of(card["interface"]) if card["vfs"] and card["interface"] else {}
     former[card["address"]] = {key: card[key] for key in ("address", "interface", "vfs", "mtu", "up", "autoprobe")}
-    former[card["address"]]["modules"] = functions.loaded_modules()
+    record.setdefault("modules", functions.loaded_modules())
     former[card["address"]]["settings"] = {str(number): setting for number, setting in settings.items()}
     write_record(RECORD, record)
 
 
 def give_back(address):
     record = read_record(RECORD)
-    functions.put_back(record["former"][address])
-    del record["former"][address]
+    functions.put_back(record["former"].pop(address), record["modules"])
+    if not record["former"]:
+        del record["modules"]
     write_record(RECORD, record)
 
 
