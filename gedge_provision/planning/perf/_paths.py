@@ -63,8 +63,8 @@ def choose_ends(site: Site, client: str | None, server: str | None, *, same_node
             raise _no_worker(site, name, list(workers))
     if same_node and client and server and client != server:
         raise UsageError("--same-node and two nodes exclude each other", remedy="name one node, or leave it out")
-    first = client or (server if same_node else next((name for name in workers if name != server), server))
-    assert first is not None  # noqa: S101 - there is a worker
+    others = [name for name in workers if name != server] or list(workers)
+    first = client or (server if same_node and server else others[0])
     second = first if same_node else server or next((name for name in workers if name != first), first)
     return Ends(workers[first], workers[second])
 
