@@ -9,7 +9,7 @@ from gedge_provision.models.attachments import Attachment, Ipam
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.site import Node, Site
 
-__all__ = ["attachment_manifests", "attachment_masters", "cni_configuration", "holders"]
+__all__ = ["attachment_manifests", "attachment_masters", "cni_configuration", "definition", "holders"]
 
 _CNI_VERSION = "0.3.1"  # the newest that every plugin here understands, the SR-IOV CNI included
 
@@ -19,7 +19,7 @@ def attachment_manifests(site: Site) -> list[Manifest]:
     attachments = sorted(site.networks.attachments, key=lambda one: (one.namespace, one.name))
     spaces = sorted({one.namespace for one in attachments} - {"default", "kube-system"})
     return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in spaces] + [
-        _definition(one) for one in attachments
+        definition(one) for one in attachments
     ]
 
 
@@ -46,7 +46,8 @@ def attachment_masters(site: Site, node: Node) -> list[dict[str, str]]:
     return found
 
 
-def _definition(attachment: Attachment) -> Manifest:
+def definition(attachment: Attachment) -> Manifest:
+    """Return the NetworkAttachmentDefinition of an attachment."""
     metadata: dict[str, Any] = {
         "name": attachment.name,
         "namespace": attachment.namespace,

@@ -149,7 +149,8 @@ def test_plans_of_an_added_node_of_one_that_leaves_and_of_another_port(lab: LabC
         assert without_sysctls(planned(lab.plan("--offline"))) == without_sysctls(found)
         assert done(lab.apply()) == found
 
-        lab.site_path.write_text(f"{original}networks: {{flannel: {{port: 8473}}}}\n", encoding="utf-8")
+        moved = original.replace("networks: {", "networks: {flannel: {port: 8473}, ")
+        lab.site_path.write_text(moved, encoding="utf-8")
         plan = lab.plan()
         found = planned(plan)
         flannel = [("change", "ConfigMap", "kube-flannel/kube-flannel-cfg")]
