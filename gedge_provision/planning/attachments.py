@@ -36,18 +36,22 @@ def holders(site: Site, attachment: Attachment) -> list[str]:
     return [node.name for node in workers if not classes or node.node_class in classes]
 
 
-def attachment_masters(site: Site, node: Node) -> list[dict[str, Any]]:
-    """Return the interfaces that attachments want on a node, as the role `attachments` takes them."""
+def attachment_masters(site: Site, node: Node) -> list[dict[str, str]]:
+    """Return the interfaces that attachments need on a node, each with the attachment's name."""
     found = []
     for one in site.networks.attachments:
         interface = one.master or one.device
         if interface and node.name in holders(site, one):
-            found.append({"interface": interface, "attachment": f"{one.namespace}/{one.name}", "mtu": one.mtu or 0})
+            found.append({"interface": interface, "attachment": f"{one.namespace}/{one.name}"})
     return found
 
 
 def _definition(attachment: Attachment) -> Manifest:
-    metadata: dict[str, Any] = {"name": attachment.name, "namespace": attachment.namespace}
+    metadata: dict[str, Any] = {
+        "name": attachment.name,
+        "namespace": attachment.namespace,
+        "labels": {"gedge.dev/role": "attachments"},
+    }
     if attachment.resource:
         metadata["annotations"] = {"k8s.v1.cni.cncf.io/resourceName": attachment.resource}
     return {
