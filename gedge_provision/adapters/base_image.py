@@ -16,6 +16,8 @@ from gedge_provision.models.base_image import Recipe
 from gedge_provision.models.errors import GedgeError
 
 __all__ = [
+    "base_folder",
+    "bootstrap",
     "build_tree",
     "building",
     "host_apt_sources",
@@ -28,7 +30,8 @@ __all__ = [
 _BUILD_LIMIT_S = 1800
 
 
-def _folder() -> Path:
+def base_folder() -> Path:
+    """Return where base images and what is made beside them lie."""
     return cache_dir() / "base"
 
 
@@ -60,10 +63,10 @@ def host_apt_sources() -> tuple[str, dict[str, str]]:
 @contextmanager
 def building() -> Iterator[Path]:
     """Hold the right to build base images; gives a work folder that is removed at the end."""
-    _folder().mkdir(parents=True, exist_ok=True)
-    with locked(_folder(), "base images"):
+    base_folder().mkdir(parents=True, exist_ok=True)
+    with locked(base_folder(), "base images"):
         _remove_work()
-        work = _folder() / f"work-{os.getpid()}"
+        work = base_folder() / f"work-{os.getpid()}"
         work.mkdir()
         try:
             yield work
@@ -73,58 +76,66 @@ def building() -> Iterator[Path]:
 
 def remove_stale_work() -> None:
     """Remove what a killed build left, unless another one runs."""
-    if _folder().is_dir():
+    if base_folder().is_dir():
         try:
-            with locked(_folder(), "base images", wait_s=0):
+            with locked(base_folder(), "base images", wait_s=0):
                 _remove_work()
         except GedgeError:
             return
 
 
 def _remove_work() -> None:
-    for work in _folder().glob("work-*"):
+    for work in base_folder().glob("work-*"):
         shutil.rmtree(work)
 
 
 def build_tree(plan: Recipe, recipe_folder: Path, work: Path) -> Path:
     """Make the tree of a recipe as a tar archive in the cache, unless it is there, and return its path.
 
-    mmdebstrap runs in its own mount and process namespaces and is bound to this process: however either ends, no mount
-    and no process stays.
-
     Raises:
         CommandError: mmdebstrap failed; its log stays beside the archive.
     """
-    archive = _folder() / f"{plan.digest}.tar"
+    archive = base_folder() / f"{plan.digest}.tar"
     if archive.is_file():
         return archive
-    log, made = _folder() / f"{plan.digest}.log", work / "tree.tar"
+    made = work / "tree.tar"
+    copied = f"--customize-hook=copy-in {recipe_folder / 'rootfs' / 'etc'} /"
+    bootstrap(plan, made, work, "--variant=minbase", copied, f"--customize-hook={recipe_folder / 'setup.sh'}")
+    return made.rename(archive)
+
+
+def bootstrap(plan: Recipe, made: Path, work: Path, *options: str) -> None:
+    """Make the tree of a recipe by mmdebstrap, as a folder, or as an archive where the name ends so.
+
+    It runs in its own mount and process namespaces and is bound to this process: however either ends, no mount and no
+    process stays.
+
+    Raises:
+        CommandError: mmdebstrap failed; its log stays in the cache.
+    """
+    log = base_folder() / f"{plan.digest}.log"
     log.unlink(missing_ok=True)
     argv = [
         *("setpriv", "--pdeathsig", "KILL"),
         *("unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"),
-        *("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(plan.packages)}"),
+        *("mmdebstrap", "--mode=root", f"--include={','.join(plan.packages)}"),
         *(
             "--dpkgopt=force-unsafe-io",
             '--aptopt=Acquire::Languages "none"',
             '--aptopt=APT::Install-Recommends "false"',
         ),
         *("--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"),
-        *(
-            f"--customize-hook=copy-in {recipe_folder / 'rootfs' / 'etc'} /",
-            f"--customize-hook={recipe_folder / 'setup.sh'}",
-        ),
-        *(plan.suite, str(made), "-"),
+        *([f'--aptopt=APT::Default-Release "{plan.prefer}"'] if plan.prefer else []),
+        *(*options, plan.suite, str(made), "-"),
     ]
     done = run(argv, stdin=plan.sources, env={"TMPDIR": str(work)}, log=log, check=False, timeout_s=_BUILD_LIMIT_S)
     if done.returncode != 0:
         raise CommandError(["mmdebstrap", plan.suite], done.returncode, done.stderr, remedy=f"its whole log: {log}")
     log.unlink()
-    return made.rename(archive)
 
 
 def remove_base_images() -> None:
     """Remove archives and work folders of base images."""
-    if _folder().is_dir():
-        with locked(_folder(), "base images"):
-            shutil.rmtree(_folder())
+    if base_folder().is_dir():
+        with locked(base_folder(), "base images"):
+            shutil.rmtree(base_folder())

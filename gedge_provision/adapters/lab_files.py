@@ -13,10 +13,13 @@ from gedge_provision.models.lab import LabSpec
 
 __all__ = [
     "DATA",
+    "known_hosts",
     "lab_folder",
     "lab_folders",
     "make_keys",
     "node_folder",
+    "node_names",
+    "private_key",
     "remove_empty_lab_folder",
     "remove_lab_folder",
     "remove_node_folder",
@@ -38,8 +41,24 @@ def lab_folders() -> list[str]:
 
 
 def node_folder(lab: str, node: str) -> Path:
-    """Return the folder of a node: `ssh/` is mounted at /etc/gedge-lab, `data/*` below /var/lib."""
+    """Return the folder of a node: `ssh/` has its keys; `data/*` of a container is mounted below /var/lib."""
     return lab_folder(lab) / "nodes" / node
+
+
+def node_names(lab: str) -> list[str]:
+    """Return the names of nodes that have a folder."""
+    nodes = lab_folder(lab) / "nodes"
+    return sorted(path.name for path in nodes.iterdir()) if nodes.is_dir() else []
+
+
+def private_key(lab: str) -> Path:
+    """Return where the client key of a lab lies."""
+    return lab_folder(lab) / "id_ed25519"
+
+
+def known_hosts(lab: str) -> Path:
+    """Return where the host keys of a lab's nodes are listed."""
+    return lab_folder(lab) / "known_hosts"
 
 
 def make_keys(spec: LabSpec) -> None:
@@ -50,7 +69,7 @@ def make_keys(spec: LabSpec) -> None:
     known = []
     for node in spec.nodes:
         folder = node_folder(spec.name, node.name)
-        for name in DATA:
+        for name in () if node.hardware else DATA:
             (folder / "data" / name).mkdir(parents=True, exist_ok=True)
         key = folder / "ssh" / "ssh_host_ed25519_key"
         _make_key(key, node.name)

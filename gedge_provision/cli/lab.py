@@ -1,4 +1,4 @@
-"""`gedge lab`: container nodes on this machine."""
+"""`gedge lab`: nodes on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from gedge_provision.provisioning.sites import load_site
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="A lab on this machine: container nodes that are real hosts (systemd, sshd) to Ansible.", no_args_is_help=True
+    help="A lab on this machine: nodes, containers or with emulated hardware, that are real hosts to Ansible.",
+    no_args_is_help=True,
 )
 
 _LabArgument = Annotated[str | None, typer.Argument(metavar="[LAB]", help="Name of the lab; the only one if left out.")]
@@ -30,7 +31,7 @@ _LAB_NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0913, PLR0917 - each is an option
     site: Annotated[
         Path | None, typer.Argument(metavar="[SITE]", help="Site file; inventories/lab/site.yml if left out.")
     ] = None,
@@ -41,11 +42,21 @@ def up(
     workers: Annotated[
         int | None, typer.Option("--workers", help="Number of workers (default 2); with --name.")
     ] = None,
-    base: Annotated[Base | None, typer.Option("--base", help="Debian of the nodes (debian12); with --name.")] = None,
+    hardware: Annotated[
+        int | None,
+        typer.Option(
+            "--hardware", help="Number of nodes with emulated hardware (default 0); alone: a lab of the name hardware."
+        ),
+    ] = None,
+    base: Annotated[
+        Base | None, typer.Option("--base", help="Debian of the container nodes (debian12); with --name.")
+    ] = None,
 ) -> None:
     """Make the nodes of a lab run. A second time it heals what is missing or stopped, and says what is unchanged."""
+    if name is None and hardware is not None and site is None:
+        name, workers = "hardware", 1 if workers is None else workers
     if name is None:
-        if control_planes is not None or workers is not None or base is not None:
+        if (control_planes, workers, hardware, base) != (None, None, None, None):
             raise UsageError("the site file gives the size and base of this lab", remedy="edit it, or use --name")
         with _ui.progress() as reporter:
             labs.up(site, reporter)
@@ -57,6 +68,7 @@ def up(
             name,
             control_planes=1 if control_planes is None else control_planes,
             workers=2 if workers is None else workers,
+            hardware=hardware or 0,
             base=base or "debian12",
             reporter=reporter,
         )
@@ -102,11 +114,11 @@ def status(lab: _LabArgument = None, output: _ui.OutputOption = _ui.Output.TEXT)
     if not nodes:
         _ui.console.print("no lab is up")
         return
-    table = Table("lab", "node", "address", "state", "memory", "up", box=None)
+    table = Table("lab", "node", "kind", "address", "state", "memory", "up", box=None)
     for node in nodes:
         memory = "" if node.memory_bytes is None else f"{node.memory_bytes / 2**20:.0f} MiB"
         uptime = "" if node.uptime_s is None else _duration(node.uptime_s)
-        table.add_row(node.lab, node.node, str(node.address), node.state, memory, uptime)
+        table.add_row(node.lab, node.node, node.kind, str(node.address), node.state, memory, uptime)
     _ui.console.print(table)
 
 
@@ -156,11 +168,12 @@ def stop(
 @app.command()
 def start(node: _Node, lab: _LabOption = None) -> None:
     """Boot a stopped node."""
-    labs.start_node(labs.choose(lab), node)
+    with _ui.progress() as reporter:
+        labs.start_node(labs.choose(lab), node, reporter)
 
 
 @app.command()
 def prune() -> None:
-    """Remove the base images; no lab may be up."""
+    """Remove the base images, the emulator and its disks; no lab may be up."""
     with _ui.progress() as reporter:
         labs.prune(reporter)

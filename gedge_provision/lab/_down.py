@@ -13,9 +13,10 @@ from gedge_provision.adapters.locations import state_dir
 from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.podman import Podman
 from gedge_provision.adapters.processes import CommandError
+from gedge_provision.lab._emulated import remove_all, traces
 from gedge_provision.lab._nodes import labs
 from gedge_provision.models.errors import GedgeError, UsageError
-from gedge_provision.models.lab import bridge_name, network_name
+from gedge_provision.models.lab import bridge_name, data_bridge_name, network_name
 from gedge_provision.models.progress import Reporter, SilentReporter
 from gedge_provision.planning.lab_nodes import container_prefix
 from gedge_provision.provisioning.sites import default_kubeconfig
@@ -68,6 +69,7 @@ def tear_down(lab: str, reporter: Reporter) -> None:
         containers += podman.half_made(container_prefix(lab))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(partial(_remove, podman), containers))
+        remove_all(lab)
         host_traces.thaw(network_name(lab))
         host_traces.kill(host_traces.processes_in(network_name(lab)))
         host_traces.unmount(_stray_mounts(podman))
@@ -164,7 +166,8 @@ def leftovers(lab: str, subnet: IPv4Network | None = None) -> list[str]:
     found += [f"volume {volume}" for volume in podman.volumes()]
     found += [f"network {name}"] * (lab in podman.networks())
     found += [f"interface {bridge_name(lab)}"] * host_network.has_link(bridge_name(lab))
-    words = [name, bridge_name(lab), *([str(subnet)] if subnet else [])]
+    found += traces(lab)
+    words = [name, bridge_name(lab), data_bridge_name(lab), *([str(subnet)] if subnet else [])]
     found += [f"firewall: {rule}" for rule in host_network.firewall_rules(*words)]
     found += [f"network namespace {path}" for path in _namespaces(subnet)]
     processes = host_traces.processes_in(name) + list(host_traces.processes_naming(container_prefix(lab)))
@@ -178,7 +181,7 @@ def leftovers(lab: str, subnet: IPv4Network | None = None) -> list[str]:
 
 
 def prune(reporter: Reporter | None = None) -> None:
-    """Remove the base images and everything of the lab's podman.
+    """Remove the base images, the emulator and its disks, and everything of the lab's podman.
 
     Raises:
         UsageError: a lab is up.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import IPv4Address
 
-from gedge_provision.adapters import host_traces, lab_files
+from gedge_provision.adapters import emulator, host_traces, lab_files, lab_ssh
 from gedge_provision.adapters.podman import Podman
+from gedge_provision.lab._emulated import boot, emulated_nodes, stop
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.lab import NodeStatus
+from gedge_provision.models.progress import Reporter, SilentReporter, step
 from gedge_provision.planning.lab_nodes import container_name, node_state
 
 __all__ = ["choose", "labs", "logs", "nodes_of", "shell", "start_node", "status", "stop_node"]
@@ -43,7 +46,7 @@ def choose(name: str | None) -> str:
 
 def nodes_of(podman: Podman, lab: str) -> list[NodeStatus]:
     """Return the nodes of a lab as they are, in the order of their names."""
-    found = []
+    found = emulated_nodes(lab)
     for container in podman.containers():
         if container.lab != lab:
             continue
@@ -73,32 +76,55 @@ def status(lab: str | None = None) -> list[NodeStatus]:
 def stop_node(lab: str, node: str, *, kill: bool = False) -> None:
     """Shut a node down; with `kill` as by a power cut. Its disks stay."""
     podman = Podman.private()
-    podman.call("stop", "--time", "0" if kill else "20", _container(podman, lab, node))
+    found = _node(podman, lab, node)
+    if found.kind == "emulated":
+        stop(lab, found, kill=kill)
+    else:
+        podman.call("stop", "--time", "0" if kill else "20", container_name(lab, node))
 
 
-def start_node(lab: str, node: str) -> None:
-    """Boot a stopped node."""
+def start_node(lab: str, node: str, reporter: Reporter | None = None) -> None:
+    """Boot a stopped node; an emulated one is a host when this returns.
+
+    Raises:
+        GedgeError: it does not come up.
+    """
     podman = Podman.private()
-    podman.call("start", _container(podman, lab, node))
+    found = _node(podman, lab, node)
+    if found.kind == "container":
+        podman.call("start", container_name(lab, node))
+    elif found.state != "running":
+        with step(reporter or SilentReporter(), f"emulated node {node}"):
+            boot(lab, node, found.address, partial((reporter or SilentReporter()).update, f"emulated node {node}"))
 
 
 def shell(lab: str, node: str, command: Sequence[str], *, terminal: bool) -> int:
     """Run a command (none: a login shell) in a node, on this terminal; return its exit code."""
     podman = Podman.private()
+    found = _node(podman, lab, node)
+    if found.kind == "emulated":
+        return lab_ssh.attach(lab, found.address, command, terminal=terminal)
     tty = ("--tty",) if terminal else ()
     words = tuple(command) or ("bash", "--login")
-    return podman.attach("exec", "--interactive", *tty, _container(podman, lab, node), *words)
+    return podman.attach("exec", "--interactive", *tty, container_name(lab, node), *words)
 
 
 def logs(lab: str, node: str, *, follow: bool) -> int:
-    """Show the journal of a node; return the exit code."""
+    """Show the journal of a node; return the exit code. Of an emulated one without SSH, its console is shown."""
     podman = Podman.private()
     more = ("--follow",) if follow else ()
-    return podman.attach("exec", _container(podman, lab, node), "journalctl", "--no-pager", *more)
+    found = _node(podman, lab, node)
+    words = ("journalctl", "--no-pager", *more)
+    if found.kind == "container":
+        return podman.attach("exec", container_name(lab, node), *words)
+    code = lab_ssh.attach(lab, found.address, words, terminal=False)
+    if code == lab_ssh.SSH_FAILED:
+        emulator.show_console(lab_files.node_folder(lab, node))
+    return code
 
 
-def _container(podman: Podman, lab: str, node: str) -> str:
-    names = [status.node for status in nodes_of(podman, lab)]
-    if node not in names:
-        raise UsageError(f"lab {lab} has no node {node!r}", remedy=f"its nodes: {', '.join(names) or 'none'}")
-    return container_name(lab, node)
+def _node(podman: Podman, lab: str, node: str) -> NodeStatus:
+    found = {status.node: status for status in nodes_of(podman, lab)}
+    if node not in found:
+        raise UsageError(f"lab {lab} has no node {node!r}", remedy=f"its nodes: {', '.join(found) or 'none'}")
+    return found[node]

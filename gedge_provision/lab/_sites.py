@@ -17,16 +17,17 @@ from gedge_provision.planning.lab_site import lab_site
 __all__ = ["check_size", "make_site"]
 
 
-def check_size(name: str, *, control_planes: int, workers: int) -> None:
+def check_size(name: str, *, control_planes: int, workers: int, hardware: int) -> None:
     """Refuse a name or size that no lab can have, before anything is made.
 
     Raises:
         UsageError: says what can be.
     """
-    lab_site(name, IPv4Network("10.89.0.0/24"), Path(), control_planes=control_planes, workers=workers)
+    subnet = IPv4Network("10.89.0.0/24")
+    lab_site(name, subnet, Path(), control_planes=control_planes, workers=workers, hardware=hardware)
 
 
-def make_site(name: str, *, control_planes: int, workers: int, base: Base) -> Path:
+def make_site(name: str, *, control_planes: int, workers: int, hardware: int, base: Base) -> Path:
     """Write the site file of a lab of that name and size into the lab's folder and return its path.
 
     A lab that is up keeps its network; a new one takes a range that nobody on this host uses.
@@ -35,7 +36,15 @@ def make_site(name: str, *, control_planes: int, workers: int, base: Base) -> Pa
         UsageError: a name or size that no lab can have.
     """
     folder = lab_folder(name)
-    text = lab_site(name, _subnet(name), folder, control_planes=control_planes, workers=workers, base=base)
+    text = lab_site(
+        name,
+        _subnet(name),
+        folder,
+        control_planes=control_planes,
+        workers=workers,
+        hardware=hardware,
+        base=base,
+    )
     write_atomically(folder / "site.yml", text)
     return folder / "site.yml"
 

@@ -15,15 +15,17 @@ from gedge_provision.adapters.locations import cache_dir, state_dir
 from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.podman import Podman
 from gedge_provision.adapters.processes import CommandError
+from gedge_provision.lab import _emulated as emulated
 from gedge_provision.lab._down import tear_down
+from gedge_provision.lab._emulated_image import ensure_parts
 from gedge_provision.lab._image import ensure_image
 from gedge_provision.lab._nodes import nodes_of
 from gedge_provision.lab._ready import wait_ready
 from gedge_provision.lab._sites import check_size, make_site
 from gedge_provision.models.errors import GedgeError, UsageError
-from gedge_provision.models.lab import Base, LabNode, LabSpec, bridge_name, network_name
+from gedge_provision.models.lab import Base, LabNode, LabSpec, bridge_name, data_bridge_name, network_name
 from gedge_provision.models.progress import Reporter, SilentReporter
-from gedge_provision.planning.lab import changes, in_the_way, lab_spec
+from gedge_provision.planning.lab import Changes, changes, in_the_way, lab_spec
 from gedge_provision.planning.lab_host import podman_configuration
 from gedge_provision.planning.lab_nodes import container_name, made_of, node_arguments
 from gedge_provision.provisioning.sites import default_site_path, load_site
@@ -68,11 +70,12 @@ def up(site: Path | None = None, reporter: Reporter | None = None) -> None:
         _up(spec, podman, reporter)
 
 
-def up_by_name(
+def up_by_name(  # noqa: PLR0913 - each is a property of the lab
     name: str,
     *,
     control_planes: int = 1,
     workers: int = 2,
+    hardware: int = 0,
     base: Base = "debian12",
     reporter: Reporter | None = None,
 ) -> Path:
@@ -87,9 +90,9 @@ def up_by_name(
     """
     reporter = reporter or SilentReporter()
     check_host()
-    check_size(name, control_planes=control_planes, workers=workers)
+    check_size(name, control_planes=control_planes, workers=workers, hardware=hardware)
     with _held(name, reporter) as podman:
-        site = make_site(name, control_planes=control_planes, workers=workers, base=base)
+        site = make_site(name, control_planes=control_planes, workers=workers, hardware=hardware, base=base)
         _up(_spec(site), podman, reporter)
     return site
 
@@ -140,19 +143,21 @@ def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
     host_traces.make_room()
     podman.configure(settings)
     image = ensure_image(spec.base, podman, reporter)
+    kernels = frozenset(node.hardware.kernel for node in spec.nodes if node.hardware)
+    parts = ensure_parts(kernels, reporter) if kernels else None
     if fresh:
         podman.make_network(spec.name, network_name(spec.name), bridge_name(spec.name), spec.subnet, spec.gateway)
     host_network.close_off(network_name(spec.name), bridge_name(spec.name))
     store = cache_dir() / "store"
     store.mkdir(parents=True, exist_ok=True)
-    plan = changes(spec, nodes_of(podman, spec.name), made_of(spec, store))
+    made_of_now = {node.name: made_of(spec, node, store) for node in spec.nodes}
+    plan = changes(spec, nodes_of(podman, spec.name), made_of_now)
     remade = {node.name for node in plan.create}
     for node, why in plan.remove.items():
         reporter.note(f"{node} is {'made anew' if node in remade else 'removed'}: {why}")
-        podman.remove(container_name(spec.name, node))
-        lab_files.remove_node_folder(spec.name, node)
+        _remove(podman, spec.name, node)
     lab_files.make_keys(spec)
-    make = partial(
+    run_container = partial(
         node_arguments,
         spec,
         image=image,
@@ -162,26 +167,50 @@ def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
     )
 
     def bring_up(node: LabNode) -> None:
-        name = f"node {node.name}"
-        reporter.start(name)
-        try:
-            if node in plan.start and not _start(podman, spec.name, node.name):
-                reporter.note(f"{node.name} cannot be started any more: made anew")
-                podman.remove(container_name(spec.name, node.name))
-                lab_files.remove_node_folder(spec.name, node.name)
-                lab_files.make_keys(spec)
-                podman.call(*make(node, folder=lab_files.node_folder(spec.name, node.name)))
-            elif node in plan.create:
-                reporter.update(name, "starts")
-                podman.call(*make(node, folder=lab_files.node_folder(spec.name, node.name)))
-            remark = wait_ready(spec, node, partial(reporter.update, name))
-        except GedgeError:
-            reporter.finish(name, "failed")
-            raise
-        touched = node in plan.create or node in plan.start
-        reporter.finish(name, "done" if touched else "unchanged", f"{node.address} {remark}".strip())
+        tell = partial(reporter.update, node.title)
+        if node in plan.start and not _start(podman, spec.name, node.name):
+            reporter.note(f"{node.name} cannot be started any more: made anew")
+            _remove(podman, spec.name, node.name)
+            lab_files.make_keys(spec)
+            podman.call(*run_container(node, folder=lab_files.node_folder(spec.name, node.name)))
+        elif node in plan.create:
+            tell("starts")
+            podman.call(*run_container(node, folder=lab_files.node_folder(spec.name, node.name)))
+        _report_ready(reporter, plan, node, wait_ready(spec.name, node.name, node.address, tell))
 
-    _each(bring_up, spec.nodes)
+    def bring_up_emulated(node: LabNode) -> None:
+        tell = partial(reporter.update, node.title)
+        if parts and node in plan.create:
+            remark = emulated.make(spec, node, parts, tell)
+        elif node in plan.start:
+            remark = emulated.boot(spec.name, node.name, node.address, tell)
+        else:
+            remark = wait_ready(spec.name, node.name, node.address, tell, emulated=True)
+        _report_ready(reporter, plan, node, remark)
+
+    # The bridge comes with the first container, so these are first.
+    _each(partial(_told, reporter, bring_up), [node for node in spec.nodes if not node.hardware])
+    _each(partial(_told, reporter, bring_up_emulated), [node for node in spec.nodes if node.hardware])
+
+
+def _told(reporter: Reporter, work: Callable[[LabNode], None], node: LabNode) -> None:
+    reporter.start(node.title)
+    try:
+        work(node)
+    except GedgeError:
+        reporter.finish(node.title, "failed")
+        raise
+
+
+def _report_ready(reporter: Reporter, plan: Changes, node: LabNode, remark: str) -> None:
+    touched = node in plan.create or node in plan.start
+    reporter.finish(node.title, "done" if touched else "unchanged", f"{node.address} {remark}".strip())
+
+
+def _remove(podman: Podman, lab: str, node: str) -> None:
+    podman.remove(container_name(lab, node))
+    emulated.remove(lab, node)
+    lab_files.remove_node_folder(lab, node)
 
 
 def _check_network(spec: LabSpec, podman: Podman) -> bool:
@@ -193,8 +222,9 @@ def _check_network(spec: LabSpec, podman: Podman) -> bool:
             f"lab {spec.name} is up on {present[1]}, the site file says {spec.subnet}",
             remedy=f"gedge lab down {spec.name}",
         )
-    if present is None and host_network.has_link(bridge):
-        raise UsageError(f"the interface {bridge} is there and is not ours", remedy=f"ip link delete {bridge}")
+    for link in (bridge, data_bridge_name(spec.name)):
+        if present is None and host_network.has_link(link):
+            raise UsageError(f"the interface {link} is there and is not ours", remedy=f"ip link delete {link}")
     others = [(lab, network) for lab, (_, network) in podman.networks().items() if lab != spec.name]
     held = in_the_way(spec.subnet, host_network.address_holders(but=frozenset({bridge})))
     held += [f"{network} is lab {lab}" for lab, network in others if network.overlaps(spec.subnet)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Mirrors", "Recipe"]
+__all__ = ["EmulationPlan", "Mirrors", "Recipe"]
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,31 @@ class Mirrors:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make a base image. `digest` changes with everything that changes the image's content by intent."""
+    """How to make a base image.
+
+    Attributes:
+        suite: the Debian release.
+        packages: names, with `/SUITE` where one is wanted from another suite.
+        sources: the sources.list.
+        digest: changes with everything that changes the image's content by intent.
+        prefer: a suite that every package is taken from if it has it; empty for none.
+    """
 
     suite: str
     packages: tuple[str, ...]
     sources: str
     digest: str
+    prefer: str = ""
 
     @property
     def image(self) -> str:
         """The image's name in the lab's podman."""
         return f"localhost/gedge-lab-node:{self.digest}"
+
+
+@dataclass(frozen=True)
+class EmulationPlan:
+    """What emulated nodes are made from: the emulator, unpacked, and the disk that their own begin as."""
+
+    emulator: Recipe
+    guest: Recipe

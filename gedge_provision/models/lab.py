@@ -8,20 +8,39 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Base", "LabNode", "LabSpec", "NodeState", "NodeStatus", "bridge_name", "network_name"]
+from gedge_provision.models.emulation import EmulatedNode
+
+__all__ = [
+    "Base",
+    "LabNode",
+    "LabSpec",
+    "NodeKind",
+    "NodeState",
+    "NodeStatus",
+    "bridge_name",
+    "data_bridge_name",
+    "network_name",
+]
 
 Base = Literal["debian12", "debian13"]
 NodeState = Literal["running", "stopped", "broken", "missing"]
+NodeKind = Literal["container", "emulated"]
 
 _INTERFACE_NAME_LIMIT = 15  # IFNAMSIZ - 1
 
 
 @dataclass(frozen=True)
 class LabNode:
-    """One node: a container that is a host to everyone else."""
+    """One node: a container, or a QEMU guest with this hardware, that is a host to everyone else."""
 
     name: str
     address: IPv4Address
+    hardware: EmulatedNode | None = None
+
+    @property
+    def title(self) -> str:
+        """What progress calls it."""
+        return f"emulated node {self.name}" if self.hardware else f"node {self.name}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,7 @@ class NodeStatus:
     """A node as found.
 
     `made_of` is the digest of what it was made of (`planning.lab_nodes.made_of`); `uptime_s` and `memory_bytes` are
-    None unless it runs.
+    None unless it runs; `container_id` is empty for emulated nodes.
     """
 
     lab: str
@@ -65,6 +84,7 @@ class NodeStatus:
     made_of: str = ""
     uptime_s: int | None = None
     memory_bytes: int | None = None
+    kind: NodeKind = "container"
 
 
 def network_name(lab: str) -> str:
@@ -74,7 +94,15 @@ def network_name(lab: str) -> str:
 
 def bridge_name(lab: str) -> str:
     """Return the name of a lab's bridge: `gedge-<lab>`, shortened with a hash where Linux has no room for it."""
-    name = network_name(lab)
+    return _shortened(network_name(lab), lab)
+
+
+def data_bridge_name(lab: str) -> str:
+    """Return the name of the bridge that is the switch between the NICs of a lab's emulated nodes: `gedged-<lab>`."""
+    return _shortened(f"gedged-{lab}", lab)
+
+
+def _shortened(name: str, lab: str) -> str:
     if len(name) <= _INTERFACE_NAME_LIMIT:
         return name
     digest = hashlib.sha256(lab.encode()).hexdigest()[:4]

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from gedge_provision.models.addresses import IPv4Address, IPv4Network
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.base import Document
+from gedge_provision.models.emulation import EmulatedNode
 from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.models.sriov import SriovPolicy
 from gedge_provision.models.wording import Form
@@ -205,10 +206,14 @@ class Node(Document):
 
 
 class Lab(Document):
-    """Marks a site whose hosts are container nodes on this machine, made by `gedge lab up`."""
+    """Marks a site whose hosts are nodes on this machine, made by `gedge lab up`."""
 
     subnet: IPv4Network = Field(description="Network of the nodes; its first address is this machine.")
-    base: Literal["debian12", "debian13"] = "debian12"
+    base: Literal["debian12", "debian13"] = Field("debian12", description="Debian of the container nodes.")
+    emulated: dict[DnsLabel, EmulatedNode] = Field(
+        default_factory=dict,
+        description="Nodes, by name, that are QEMU guests with emulated hardware (Debian 13) instead of containers.",
+    )
 
 
 class Site(Document):

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from gedge_provision.models.base_image import Mirrors, Recipe
 from gedge_provision.models.lab import Base
 
-__all__ = ["apt_sources", "mirrors", "packages", "recipe"]
+__all__ = ["KEYRING", "apt_sources", "mirrors", "packages", "recipe"]
 
 _SUITES: Mapping[Base, str] = {"debian12": "bookworm", "debian13": "trixie"}
-_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def recipe(base: Base, files: Mapping[str, bytes], tool_version: str, where: Mirrors) -> Recipe:
@@ -43,7 +43,7 @@ def packages(text: str) -> tuple[str, ...]:
 
 def apt_sources(suite: str, where: Mirrors) -> str:
     """Return a sources.list for a suite with its updates."""
-    signed = f"[signed-by={_KEYRING}]"
+    signed = f"[signed-by={KEYRING}]"
     return (
         f"deb {signed} {where.archive} {suite} main\n"
         f"deb {signed} {where.archive} {suite}-updates main\n"

@@ -14,6 +14,7 @@ from gedge_provision.planning.features import DEVICE_PLUGIN, site_features
 
 __all__ = [
     "API_PORT",
+    "EMULATED_LABEL",
     "Inventory",
     "compile_inventory",
     "connection",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 API_PORT = 6443
+EMULATED_LABEL = "gedge.dev/emulated-hardware"
 _BALANCED_API_PORT = 8443  # haproxy stands on the same hosts as the API servers
 _CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 _CONTROL_PLANE_MIN_MEMORY_MIB = 1700  # kubeadm's own floor
@@ -185,7 +187,8 @@ def node_labels(site: Site, node: Node) -> dict[str, str]:
     policies = [policy for policy in node_class.sriov if policy.owner == "host"]
     if policies:
         labels[DEVICE_PLUGIN] = "site" if any(policy.resource for policy in policies) else "own"
-    return labels | dict(node_class.labels) | dict(node.labels)
+    emulated = {EMULATED_LABEL: "true"} if site.lab is not None and node.name in site.lab.emulated else {}
+    return labels | dict(node_class.labels) | dict(node.labels) | emulated
 
 
 def node_taints(site: Site, node: Node) -> list[dict[str, str]]:

@@ -63,7 +63,7 @@ def lab_spec(site: Site, folder: Path, home: Path) -> LabSpec:
     return LabSpec(
         name=site.name,
         subnet=site.lab.subnet,
-        nodes=tuple(LabNode(node.name, node.address) for node in site.nodes),
+        nodes=tuple(LabNode(node.name, node.address, site.lab.emulated.get(node.name)) for node in site.nodes),
         private_key=key,
         known_hosts=known_hosts,
         base=site.lab.base,
@@ -99,13 +99,13 @@ def _candidates(name: str) -> Iterator[IPv4Network]:
         yield IPv4Network(f"10.89.{(first + offset) % 255}.0/24")
 
 
-def changes(spec: LabSpec, present: Iterable[NodeStatus], made_of: str) -> Changes:
+def changes(spec: LabSpec, present: Iterable[NodeStatus], made_of: Mapping[str, str]) -> Changes:
     """Compare the nodes asked for with those present: what cannot be changed on a node makes it anew.
 
     Args:
         spec: the lab as asked for.
         present: its nodes as found.
-        made_of: the digest of what its nodes are made of now.
+        made_of: by node, the digest of what it is made of now.
     """
     found = {status.node: status for status in present}
     create, start = [], []
@@ -115,7 +115,7 @@ def changes(spec: LabSpec, present: Iterable[NodeStatus], made_of: str) -> Chang
         status = found.get(node.name)
         if status is None:
             create.append(node)
-        elif unlike := _unlike(status, node, made_of):
+        elif unlike := _unlike(status, node, made_of[node.name]):
             remove[node.name] = unlike
             create.append(node)
         elif status.state == "stopped":
@@ -126,11 +126,11 @@ def changes(spec: LabSpec, present: Iterable[NodeStatus], made_of: str) -> Chang
 def _unlike(status: NodeStatus, node: LabNode, made_of: str) -> str:
     """Return why a node has to be made anew; empty when it need not."""
     if status.state == "broken":
-        return "podman cannot start it any more"
+        return "it cannot be started any more"
     if status.address != node.address:
         return f"its address is {status.address}, not {node.address}"
     if status.made_of != made_of:
-        return "it was made with another lab.base or artifacts.host_path"
+        return "it was made with another lab.base, lab.emulated or artifacts.host_path"
     return ""
 
 

@@ -27,9 +27,10 @@ def node_state(podman_state: str) -> NodeState:
     return _STATES.get(podman_state, "broken")
 
 
-def made_of(spec: LabSpec, store: Path) -> str:
-    """Return a digest of what a lab's site file decides about its nodes when they are made, beside their addresses."""
-    facts = [spec.base, *([] if spec.store_at is None else [str(store), spec.store_at])]
+def made_of(spec: LabSpec, node: LabNode, store: Path) -> str:
+    """Return a digest of what a lab's site file decides about a node when it is made, beside its address."""
+    kind = node.hardware.model_dump_json() if node.hardware else spec.base
+    facts = [kind, *([] if spec.store_at is None else [str(store), spec.store_at])]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
@@ -58,7 +59,7 @@ def node_arguments(  # noqa: PLR0913 - each is an independent fact
         "gedge.lab": spec.name,
         "gedge.node": node.name,
         "gedge.address": str(node.address),
-        "gedge.made-of": made_of(spec, store),
+        "gedge.made-of": made_of(spec, node, store),
     }
     volumes = [f"{folder / 'ssh'}:/etc/gedge-lab:ro", *(f"{folder / 'data' / name}:/var/lib/{name}" for name in data)]
     if spec.store_at is not None:

@@ -9,6 +9,7 @@ from itertools import combinations
 from gedge_provision.models.documents import Problem
 from gedge_provision.models.site import Site
 from gedge_provision.planning.attachment_checks import check_attachments
+from gedge_provision.planning.emulation_checks import check_emulated
 from gedge_provision.planning.sriov_checks import check_policies
 
 __all__ = ["check_site"]
@@ -43,6 +44,7 @@ def check_site(site: Site) -> Iterator[Problem]:
     yield from _ssh(site)
     yield from check_policies(site)
     yield from check_attachments(site)
+    yield from check_emulated(site)
 
 
 def _duplicates(site: Site) -> Iterator[Problem]:

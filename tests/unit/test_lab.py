@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gedge_provision.models.documents import parse_yaml, validate
+from gedge_provision.models.emulation import EmulatedNode
 from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.lab import LabNode, LabSpec, NodeStatus, bridge_name
 from gedge_provision.models.lab_host import Holder, HostFacts
@@ -45,12 +46,13 @@ def test_long_names_keep_their_bridges_apart() -> None:
     assert bridge_name("molecule-one") != bridge_name("molecule-two")
 
 
-@given(NAMES, st.sampled_from([1, 3, 5]), st.integers(0, 230))
-def test_made_site_is_valid_and_a_lab(name: str, control_planes: int, workers: int) -> None:
+@given(NAMES, st.sampled_from([1, 3, 5]), st.integers(0, 230), st.integers(0, 4))
+def test_made_site_is_valid_and_a_lab(name: str, control_planes: int, workers: int, hardware: int) -> None:
     subnet = IPv4Network("10.89.7.0/24")
-    site = load(lab_site(name, subnet, FOLDER, control_planes=control_planes, workers=workers))
+    site = load(lab_site(name, subnet, FOLDER, control_planes=control_planes, workers=workers, hardware=hardware))
     made = lab_spec(site, FOLDER, Path("/home"))
-    assert len(made.nodes) == control_planes + workers
+    assert len(made.nodes) == control_planes + workers + hardware
+    assert [node.name for node in made.nodes if node.hardware] == [f"gedgeh{n + 1:02}" for n in range(hardware)]
     assert len({node.address for node in made.nodes}) == len(made.nodes)
     assert made.gateway not in {node.address for node in made.nodes}
 
@@ -58,7 +60,7 @@ def test_made_site_is_valid_and_a_lab(name: str, control_planes: int, workers: i
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [("Upper", {}), ("-x", {}), ("x" * 33, {}), ("x", {"control_planes": 2}), ("x", {"workers": -1}),
-     ("x", {"workers": 231})],
+     ("x", {"workers": 231}), ("x", {"hardware": 5})],
 )  # fmt: skip
 def test_site_that_cannot_be(name: str, sizes: dict[str, int]) -> None:
     with pytest.raises(UsageError):
@@ -115,39 +117,47 @@ def status(node: str, address: str, state: str = "running", made: str = "d1") ->
 
 
 def test_changes() -> None:
-    plan = changes(spec(), [], "d1")
+    made = {"m1": "d1", "w1": "d1"}
+    plan = changes(spec(), [], made)
     assert [node.name for node in plan.create] == ["m1", "w1"]
     assert (plan.start, plan.remove) == ((), {})
 
-    plan = changes(spec(), [status("m1", "10.89.1.11"), status("w1", "10.89.1.21")], "d1")
+    plan = changes(spec(), [status("m1", "10.89.1.11"), status("w1", "10.89.1.21")], made)
     assert (plan.create, plan.start, plan.remove) == ((), (), {})
 
-    plan = changes(spec(), [status("m1", "10.89.1.11", "stopped"), status("old", "10.89.1.40")], "d1")
+    plan = changes(spec(), [status("m1", "10.89.1.11", "stopped"), status("old", "10.89.1.40")], made)
     assert [node.name for node in plan.start] == ["m1"]
     assert [node.name for node in plan.create] == ["w1"]
     assert plan.remove == {"old": "the site file does not have it"}
 
-    plan = changes(spec(), [status("m1", "10.89.1.99"), status("w1", "10.89.1.21", "broken")], "d1")
+    plan = changes(spec(), [status("m1", "10.89.1.99"), status("w1", "10.89.1.21", "broken")], made)
     assert plan.remove == {
         "m1": "its address is 10.89.1.99, not 10.89.1.11",
-        "w1": "podman cannot start it any more",
+        "w1": "it cannot be started any more",
     }
     assert [node.name for node in plan.create] == ["m1", "w1"]
 
 
 def test_nodes_made_of_something_else_are_made_anew() -> None:
     store = Path("/cache/store")
-    plain = made_of(spec(), store)
-    assert plain == made_of(spec(nodes=spec().nodes[:1]), store)  # other nodes do not concern one
-    others = [made_of(spec(base="debian13"), store), made_of(spec(store_at="/srv/a"), store)]
-    others += [made_of(spec(store_at="/srv/b"), store), made_of(spec(store_at="/srv/a"), Path("/other/store"))]
-    assert len({plain, *others}) == 5
+    node = spec().nodes[0]
+    plain = made_of(spec(), node, store)
+    assert plain == made_of(spec(), spec().nodes[1], store)  # a node is made of what all of its kind are
+    others = [made_of(spec(base="debian13"), node, store), made_of(spec(store_at="/srv/a"), node, store)]
+    others += [
+        made_of(spec(store_at="/srv/b"), node, store),
+        made_of(spec(store_at="/srv/a"), node, Path("/other/store")),
+    ]
+    emulated = replace(node, hardware=EmulatedNode())
+    others += [made_of(spec(), emulated, store), made_of(spec(), replace(node, hardware=EmulatedNode(cores=4)), store)]
+    assert len({plain, *others}) == 7
+    assert made_of(spec(), emulated, store) == made_of(spec(base="debian13"), emulated, store)
 
     present = [status("m1", "10.89.1.11", made=plain), status("w1", "10.89.1.21", "stopped", made="")]
-    plan = changes(spec(), present, plain)
+    plan = changes(spec(), present, dict.fromkeys(("m1", "w1"), plain))
     assert [node.name for node in plan.create] == ["w1"]
     assert plan.start == ()
-    assert plan.remove == {"w1": "it was made with another lab.base or artifacts.host_path"}
+    assert plan.remove == {"w1": "it was made with another lab.base, lab.emulated or artifacts.host_path"}
 
 
 @pytest.mark.parametrize(
@@ -220,4 +230,4 @@ def test_node_arguments() -> None:
     full = node_arguments(spec(store_at="/store"), node, modules=True, **known)  # type: ignore[arg-type]
     assert "/cache/store:/store:ro" in full
     assert "/lib/modules:/lib/modules:ro" in full
-    assert f"gedge.made-of={made_of(spec(store_at='/store'), Path('/cache/store'))}" in full
+    assert f"gedge.made-of={made_of(spec(store_at='/store'), node, Path('/cache/store'))}" in full
