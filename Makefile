@@ -44,6 +44,7 @@ check: setup ## Format, lint, types, layers, unit tests
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
+	@for program in programs/*; do $(BIN)/mypy $$program || exit 1; done
 	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint -q
 	@$(BIN)/pytest -q tests/unit

@@ -12,6 +12,7 @@ Long work tells a `Reporter` what it does; leave it out to hear nothing. Errors 
 
 from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingError, UsageError
+from gedge_provision.models.perf import PerfRecord, PerfResults, PerfSettings
 from gedge_provision.models.plan import Consent, HostPlan, Plan
 from gedge_provision.models.progress import Reporter, SilentReporter
 from gedge_provision.models.run_records import RunRecord
@@ -19,6 +20,8 @@ from gedge_provision.models.runs import RunFailedError, RunInterruptedError, Run
 from gedge_provision.models.service import Service
 from gedge_provision.models.site import Site
 from gedge_provision.models.verification import Check, Report
+from gedge_provision.perf import compare_runs, earlier_runs, measure_network, measured_runs, perf_html, read_run
+from gedge_provision.planning.perf import Compared, Comparison, Figure
 from gedge_provision.provisioning import (
     NodeSummary,
     apply,
@@ -55,13 +58,19 @@ __all__ = [
     "Applied",
     "Change",
     "Check",
+    "Compared",
+    "Comparison",
     "Consent",
     "Difference",
     "DocumentError",
+    "Figure",
     "GedgeError",
     "HostPlan",
     "NodeSummary",
     "NotFittingError",
+    "PerfRecord",
+    "PerfResults",
+    "PerfSettings",
     "Plan",
     "Report",
     "Reporter",
@@ -77,8 +86,10 @@ __all__ = [
     "apply",
     "apply_plan",
     "apply_service",
+    "compare_runs",
     "connect",
     "delete_service",
+    "earlier_runs",
     "fetch_kubeconfig",
     "install_timer",
     "kubeconfig_path",
@@ -86,7 +97,11 @@ __all__ = [
     "load_plan",
     "load_service",
     "load_site",
+    "measure_network",
+    "measured_runs",
+    "perf_html",
     "plan",
+    "read_run",
     "read_status",
     "record_drift",
     "remove_timer",

@@ -21,6 +21,7 @@ __all__ = [
     "compile_go",
     "find_toolchains",
     "install_toolchain",
+    "module_folder",
     "read_modules",
 ]
 
@@ -132,14 +133,20 @@ def compile_c(toolchain: Toolchain, module: Path, product: Product, build: Build
     Raises:
         CommandError: it does not compile, or the module cannot be downloaded.
     """
-    done = processes.run(
-        [toolchain.program, "mod", "download", "-json", f"{product.module}@{product.version}"],
-        cwd=module,
-        env=_ENVIRONMENT,
-    )
-    source = Path(json.loads(done.stdout)["Dir"]) / str(build.c_source)
+    source = module_folder(toolchain, module, product) / str(build.c_source)
     defines = [f"-D{name}={value}" for name, value in sorted(build.defines.items())]
     processes.run(["gcc", "-Os", "-Wall", "-static", "-s", *defines, "-o", str(output), str(source)])
+
+
+def module_folder(toolchain: Toolchain, module: Path, product: Product) -> Path:
+    """Return where the source of a product's Go module lies on this machine, after downloading it if need be.
+
+    Raises:
+        CommandError: the module cannot be downloaded.
+    """
+    name = f"{product.module}@{product.version}"
+    done = processes.run([toolchain.program, "mod", "download", "-json", name], cwd=module, env=_ENVIRONMENT)
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 # What a user has set for Go in general must not change what is built; proxies and checksum databases stay.

@@ -13,7 +13,11 @@ __all__ = ["make_base", "reduce"]
 
 # Data of the package manager, device nodes, documentation (licences stay), character sets that nothing here reads.
 _UNNEEDED = ("boot", "dev", "etc/apt", "etc/dpkg", "etc/fstab", "etc/hostname", "etc/resolv.conf", "var", "tmp")
-_UNNEEDED_PARTS = ("gconv", "locale", "man", "lintian", "bash-completion", "examples", "systemd")
+_UNNEEDED_PARTS = ("gconv", "locale", "man", "lintian", "bash-completion", "examples", "systemd", "gtk-doc", "bug")
+# What Debian's package scripts and configuration questions need; it comes as a dependency and is never run.
+_SCRIPTING_PARTS = ("debconf", "dpkg", "perl", "perl-base", "perl5", "security")
+_SCRIPTING_FILES = ("debconf", "dpkg", "libperl.so", "pam", "perl", "prove", "tar")
+_PROGRAM_FOLDERS = ("bin", "sbin", "x86_64-linux-gnu")
 
 
 def make_base(base: Base, output: Path) -> None:
@@ -31,7 +35,7 @@ def make_base(base: Base, output: Path) -> None:
 
 
 def reduce(raw: Path, links: Mapping[str, str], output: Path) -> None:
-    """Write an archive with what runs out of a raw one, plus symbolic links; equal content gives equal bytes."""
+    """Write an archive with what runs out of a raw one, links and an empty /tmp; equal content, equal bytes."""
     with tarfile.open(raw) as source, tarfile.open(output, "w", format=tarfile.GNU_FORMAT) as target:
         for member in sorted(source.getmembers(), key=lambda m: m.name):
             if _kept(PurePosixPath(member.name)):
@@ -40,6 +44,9 @@ def reduce(raw: Path, links: Mapping[str, str], output: Path) -> None:
             entry = tarfile.TarInfo("." + path)
             entry.type, entry.linkname = tarfile.SYMTYPE, link
             target.addfile(_plain(entry))
+        scratch = tarfile.TarInfo("./tmp")  # some programs cannot do without
+        scratch.type, scratch.mode = tarfile.DIRTYPE, 0o1777
+        target.addfile(_plain(scratch))
 
 
 def _kept(path: PurePosixPath) -> bool:
@@ -48,7 +55,9 @@ def _kept(path: PurePosixPath) -> bool:
         return False
     if "doc" in path.parts:
         return path.name == "copyright"
-    return not set(path.parts) & set(_UNNEEDED_PARTS)
+    if path.name.startswith(_SCRIPTING_FILES) and path.parent.name in _PROGRAM_FOLDERS:
+        return False
+    return not set(path.parts) & {*_UNNEEDED_PARTS, *_SCRIPTING_PARTS}
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

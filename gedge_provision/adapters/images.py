@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gedge_provision.adapters import processes
+from gedge_provision.models.errors import GedgeError
 
 __all__ = ["ImageTool", "image_tool"]
 
@@ -68,6 +69,24 @@ class ImageTool:
         repository = upstream.rsplit(":", 1)[0] if ":" in upstream.rsplit("/", 1)[-1] else upstream
         image = self._buildah("pull", "--quiet", f"docker://{repository}@sha256:{sha256}").strip()
         self._buildah("tag", image, reference)
+
+    def copy_out(self, reference: str, member: str, output: Path) -> None:
+        """Write one file of an image of the private storage.
+
+        Raises:
+            GedgeError: the image has no such file.
+            CommandError: buildah failed.
+        """
+        container = self._buildah("from", "--pull-never", reference).strip()
+        root = Path(self._buildah("mount", container).strip()).resolve()
+        # A link in the image could lead to a file of this machine.
+        file = (root / member.lstrip("/")).resolve()
+        if not file.is_relative_to(root) or not file.is_file():
+            raise GedgeError(
+                f"the image has no file {member}", place=reference, remedy="check upstream.member in the catalog"
+            )
+        shutil.copyfile(file, output)
+        self._buildah("rm", container)
 
     def save(self, reference: str, output: Path) -> None:
         """Write an image of the private storage as an OCI archive with zstd layers; equal images give equal bytes.

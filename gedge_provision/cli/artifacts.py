@@ -153,6 +153,7 @@ def _row(item: Listed) -> dict[str, Any]:
         "version": item.artifact.version,
         "purpose": item.artifact.purpose,
         "needed_on": [place.value for place in item.artifact.needed_on],
+        "feature": item.artifact.feature.value if item.artifact.feature else None,
         "target": item.artifact.target,
         "state": item.state,
         "size": stored.size if stored else None,

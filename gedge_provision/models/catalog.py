@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -16,17 +17,22 @@ __all__ = [
     "Base",
     "Build",
     "Catalog",
+    "Feature",
     "GoModule",
     "Image",
     "Kind",
     "NeededOn",
     "Product",
     "Source",
+    "Sources",
     "Upstream",
 ]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+RelativePath = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$")
+]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.-]+)+$")]
 Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+")]
 
@@ -49,6 +55,17 @@ class NeededOn(StrEnum):
     LAB = "lab"
 
 
+class Feature(StrEnum):
+    """What a site may use beyond the core; an artifact with a feature goes only to sites that use it."""
+
+    MULTUS = "multus"
+    PERF = "perf"
+    RDMA = "rdma"
+    SOFT_RDMA = "soft_rdma"
+    SRIOV = "sriov"
+    WHEREABOUTS = "whereabouts"
+
+
 class Source(StrEnum):
     """Where an artifact is made or fetched from."""
 
@@ -62,6 +79,19 @@ class GoModule:
 
     go_mod: str
     go_sum: str
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the repository itself contributes to artifacts.
+
+    Attributes:
+        modules: the Go module of each product.
+        programs: the files of each program of ours (programs/NAME), by relative path.
+    """
+
+    modules: Mapping[str, GoModule]
+    programs: Mapping[str, Mapping[str, bytes]]
 
 
 class Product(Document):
@@ -87,26 +117,39 @@ class Base(Document):
 
 
 class Build(Document):
-    """How a program is built: a Go package, or a C file inside the product's module with -D `defines`."""
+    """How a program is built.
 
-    product: Name
+    One of: a Go package of a product; a C file inside the product's module, with -D `defines`; a Python program of ours
+    (the folder programs/PROGRAM, packed into one executable file).
+    """
+
+    product: Name | None = None
     package: str | None = None
     c_source: str | None = None
     defines: dict[str, str] = Field(default_factory=dict)
+    program: Name | None = None
 
     @model_validator(mode="after")
     def _one_language(self) -> Self:
-        if (self.package is None) == (self.c_source is None):
-            raise ValueError("exactly one of package and c_source is needed -> name the Go package or the C file")
+        if (self.package, self.c_source, self.program).count(None) != 2:  # noqa: PLR2004 - one of three
+            raise ValueError(
+                "exactly one of package, c_source and program is needed -> name the Go package, the C file or ours"
+            )
+        if (self.program is None) != (self.product is not None):
+            raise ValueError("a Go package and a C file, and nothing else, belong to a product")
         if self.defines and self.c_source is None:
             raise ValueError("defines are for c_source only -> a Go product takes variables")
         return self
 
 
 class Image(Document):
-    """How an image is assembled around its program; without a base it holds that one file."""
+    """How an image is assembled: a base, if any, a program, and files of the product's Go module.
 
-    program: AbsolutePath
+    Without a base it holds nothing else; without a program it is its base.
+    """
+
+    program: AbsolutePath | None = None
+    files: dict[AbsolutePath, RelativePath] = Field(default_factory=dict)
     entrypoint: tuple[str, ...] = Field(min_length=1)
     command: tuple[str, ...] = ()
     base: Name | None = None
@@ -117,7 +160,8 @@ class Image(Document):
 class Upstream(Document):
     """The official file (url; `member` inside a tar archive) or registry reference.
 
-    `sha256` pins the downloaded file or the image's manifest; without it this source is refused.
+    `sha256` pins the downloaded file or the image's manifest; without it this source is refused. A file that is
+    published only inside an image has a reference, and its path there as `member`.
     """
 
     url: Annotated[str, StringConstraints(pattern=r"^https?://")] | None = None
@@ -129,32 +173,59 @@ class Upstream(Document):
     def _one_place(self) -> Self:
         if (self.url is None) == (self.reference is None):
             raise ValueError("exactly one of url and reference is needed -> files have a url, images a reference")
-        if self.member is not None and self.url is None:
-            raise ValueError("member needs a url -> it names a file inside the downloaded archive")
         return self
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image, and not a file of one."""
+        return self.reference is not None and self.member is None
 
 
 class Artifact(Document):
-    """One thing that a role may install."""
+    """One thing that a role may install.
+
+    Attributes:
+        feature: only sites that use it need this artifact; unset: every site does.
+        build: how its program is made; an image that is only its base has none.
+        upstream: what is ours alone has none, and is built also where everything else is fetched.
+    """
 
     name: Name
     kind: Kind
     version: Version
     purpose: str = Field(min_length=1)
     needed_on: tuple[NeededOn, ...] = Field(min_length=1)
+    feature: Feature | None = None
     reference: str | None = None
-    build: Build
+    build: Build | None = None
     image: Image | None = None
-    upstream: Upstream
+    upstream: Upstream | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
         is_image = self.kind is Kind.IMAGE
         if is_image != (self.reference is not None) or is_image != (self.image is not None):
             raise ValueError("an image, and nothing else, has a reference and an image section")
-        if is_image != (self.upstream.reference is not None):
-            raise ValueError("the upstream of an image is a reference, that of a file a url")
+        if self.image is None and self.build is None:
+            raise ValueError("a file needs a build section")
+        if self.image is not None:
+            self._check_image(self.image)
+        if self.upstream is not None and is_image != self.upstream.is_image:
+            raise ValueError("the upstream of an image is a reference, that of a file a url or a member of an image")
         return self
+
+    def _check_image(self, image: Image) -> None:
+        if (image.program is None) != (self.build is None):
+            raise ValueError("an image with a build section, and no other, has a program")
+        if self.build is None and image.base is None:
+            raise ValueError("an image without a program needs a base")
+        if image.files and (self.build is None or self.build.product is None):
+            raise ValueError("files are those of a product's Go module -> name the product in build")
+
+    @property
+    def product(self) -> str | None:
+        """The product that it is built from, if any."""
+        return self.build.product if self.build else None
 
     @property
     def target(self) -> str:
@@ -181,14 +252,15 @@ class Catalog(Document):
         return self
 
     def _check_sources(self, artifact: Artifact) -> None:
-        product = self.products.get(artifact.build.product)
-        if product is None:
-            raise ValueError(f"{artifact.name}: unknown product {artifact.build.product!r} -> add it to products")
-        if product.version != artifact.version:
-            raise ValueError(
-                f"{artifact.name}: version {artifact.version} is not {product.version} of its product "
-                f"{artifact.build.product} -> change both"
-            )
+        if artifact.product is not None:
+            product = self.products.get(artifact.product)
+            if product is None:
+                raise ValueError(f"{artifact.name}: unknown product {artifact.product!r} -> add it to products")
+            if product.version != artifact.version:
+                raise ValueError(
+                    f"{artifact.name}: version {artifact.version} is not {product.version} of its product "
+                    f"{artifact.product} -> change both"
+                )
         if artifact.image and artifact.image.base and artifact.image.base not in self.bases:
             raise ValueError(f"{artifact.name}: unknown base {artifact.image.base!r} -> add it to bases")
 

@@ -15,8 +15,9 @@ class Change:
     """Something that is made, changed or removed on a host or in the cluster.
 
     Attributes:
-        kind: file, unit, sysctl, kernel_module, package, binary, cni_plugin, image, node, label, taint, kubeconfig, or
-            the kind of a Kubernetes object, which has a capital.
+        kind: file, folder, unit, nic (virtual functions of a network card), sysctl, kernel_module, package, binary,
+            cni_plugin, image, node, annotation, label, taint, kubeconfig, or the kind of a Kubernetes object, which
+            has a capital.
         name: path, unit, key=value, name, namespace/name, or node and label (taint) as kubectl writes them.
         action: create, change, remove, install, start, restart, ... (of a plan), created, changed, ... (of a service).
         by: who else changed it since, and when, where the cluster tells; not a part of what a change is.
@@ -33,7 +34,7 @@ class Change:
     @property
     def of_cluster(self) -> bool:
         """Whether it is made in the cluster, not on the host through which it is made."""
-        return self.kind[:1].isupper() or self.kind in ("label", "taint") or self.action == "uncordon"
+        return self.kind[:1].isupper() or self.kind in ("annotation", "label", "taint") or self.action == "uncordon"
 
 
 @dataclass(frozen=True, order=True)
@@ -42,7 +43,8 @@ class Difference:
 
     Attributes:
         node: its name; empty when the API server does not answer.
-        concern: api, ready, version, label, kubelet, unknown (no node of the site) or reachable.
+        concern: api, ready, version, label, kubelet, daemon (a pod of a DaemonSet), resource (what the node offers),
+            unknown (no node of the site) or reachable.
         message: what differs.
     """
 

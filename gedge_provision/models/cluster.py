@@ -15,10 +15,13 @@ __all__ = [
     "DAEMON_SET",
     "DEPLOYMENT",
     "EVENT",
+    "NAMESPACE",
+    "NETWORK_ATTACHMENT",
     "NODE",
     "POD",
     "REPLICA_SET",
     "SERVICE",
+    "SERVICE_ACCOUNT",
     "Condition",
     "ContainerStatus",
     "DeploymentState",
@@ -71,6 +74,9 @@ POD = Kind("v1", "Pod", "pods")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 EVENT = Kind("v1", "Event", "events")
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
+NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+NETWORK_ATTACHMENT = Kind("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition", "network-attachment-definitions")
 
 CONTROLLER_KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE)}
 """The kinds that a service consists of, by name: what is applied, pruned and deleted."""

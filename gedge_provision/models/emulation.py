@@ -21,7 +21,7 @@ Accelerator = Literal["kvm", "tcg"]
 class EmulatedNode(Document):
     """The hardware that a node of the lab seems to have: it is a QEMU guest in place of a container."""
 
-    sockets: Annotated[int, Field(ge=1, le=4)] = 2
+    sockets: Annotated[int, Field(ge=1, le=4, description="Processor sockets.")] = 2
     cores: Annotated[int, Field(ge=1, le=8, description="Cores of a socket.")] = 2
     threads: Annotated[int, Field(ge=1, le=2, description="Threads of a core (SMT).")] = 2
     numa_nodes: Annotated[int, Field(ge=1, le=4, description="They share the sockets, memory and NICs evenly.")] = 2

@@ -11,9 +11,11 @@ CONCERNS = {
     "artifacts": "programs, CNI plugins, images",
     "runtime": "containerd and its registry mirrors",
     "kubelet": "unit and settings of the kubelet",
+    "sriov": "virtual functions of network cards",
     "endpoint": "virtual address of the API server",
     "cluster": "nodes that join or leave",
     "network": "flannel and the nodes' pod networks",
+    "attachments": "Multus, device plugin, secondary networks of pods",
     "nodes": "labels and taints",
     "kubeconfig": "the administrator's kubeconfig on this machine",
 }

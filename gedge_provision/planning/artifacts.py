@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from gedge_provision.models.catalog import Artifact, Build, Catalog, GoModule, Kind, NeededOn, Source
+from gedge_provision.models.catalog import Artifact, Build, Catalog, GoModule, NeededOn, Source, Sources
 from gedge_provision.models.stored import StoredArtifact
 from gedge_provision.planning.containerfiles import base_containerfile, containerfile
 
@@ -21,6 +21,7 @@ __all__ = [
     "recipe",
     "required_go",
     "select",
+    "sources_of",
     "up_to_date",
 ]
 
@@ -35,7 +36,8 @@ class BuildPlan:
     Attributes:
         unchanged: names that are in the store as the catalog wants them.
         outdated: names to make, in catalog order.
-        programs: what to compile, by product; those with many programs and dependencies first, as they take longest.
+        programs: what to compile, by product; those with many programs and dependencies first, as they take longest;
+            programs of ours last, under the empty name.
         bases: file systems that the outdated images stand on.
     """
 
@@ -45,34 +47,54 @@ class BuildPlan:
     bases: tuple[str, ...]
 
 
-def select(catalog: Catalog, needed_on: Collection[NeededOn]) -> tuple[str, ...]:
-    """Return the names that a host needs, e.g. {ALL, CONTROL_PLANE} for a control-plane node outside a lab."""
-    return tuple(artifact.name for artifact in catalog.artifacts if set(artifact.needed_on) & set(needed_on))
+def select(catalog: Catalog, needed_on: Collection[NeededOn], features: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the names that a host needs.
+
+    Args:
+        catalog: what there is.
+        needed_on: what the host is, e.g. {ALL, CONTROL_PLANE} for a control-plane node outside a lab.
+        features: what the site uses (`Feature`); without them only what every site needs is selected.
+    """
+    return tuple(
+        artifact.name
+        for artifact in catalog.artifacts
+        if set(artifact.needed_on) & set(needed_on) and (artifact.feature is None or artifact.feature in features)
+    )
 
 
-def recipe(catalog: Catalog, artifact: Artifact, source: Source, modules: Mapping[str, GoModule]) -> str:
+def recipe(catalog: Catalog, artifact: Artifact, source: Source, sources: Sources) -> str:
     """Return the hash of everything in the repository that decides an artifact's content."""
     parts: dict[str, object] = {"kind": artifact.kind, "version": artifact.version, "target": artifact.target}
     if source is Source.UPSTREAM:
-        parts["upstream"] = artifact.upstream.model_dump(mode="json")
+        parts["upstream"] = artifact.upstream.model_dump(mode="json") if artifact.upstream else None
         return _hash(parts)
-    parts["program"] = _program_parts(catalog, artifact.build, modules)
+    if artifact.build is not None:
+        parts["program"] = _program_parts(catalog, artifact.build, sources)
     if artifact.image is not None:
         parts["format"] = _IMAGE_FORMAT
         parts["containerfile"] = containerfile(catalog, artifact, artifact.image)
+        if artifact.image.files:
+            parts["files"] = artifact.image.files
         if artifact.image.base is not None:
             parts["base"] = [base_containerfile(), catalog.bases[artifact.image.base].model_dump(mode="json")]
     return _hash(parts)
 
 
-def program_key(catalog: Catalog, build: Build, modules: Mapping[str, GoModule], toolchain: str) -> str:
+def sources_of(artifact: Artifact, wanted: Source | None) -> tuple[Source, ...]:
+    """Return the sources that an artifact may come from: the wanted one, or any; what is ours alone is always built."""
+    if artifact.upstream is None:
+        return (Source.BUILD,)
+    return (wanted,) if wanted else tuple(Source)
+
+
+def program_key(catalog: Catalog, build: Build, sources: Sources, toolchain: str) -> str:
     """Return the hash that names a compiled program while its artifacts are being made."""
-    return _hash({"program": _program_parts(catalog, build, modules), "toolchain": toolchain})
+    return _hash({"program": _program_parts(catalog, build, sources), "toolchain": toolchain})
 
 
 def link_flags(catalog: Catalog, build: Build) -> str:
     """Return the linker flags of a Go program: no symbols, no build id, the product's variables, static."""
-    product = catalog.products[build.product]
+    product = catalog.products[str(build.product)]
     major, minor, _ = product.version.removeprefix("v").split(".", 2)
     values = {"version": product.version, "major": major, "minor": minor}
     flags = ["-s", "-w", "-buildid="]
@@ -111,28 +133,34 @@ def plan_build(
     catalog: Catalog,
     names: Collection[str],
     outdated: Collection[str],
-    modules: Mapping[str, GoModule],
+    sources: Sources,
 ) -> BuildPlan:
     """Order the work for those of `names` that are outdated."""
     todo = tuple(a for a in catalog.artifacts if a.name in names and a.name in outdated)
     programs: dict[str, list[Build]] = {}
     for artifact in todo:
-        builds = programs.setdefault(artifact.build.product, [])
-        if artifact.build not in builds:
-            builds.append(artifact.build)
-    longest_first = sorted(programs, key=lambda p: len(programs[p]) * len(modules[p].go_sum), reverse=True)
+        if artifact.build is not None:
+            builds = programs.setdefault(artifact.product or "", [])
+            if artifact.build not in builds:
+                builds.append(artifact.build)
+    weights = {product: len(sources.modules[product].go_sum) if product else 0 for product in programs}
+    longest_first = sorted(programs, key=lambda product: len(programs[product]) * weights[product], reverse=True)
     return BuildPlan(
         unchanged=tuple(a.name for a in catalog.artifacts if a.name in names and a.name not in outdated),
         outdated=todo,
         programs={product: tuple(programs[product]) for product in longest_first},
-        bases=tuple(sorted({a.image.base for a in todo if a.kind is Kind.IMAGE and a.image and a.image.base})),
+        bases=tuple(sorted({a.image.base for a in todo if a.image and a.image.base})),
     )
 
 
-def _program_parts(catalog: Catalog, build: Build, modules: Mapping[str, GoModule]) -> list[object]:
-    module = modules[build.product]
-    product = catalog.products[build.product].model_dump(mode="json")
-    return [product, build.model_dump(mode="json"), module.go_mod, module.go_sum, link_flags(catalog, build)]
+def _program_parts(catalog: Catalog, build: Build, sources: Sources) -> list[object]:
+    if build.program is not None:
+        files = sources.programs[build.program]
+        return [build.program, {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}]
+    described = build.model_dump(mode="json", exclude={"program"})
+    module = sources.modules[str(build.product)]
+    product = catalog.products[str(build.product)].model_dump(mode="json")
+    return [product, described, module.go_mod, module.go_sum, link_flags(catalog, build)]
 
 
 def _hash(parts: object) -> str:

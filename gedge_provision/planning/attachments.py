@@ -9,7 +9,7 @@ from gedge_provision.models.attachments import Attachment, Ipam
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.site import Node, Site
 
-__all__ = ["attachment_manifests", "attachment_masters", "cni_configuration", "holders"]
+__all__ = ["attachment_manifests", "attachment_masters", "cni_configuration", "definition", "holders"]
 
 _CNI_VERSION = "0.3.1"  # the newest that every plugin here understands, the SR-IOV CNI included
 
@@ -19,7 +19,7 @@ def attachment_manifests(site: Site) -> list[Manifest]:
     attachments = sorted(site.networks.attachments, key=lambda one: (one.namespace, one.name))
     spaces = sorted({one.namespace for one in attachments} - {"default", "kube-system"})
     return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in spaces] + [
-        _definition(one) for one in attachments
+        definition(one) for one in attachments
     ]
 
 
@@ -36,18 +36,23 @@ def holders(site: Site, attachment: Attachment) -> list[str]:
     return [node.name for node in workers if not classes or node.node_class in classes]
 
 
-def attachment_masters(site: Site, node: Node) -> list[dict[str, Any]]:
-    """Return the interfaces that attachments want on a node, as the role `attachments` takes them."""
+def attachment_masters(site: Site, node: Node) -> list[dict[str, str]]:
+    """Return the interfaces that attachments need on a node, each with the attachment's name."""
     found = []
     for one in site.networks.attachments:
         interface = one.master or one.device
         if interface and node.name in holders(site, one):
-            found.append({"interface": interface, "attachment": f"{one.namespace}/{one.name}", "mtu": one.mtu or 0})
+            found.append({"interface": interface, "attachment": f"{one.namespace}/{one.name}"})
     return found
 
 
-def _definition(attachment: Attachment) -> Manifest:
-    metadata: dict[str, Any] = {"name": attachment.name, "namespace": attachment.namespace}
+def definition(attachment: Attachment) -> Manifest:
+    """Return the NetworkAttachmentDefinition of an attachment."""
+    metadata: dict[str, Any] = {
+        "name": attachment.name,
+        "namespace": attachment.namespace,
+        "labels": {"gedge.dev/role": "attachments"},
+    }
     if attachment.resource:
         metadata["annotations"] = {"k8s.v1.cni.cncf.io/resourceName": attachment.resource}
     return {

@@ -6,7 +6,7 @@ import json
 
 from gedge_provision.models.catalog import Artifact, Catalog, Image
 
-__all__ = ["BASE_ARCHIVE", "PROGRAM", "base_containerfile", "base_reference", "containerfile"]
+__all__ = ["BASE_ARCHIVE", "PROGRAM", "base_containerfile", "base_reference", "containerfile", "file_name"]
 
 PROGRAM = "program"
 """Name of the program in the build context."""
@@ -28,24 +28,40 @@ def base_containerfile() -> str:
 
 def containerfile(catalog: Catalog, artifact: Artifact, image: Image) -> str:
     """Return the Containerfile of an image. kubeadm names programs without a path, so PATH is set."""
-    product = catalog.products[artifact.build.product]
-    labels = {
-        "org.opencontainers.image.title": artifact.name,
-        "org.opencontainers.image.version": artifact.version,
-        "org.opencontainers.image.description": artifact.purpose,
-        "gedge.provision/module": f"{product.module}@{product.version}",
-    }
-    if image.stand_in_for:
-        labels["gedge.provision/stand-in-for"] = image.stand_in_for
-    lines = [
-        f"FROM {base_reference(image.base) if image.base else 'scratch'}",
-        f"COPY {PROGRAM} {image.program}",
-        f"ENV PATH={_PATH}",
-        *(f"LABEL {json.dumps(key)}={json.dumps(value)}" for key, value in sorted(labels.items())),
-        f"ENTRYPOINT {json.dumps(list(image.entrypoint))}",
+    lines = [f"FROM {base_reference(image.base) if image.base else 'scratch'}"]
+    if image.program:
+        lines.append(f"COPY {PROGRAM} {image.program}")
+    lines += [f"COPY {file_name(index)} {path}" for index, path in enumerate(image.files)]
+    lines.append(f"ENV PATH={_PATH}")
+    lines += [
+        f"LABEL {json.dumps(key)}={json.dumps(value)}" for key, value in sorted(_labels(catalog, artifact).items())
     ]
+    lines.append(f"ENTRYPOINT {json.dumps(list(image.entrypoint))}")
     if image.command:
         lines.append(f"CMD {json.dumps(list(image.command))}")
     if image.user:
         lines.append(f"USER {image.user}")
     return "\n".join(lines) + "\n"
+
+
+def file_name(index: int) -> str:
+    """Return the name in the build context of an image's further file."""
+    return f"file{index}"
+
+
+def _labels(catalog: Catalog, artifact: Artifact) -> dict[str, str]:
+    labels = {
+        "org.opencontainers.image.title": artifact.name,
+        "org.opencontainers.image.version": artifact.version,
+        "org.opencontainers.image.description": artifact.purpose,
+    }
+    image = artifact.image
+    if artifact.product is not None:
+        product = catalog.products[artifact.product]
+        labels["gedge.provision/module"] = f"{product.module}@{product.version}"
+    if image and image.base and image.program is None:
+        base = catalog.bases[image.base]
+        labels["gedge.provision/packages"] = f"{base.release}: {' '.join(base.packages)}"
+    if image and image.stand_in_for:
+        labels["gedge.provision/stand-in-for"] = image.stand_in_for
+    return labels

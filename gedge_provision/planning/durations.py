@@ -19,7 +19,7 @@ _ALWAYS = (
     "Connect pods",
     "Verify the cluster",
 )
-_ONE_BY_ONE = ("Join control-plane nodes", "Change kubelet settings")
+_ONE_BY_ONE = ("Join control-plane nodes", "Change nodes that run pods")
 """Phases whose time grows with the number of hosts."""
 _LEAVING = ("leave", "forget")
 _UNCHANGED_S = 1.2
@@ -30,7 +30,7 @@ _CHANGED_S = {
     "Start the control plane": 12.0,
     "Join control-plane nodes": 20.0,
     "Join workers": 8.0,
-    "Change kubelet settings": 12.0,
+    "Change nodes that run pods": 12.0,
     "Remove nodes": 20.0,
     "Verify the cluster": 3.0,
 }
@@ -70,13 +70,13 @@ def _phase(change: Change) -> str:
     by_action = {"init": "Start the control plane", "join": "Join workers", "uncordon": "Verify the cluster"}
     by_kind = {"image": "Import images"} | dict.fromkeys(("label", "taint", "kubeconfig"), "Verify the cluster")
     if change.kind == "node":
-        return by_action.get(change.action, "Change kubelet settings")
+        return by_action.get(change.action, "Change nodes that run pods")
     if change.kind in by_kind:
         return by_kind[change.kind]
     if change.kind[:1].isupper():
         return "Start the control plane"
     if (change.kind, change.action) == ("unit", "restart") and change.name == "kubelet.service":
-        return "Change kubelet settings"
+        return "Change nodes that run pods"
     return "Prepare hosts"
 
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from gedge_provision.models.site import Site
+from typing import Literal
 
-__all__ = ["DEVICE_PLUGIN", "MULTUS", "PERF", "SRIOV", "WHEREABOUTS", "site_features"]
+from gedge_provision.models.site import NodeClass, Site
+
+__all__ = [
+    "DEVICE_PLUGIN",
+    "MULTUS",
+    "PERF",
+    "SRIOV",
+    "WHEREABOUTS",
+    "daemon_sets",
+    "device_plugin_sources",
+    "plugin_source",
+    "site_features",
+]
 
 MULTUS = "multus"
 SRIOV = "sriov"
@@ -28,3 +40,26 @@ def site_features(site: Site) -> frozenset[str]:
     if site.networks.test_tools if site.networks.test_tools is not None else MULTUS in found:
         found.add(PERF)
     return frozenset(found)
+
+
+def plugin_source(node_class: NodeClass) -> Literal["site", "own", ""]:
+    """Return whose configuration the device plugin takes on nodes of a class; empty where it does not run."""
+    policies = [policy for policy in node_class.sriov if policy.owner == "host"]
+    if not policies:
+        return ""
+    return "site" if any(policy.resource for policy in policies) else "own"
+
+
+def device_plugin_sources(site: Site) -> list[str]:
+    """Return the sources of all nodes' device plugins."""
+    used = {node.node_class for node in site.nodes}
+    return sorted({plugin_source(site.node_classes[name]) for name in used} - {""})
+
+
+def daemon_sets(site: Site) -> list[str]:
+    """Return the DaemonSets of what a site uses beyond the plain cluster, as namespace/name."""
+    features = site_features(site)
+    found = ["kube-system/kube-multus-ds"] if MULTUS in features else []
+    found += ["kube-system/whereabouts"] if WHEREABOUTS in features else []
+    names = {"site": "kube-system/kube-sriov-device-plugin", "own": "kube-system/kube-sriov-device-plugin-own"}
+    return found + [names[source] for source in device_plugin_sources(site)]

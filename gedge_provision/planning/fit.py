@@ -9,7 +9,8 @@ from gedge_provision.models.cluster import NodeState
 from gedge_provision.models.errors import NotFittingError
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.service import Service
-from gedge_provision.planning.acceleration import plan_resources, without_acceleration
+from gedge_provision.planning.acceleration import plan_resources, whole_cpus, without_acceleration
+from gedge_provision.planning.alignment import Request, read_alignment, refusals
 
 __all__ = ["check_fit", "obstacles", "pod_requests"]
 
@@ -49,6 +50,7 @@ def obstacles(service: Service, node: NodeState) -> tuple[str, ...]:
         if node.metadata.labels.get(key) != value
     ]
     found += _short(pod_requests(service), node.status.allocatable)
+    found += _misaligned(service, node)
     return tuple(found)
 
 
@@ -73,6 +75,23 @@ def check_fit(service: Service, nodes: Sequence[NodeState]) -> None:
         place=service.name,
         remedy=remedy,
     )
+
+
+def _misaligned(service: Service, node: NodeState) -> Iterable[str]:
+    """Yield why the node's kubelet would refuse the pod after it has been scheduled there."""
+    alignment = read_alignment(node.metadata.annotations)
+    planned = plan_resources(service)
+    if alignment is None or not any(entry.resources.acceleration.topology_aware for entry in service.containers):
+        return
+    requests = [
+        Request(
+            whole_cpus(entry.requests["cpu"]) if "cpu" in entry.requests else 0,
+            {name: whole_cpus(amount) for name, amount in entry.requests.items() if "/" in name},
+        )
+        for entry in planned
+    ]
+    for refusal in refusals(alignment, requests):
+        yield f"{refusal}: on"
 
 
 def _follows_from_state(taint: str) -> bool:

@@ -9,8 +9,15 @@ from typing import Any
 
 from gedge_provision.models.site import Node, Role, Site
 from gedge_provision.models.ssh import known_hosts_option
+from gedge_provision.planning.alignment import alignment_policy
 from gedge_provision.planning.attachments import attachment_manifests, attachment_masters
-from gedge_provision.planning.features import DEVICE_PLUGIN, site_features
+from gedge_provision.planning.features import (
+    DEVICE_PLUGIN,
+    daemon_sets,
+    device_plugin_sources,
+    plugin_source,
+    site_features,
+)
 
 __all__ = [
     "API_PORT",
@@ -29,7 +36,13 @@ _BALANCED_API_PORT = 8443  # haproxy stands on the same hosts as the API servers
 _CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 _CONTROL_PLANE_MIN_MEMORY_MIB = 1700  # kubeadm's own floor
 _CONTROL_PLANE_MIN_CPUS = 2
-_IMAGES = {"flannel": "flannel_image", "pause": "containerd_sandbox_image"}
+_IMAGES = {
+    "flannel": "flannel_image",
+    "multus": "multus_image",
+    "pause": "containerd_sandbox_image",
+    "sriov-network-device-plugin": "sriov_device_plugin_image",
+    "whereabouts-control-loop": "whereabouts_image",
+}
 """Variables that name images of the catalog."""
 _CONTROL_PLANE_PORTS = {"2379": "etcd", "2380": "etcd", "10257": "kube-controller-manager", "10259": "kube-scheduler"}
 
@@ -118,10 +131,17 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
         "gedge_max_unavailable": site.rollout.max_unavailable,
         "gedge_features": sorted(site_features(site)),
         "attachments_manifests": attachment_manifests(site),
+        "multus_api_endpoint": f"{site.api_address}:{port}",
+        "whereabouts_api_endpoint": f"{site.api_address}:{port}",
+        "sriov_device_plugin_sources": device_plugin_sources(site),
+        "sriov_first_control_plane": managers[0].name,
+        "sriov_drain": site.rollout.drain,
         "kubelet_first_control_plane": managers[0].name,
         "kubelet_drain": site.rollout.drain,
         "nodes_labels": {node.name: node_labels(site, node) for node in site.nodes},
         "nodes_taints": {node.name: node_taints(site, node) for node in site.nodes},
+        "gedge_alignment": {node.name: alignment_policy(site.node_classes[node.node_class]) for node in site.nodes},
+        "cluster_verify_daemon_sets": daemon_sets(site),
         "cluster_verify_nodes": [
             {
                 "name": node.name,
@@ -166,7 +186,8 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
             for policy in node_class.sriov
             if policy.owner == "host"
         ],
-        "attachments_masters": attachment_masters(site, node),
+        "sriov_management_address": str(node.address),
+        "host_prepare_interfaces": attachment_masters(site, node),
     }
     if manager:
         ports = {"10250": "kubelet", "10248": "kubelet", str(API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
@@ -184,9 +205,9 @@ def node_labels(site: Site, node: Node) -> dict[str, str]:
     """Return the labels that a node must carry: its class by name, those of the class, its own."""
     node_class = site.node_classes[node.node_class]
     labels = {"gedge.dev/node-class": node.node_class}
-    policies = [policy for policy in node_class.sriov if policy.owner == "host"]
-    if policies:
-        labels[DEVICE_PLUGIN] = "site" if any(policy.resource for policy in policies) else "own"
+    source = plugin_source(node_class)
+    if source:
+        labels[DEVICE_PLUGIN] = source
     emulated = {EMULATED_LABEL: "true"} if site.lab is not None and node.name in site.lab.emulated else {}
     return labels | dict(node_class.labels) | dict(node.labels) | emulated
 

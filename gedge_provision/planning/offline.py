@@ -77,6 +77,17 @@ def _artifacts(host: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Fou
             # An image under another reference is another one; a program is replaced.
             same = former is not None and former["target"] in ("", item["target"])
             yield host, "artifacts", Change(item["kind"], item["name"], "change" if same else "create")
+    wanted = {item["name"] for item in new["artifacts_items"]}
+    # Kinds are not in the record: what is gone from the catalog's names has the kind that its target shows.
+    for name, item in before.items():
+        if name not in wanted:
+            yield host, "artifacts", Change(_kind(item["target"]), name, "remove")
+
+
+def _kind(target: str) -> str:
+    if target.startswith("/opt/cni/"):
+        return "cni_plugin"
+    return "binary" if target.startswith("/") else "image"
 
 
 def _mirrors(host: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:

@@ -111,6 +111,10 @@ def _mended(found: Difference, changes: Mapping[str, Sequence[Change]], restarte
         "kubelet": found.node in restarted,
         "label": any(kind == "label" and name.startswith(f"{found.node} ") for kind, name in happens),
         "ready": any(not change.of_cluster for change in changes.get(found.node, ())),
+        "daemon": any(
+            change.kind == "DaemonSet" or change.action == "join" for host in changes for change in changes[host]
+        ),
+        "resource": any(change.kind == "nic" or change.action == "join" for change in changes.get(found.node, ())),
         "api": any(change.kind == "node" and not change.of_cluster for host in changes for change in changes[host]),
     }
     return mends.get(found.concern, False)

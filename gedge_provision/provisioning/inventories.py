@@ -17,6 +17,7 @@ from gedge_provision.models.errors import DocumentError, Finding, GedgeError
 from gedge_provision.models.site import Role, Site
 from gedge_provision.models.site_records import SiteRecord
 from gedge_provision.planning.artifacts import select
+from gedge_provision.planning.features import site_features
 from gedge_provision.planning.inventory import Inventory, compile_inventory
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site, site_folder
 
@@ -50,7 +51,7 @@ def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
             groups.add(NeededOn.LAB)
         try:
             _check_version(site, catalog, path)
-            found = artifacts.resolve(catalog, store, select(catalog, groups))
+            found = artifacts.resolve(catalog, store, select(catalog, groups, site_features(site)))
         except GedgeError as error:
             if installing:
                 raise

@@ -17,6 +17,10 @@ KUBECTL = "/usr/local/bin/kubectl"
 ATTEMPTS = 10
 # What the API server answers in the first seconds of a control plane; asking again is the remedy.
 TRANSIENT = ("connection refused", "was refused", "ServiceUnavailable", "etcdserver", "timeout", "EOF", "TLS handshake")
+NO_KIND = ("no matches for kind", "doesn't have a resource type", "could not find the requested resource")
+UNKNOWN_KIND = ()
+KEEP_USED = "gedge.dev/keep-while-used"  # on a definition of a kind: objects of others keep it
+OWNER_LABEL = "gedge.dev/role"  # the role that applied an object
 FIELD_MANAGER = "gedge"
 CORDON_MANAGER = "gedge-cordon"  # of node_drain
 # Kubernetes notes there that a node is not ready, cordoned, out of memory and the like.
@@ -40,6 +44,14 @@ class ActionModule(ActionBase):
         _, args = self.validate_argument_spec(
             argument_spec={
                 "manifests": {"type": "str", "required": True},
+                "prune": {
+                    "type": "dict",
+                    "options": {
+                        "owner": {"type": "str"},
+                        "not_owners": {"type": "list", "elements": "str", "default": []},
+                        "kinds": {"type": "list", "elements": "str", "required": True},
+                    },
+                },
                 "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
             }
         )
@@ -47,6 +59,7 @@ class ActionModule(ActionBase):
         self._nodes = {}
         self._read_nodes()
         objects = self._would_change() if self._task.check_mode else self._change()
+        objects += self._prune()
         return {**result, "changed": bool(objects), "objects": objects}
 
     def _read_nodes(self):
@@ -61,21 +74,35 @@ class ActionModule(ActionBase):
             if item["kind"] == "Node":
                 self._nodes[item["metadata"]["name"]] = {
                     "labels": item["metadata"].get("labels", {}),
+                    "annotations": item["metadata"].get("annotations", {}),
                     **item.pop("spec", {}),
                 }
         self._args["manifests"] = yaml.safe_dump_all(wanted)
 
+    def _started(self):
+        return self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] == 0
+
     def _would_change(self):
         """Return what would change: everything, where no cluster has been started yet."""
-        if self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] != 0:
+        if not self._started():
             wanted = [item for item in yaml.safe_load_all(self._args["manifests"]) if item]
             return differences({}, by_name(wanted)) + node_changes(self._nodes, {})
         live = by_name(self._kubectl(GET))
-        found = differences(live, by_name(self._kubectl((*APPLY, "--dry-run=server"))))
+        self._keep_annotations(live)
+        documents = [item for item in yaml.safe_load_all(self._args["manifests"]) if item]
+        spaces = {item["metadata"]["name"] for item in documents if item["kind"] == "Namespace"}
+        missing = {name for name in spaces if ("Namespace", name) not in live}
+        new = [item for item in documents if item["metadata"].get("namespace") in missing]
+        old = [item for item in documents if item not in new]
+        after = self._call((*APPLY, "--dry-run=server"), yaml.safe_dump_all(old)) if old else []
+        if after is UNKNOWN_KIND:  # what defines the kind is to be made in the same run
+            after = old
+        found = differences(live, by_name([*after, *new]))
         return told(found, live) + node_changes(self._nodes, live)
 
     def _change(self):
         live = by_name(self._kubectl(GET))
+        self._keep_annotations(live)
         self._keep_to_nodes_that_are_there(live)
         after = by_name(self._kubectl(APPLY))
         if self._take_over_additions(after):
@@ -85,6 +112,19 @@ class ActionModule(ActionBase):
         return told(found, live) + node_changes(
             {name: self._nodes[name] for kind, name in live if kind == "Node"}, live
         )
+
+    def _keep_annotations(self, live):
+        """Ask for the annotations that nodes have from us, where none are asked for."""
+        kept = {name: own_notes(item, "annotations") for (kind, name), item in live.items() if kind == "Node"}
+        kept = {name: notes for name, notes in kept.items() if notes and not self._nodes[name]["annotations"]}
+        if not kept:
+            return
+        wanted = [document for document in yaml.safe_load_all(self._args["manifests"]) if document]
+        for item in wanted:
+            name = item["metadata"]["name"]
+            if item["kind"] == "Node" and "annotations" not in item["metadata"] and name in kept:
+                item["metadata"]["annotations"] = self._nodes[name]["annotations"] = kept[name]
+        self._args["manifests"] = yaml.safe_dump_all(wanted)
 
     def _keep_to_nodes_that_are_there(self, live):
         """Leave out Node objects that do not exist: a kubelet makes its own, a made-up one would never be ready."""
@@ -109,6 +149,37 @@ class ActionModule(ActionBase):
             self._patch(item, "json", [{"op": "replace", "path": "/metadata/managedFields", "value": [*others, claim]}])
         return bool(added)
 
+    def _prune(self):
+        """Delete what an earlier run applied under an owner's label and this one does not want.
+
+        A definition of a kind stays while there are objects of that kind which are not ours.
+        """
+        asked = self._args["prune"]
+        if not asked or (self._task.check_mode and not self._started()):
+            return []
+        label = "%s=%s" % (OWNER_LABEL, asked["owner"]) if asked["owner"] else OWNER_LABEL
+        others = ",%s notin (%s)" % (OWNER_LABEL, ",".join(asked["not_owners"])) if asked["not_owners"] else ""
+        wanted = {name_of(item) for item in yaml.safe_load_all(self._args["manifests"]) if item}
+        gone = []
+        for kinds in asked["kinds"]:
+            found = self._call(("get", kinds, "-A", "-l", label + others, "-o", "json"))
+            gone += [item for item in found if name_of(item) not in wanted]
+        for item in [found for found in gone if KEEP_USED in found["metadata"].get("annotations", {})]:
+            ours, others = self._objects_of(item)
+            if others:
+                self._display.warning("%s stays: %s uses it" % (item["metadata"]["name"], name_of(others[0])[1]))
+                gone = [found for found in gone if found is not item] + ours
+        for item in [] if self._task.check_mode else gone:
+            place = ("-n", item["metadata"]["namespace"]) if "namespace" in item["metadata"] else ()
+            self._call(("delete", item["kind"].lower(), item["metadata"]["name"], *place, "--ignore-not-found"))
+        return [{"kind": name_of(item)[0], "name": name_of(item)[1], "action": "remove"} for item in gone]
+
+    def _objects_of(self, definition):
+        """Return the objects of a kind that is defined here, ours and those of others."""
+        found = self._call(("get", definition["metadata"]["name"], "-A", "-o", "json"))
+        ours = [item for item in found if OWNER_LABEL in item["metadata"].get("labels", {})]
+        return ours, [item for item in found if item not in ours]
+
     def _change_nodes(self, live):
         for name, wanted in sorted(self._nodes.items()):
             item = live.get(("Node", name))
@@ -131,20 +202,28 @@ class ActionModule(ActionBase):
         self._kubectl(("patch", *what, *how))
 
     def _kubectl(self, arguments):
-        if not self._args["manifests"].strip():
-            return []
+        """Run kubectl on the manifests."""
+        return self._call(arguments, self._args["manifests"]) if self._args["manifests"].strip() else []
+
+    def _call(self, arguments, stdin="\n"):
+        """Run kubectl and return the objects that it prints; UNKNOWN_KIND where the cluster lacks a kind."""
         argv = [KUBECTL, "--kubeconfig", self._args["kubeconfig"], "--request-timeout=20s", *arguments]
         # A proxy that the host's environment names is not for its own API server.
         command = "NO_PROXY=* no_proxy=* KUBECACHEDIR=/run/gedge/kubectl " + shlex.join(argv)
         for attempt in range(ATTEMPTS):
-            done = self._low_level_execute_command(command, in_data=self._args["manifests"].encode())
+            # With something on stdin there is no terminal, which would mix both outputs.
+            done = self._low_level_execute_command(command, in_data=stdin.encode())
             if done["rc"] == 0:
-                return items(done["stdout"])
+                return items(done["stdout"]) if "delete" not in arguments else []
             said = (done["stderr"] or done["stdout"]).strip()
             # A namespace that the same manifests create does not exist yet for `get`.
             if arguments is GET and "namespaces" in said and "not found" in said:
                 return []
-            if attempt + 1 == ATTEMPTS or not any(word in said for word in TRANSIENT):
+            # Nor a kind that was defined a moment ago, for the API server's list of kinds.
+            unknown = any(word in said for word in NO_KIND)
+            if unknown and (self._task.check_mode or arguments[0] == "get"):
+                return UNKNOWN_KIND
+            if attempt + 1 == ATTEMPTS or not (unknown or any(word in said for word in TRANSIENT)):
                 raise AnsibleActionFail("kubectl %s: %s" % (arguments[0], said[-800:]))
             time.sleep(1)
         return []
@@ -242,7 +321,11 @@ def node_changes(nodes, live):
     found = []
     for name, wanted in sorted(nodes.items()):
         item = live.get(("Node", name), {"metadata": {}, "spec": {"taints": wanted.get("taints", [])}})
-        told = [*label_changes(wanted["labels"], item), *taint_changes(wanted, item["spec"].get("taints", []))]
+        told = [
+            *note_changes("label", wanted["labels"], item),
+            *note_changes("annotation", wanted["annotations"], item),
+        ]
+        told += [*taint_changes(wanted, item["spec"].get("taints", []))]
         for kind, what, action, field in told:
             entry = {"kind": kind, "name": "%s %s" % (name, what), "action": action}
             found.append(dict(entry, by=owner(item, field)))
@@ -251,21 +334,27 @@ def node_changes(nodes, live):
     return found
 
 
-def label_changes(wanted, item):
-    """Yield kind, name, action and field of the labels that differ; of those that are not asked for, ours count."""
-    have = item["metadata"].get("labels", {})
+def note_changes(kind, wanted, item):
+    """Yield kind, name, action and field of labels (annotations) that differ; of those not asked for, ours count.
+
+    The value of an annotation is not told: it may be long.
+    """
+    part = kind + "s"
+    have = item["metadata"].get(part, {})
     for key, value in sorted(wanted.items()):
         if have.get(key) != value:
             action = "change" if key in have else "create"
-            yield "label", "%s=%s" % (key, value), action, ("f:metadata", "f:labels", "f:" + key)
-    ours = {
-        field[2:]
-        for entry in our_entries(item)
-        for field in entry["fieldsV1"].get("f:metadata", {}).get("f:labels", {})
-        if field != "."
-    }
-    for key in sorted(ours - set(wanted)):
-        yield "label", key, "remove", ("f:metadata", "f:labels", "f:" + key)
+            words = "%s=%s" % (key, value) if kind == "label" else key
+            yield kind, words, action, ("f:metadata", "f:" + part, "f:" + key)
+    for key in sorted(set(own_notes(item, part)) - set(wanted)):
+        yield kind, key, "remove", ("f:metadata", "f:" + part, "f:" + key)
+
+
+def own_notes(item, part):
+    """Return the labels (annotations) of an object that we own."""
+    fields = [entry["fieldsV1"].get("f:metadata", {}).get("f:" + part, {}) for entry in our_entries(item)]
+    have = item["metadata"].get(part, {})
+    return {key: have[key] for entry in fields for key in (field[2:] for field in entry) if key in have}
 
 
 def taint_changes(wanted, have):

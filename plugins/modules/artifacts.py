@@ -50,6 +50,11 @@ options:
       Whether to leave images out while no containerd answers, and to name them in RV(ansible_facts).
     type: bool
     default: false
+  take_back:
+    description: >-
+      Instead of installing, remove what earlier calls installed under names that O(items) does not have.
+    type: bool
+    default: false
   problem:
     description: Why O(items) is empty, for the refusal of an empty list by the action plugin.
     type: str
@@ -87,7 +92,9 @@ missing:
   elements: str
   returned: always
 ansible_facts:
-  description: C(gedge_artifacts), with deferred (names of the images that were left for a later call).
+  description: >-
+    C(gedge_artifacts), with deferred (names of the images that were left for a later call); with O(defer_images) also
+    C(gedge_unneeded), what O(take_back) would remove.
   type: dict
   returned: always
 """
@@ -100,7 +107,7 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.host_state import host_lock, keep_original, made, read_record, write_record
+from ..module_utils.host_state import host_lock, keep_original, made, read_record, return_file, write_record
 
 CTR = "/usr/local/bin/ctr"
 CHUNK = 1 << 20
@@ -120,6 +127,7 @@ def main():
             "items": {"type": "list", "elements": "dict", "required": True, "options": item_options},
             "host_path": {"type": "path"},
             "defer_images": {"type": "bool", "default": False},
+            "take_back": {"type": "bool", "default": False},
             "problem": {"type": "str", "default": ""},
             "staged": {"type": "dict"},
         },
@@ -128,17 +136,27 @@ def main():
     items = module.params["items"]
     record = read_record("artifacts.json")
     images = image_digests(module) if any(item["kind"] == "image" for item in items) else {}
+    if module.params["take_back"]:
+        take_back(module, unneeded(items, record), record)
     deferred = []
     if images is None and module.params["defer_images"]:
         deferred = [item["name"] for item in items if item["kind"] == "image"]
         items = [item for item in items if item["kind"] != "image"]
     answer = {"missing": [], "ansible_facts": {"gedge_artifacts": {"deferred": deferred}}}
+    if module.params["defer_images"]:
+        answer["ansible_facts"]["gedge_unneeded"] = sorted(unneeded(module.params["items"], record))
     if images is None and module.check_mode:  # a runtime that only sleeps has kept its images
         images = {target: entry["stamp"] for target, entry in record.items()}
     wanted = [item for item in items if not is_installed(item, record, images)]
     objects = [made(item["kind"], item["name"], action_on(item, record, images)) for item in wanted]
     if module.check_mode or not wanted:
         module.exit_json(changed=bool(wanted), objects=objects, **answer)
+    install(module, wanted, answer)
+    module.exit_json(changed=True, objects=objects, **answer)
+
+
+def install(module, wanted, answer):
+    """Install what is wanted; what the host has no source for is told, and nothing is installed."""
     sources = {item["sha256"]: source_of(module, item) for item in wanted}
     missing = [digest for digest, path in sources.items() if path is None]
     if missing:
@@ -170,7 +188,30 @@ def main():
                     "stamp": images[item["target"]],
                 }
         write_record("artifacts.json", record)
-    module.exit_json(changed=True, objects=objects, **answer)
+
+
+def unneeded(items, record):
+    """Return what an earlier call installed under a name that is asked for no more; of an image, other tags stay."""
+    names = {item["name"] for item in items}
+    return [target for target, entry in record.items() if entry["name"] not in names]
+
+
+def take_back(module, targets, record):
+    """Remove what is not needed any more; a file that was there before ours comes back."""
+    objects = []
+    for target in sorted(targets):
+        kind = "image" if not target.startswith("/") else "cni_plugin" if target.startswith("/opt/cni/") else "binary"
+        objects.append(made(kind, record[target]["name"], "remove"))
+    if targets and not module.check_mode:
+        with host_lock(module, 300):
+            for target in targets:
+                if not target.startswith("/"):
+                    module.run_command([CTR, "-n", "k8s.io", "images", "remove", target])
+                elif return_file(target, False) is None and os.path.exists(target):
+                    os.unlink(target)
+                record = {name: entry for name, entry in read_record("artifacts.json").items() if name != target}
+                write_record("artifacts.json", record)
+    module.exit_json(changed=bool(objects), objects=objects, missing=[])
 
 
 def action_on(item, record, images):

@@ -32,6 +32,16 @@ options:
         description: Labels that the node must carry.
         type: dict
         default: {}
+      resources:
+        description: Extended resources that the node must offer, with their numbers; it has the time of O(timeout_s).
+        type: dict
+        default: {}
+  daemon_sets:
+    description: >-
+      DaemonSets, as namespace/name, whose pods on these nodes must be ready and of the newest revision; waited for.
+    type: list
+    elements: str
+    default: []
   known:
     description: >-
       Names of the nodes that the cluster may have; another one is a problem of the concern V(unknown), which never
@@ -71,7 +81,7 @@ problems:
       description: The node; empty when the API server does not answer.
       type: str
     concern:
-      description: api, ready, version, label, kubelet or unknown.
+      description: api, ready, version, label, kubelet, daemon, resource or unknown.
       type: str
     message:
       description: What differs, with the node's name.
@@ -86,11 +96,13 @@ nodes:
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.kube_client import ADMIN_CONF, KubeClient, KubeError
 
+TEMPLATE = "deprecated.daemonset.template.generation"
 STRANGER = (
     "a node of the cluster that the site file does not have -> add it there; to remove it, apply, take it out again "
     "and apply with --removal-ok"
@@ -109,8 +121,10 @@ def main():
                     "kubelet": {"type": "dict", "default": {}},
                     "version": {"type": "str", "default": ""},
                     "labels": {"type": "dict", "default": {}},
+                    "resources": {"type": "dict", "default": {}},
                 },
             },
+            "daemon_sets": {"type": "list", "elements": "str", "default": []},
             "known": {"type": "list", "elements": "str", "default": []},
             "timeout_s": {"type": "int", "default": 180},
             "kubeconfig": {"type": "path", "default": ADMIN_CONF},
@@ -126,10 +140,11 @@ def main():
     while True:
         live, error = get_nodes(module)
         waiting = {name: reason(live.get(name)) for name in wanted if reason(live.get(name))}
-        if not waiting or time.monotonic() > deadline:
+        offered = [] if waiting else [*late_daemons(module, live, wanted), *lacking_resources(live, wanted)]
+        if not (waiting or offered) or time.monotonic() > deadline:
             break
         time.sleep(1)
-    problems = []
+    problems = list(offered)
     for name, why in sorted(waiting.items()):
         problems.append(problem(name, "ready", "is not ready after %d s: %s" % (timeout_s, why)))
     if error:
@@ -179,6 +194,59 @@ def reason(node):
         if condition["type"] == "Ready":
             return "" if condition["status"] == "True" else condition.get("message", "not ready")
     return "its kubelet has not reported yet"
+
+
+def late_daemons(module, live, wanted):
+    """Return a problem for each pod of a DaemonSet that a node lacks, or that is not ready or of an older revision."""
+    found = []
+    for name in module.params["daemon_sets"]:
+        space, _, short = name.partition("/")
+        daemon, _ = ask(module, "/apis/apps/v1/namespaces/%s/daemonsets/%s" % (space, short))
+        if daemon is None:
+            if not module.check_mode:
+                found.append(problem("", "daemon", "there is no DaemonSet %s" % name))
+            continue
+        labels = ",".join("%s=%s" % pair for pair in sorted(daemon["spec"]["selector"]["matchLabels"].items()))
+        answer, _ = ask(module, "/api/v1/namespaces/%s/pods?labelSelector=%s" % (space, quote(labels)))
+        pods = {pod["spec"].get("nodeName"): pod for pod in (answer or {"items": []})["items"] if not leaves(pod)}
+        newest = daemon["metadata"].get("annotations", {}).get(TEMPLATE)
+        chosen = daemon["spec"]["template"]["spec"].get("nodeSelector", {})
+        for node in sorted(wanted):
+            if all(live[node]["metadata"].get("labels", {}).get(key) == value for key, value in chosen.items()):
+                why = lateness(pods.get(node), newest)
+                found += [problem(node, "daemon", "the pod of %s %s" % (name, why))] if why else []
+    return found
+
+
+def leaves(pod):
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def lateness(pod, newest):
+    """Return why a DaemonSet's pod is not as it should be, or an empty string."""
+    if pod is None:
+        return "is missing"
+    if pod["metadata"]["labels"].get("pod-template-generation") != newest:
+        return "is of an older revision"
+    for state in pod["status"].get("containerStatuses", []):
+        waiting = state.get("state", {}).get("waiting", {})
+        if waiting.get("reason"):
+            return "is not ready: %s %s" % (waiting["reason"], waiting.get("message", "")[:200])
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
+    return "" if ready else "is not ready"
+
+
+def lacking_resources(live, wanted):
+    return [
+        problem(
+            name,
+            "resource",
+            "offers %s %s, expected are %s" % (live[name]["status"]["allocatable"].get(key, 0), key, number),
+        )
+        for name, node in sorted(wanted.items())
+        for key, number in sorted(node["resources"].items())
+        if int(live[name]["status"]["allocatable"].get(key, 0)) != int(number)
+    ]
 
 
 def differences(module, name, wanted, live):

@@ -16,6 +16,26 @@ options:
     description: YAML, several documents.
     type: str
     required: true
+  prune:
+    description: >-
+      Delete objects of these C(kinds) that carry the label C(gedge.dev/role), that of an C(owner) or of any but
+      C(not_owners), and that the manifests do not have.
+    type: dict
+    suboptions:
+      owner:
+        description: Value of the label; unset means any.
+        type: str
+      not_owners:
+        description: Values of the label whose objects stay.
+        type: list
+        elements: str
+        default: []
+      kinds:
+        description: Kinds as C(kubectl get) takes them. A definition of a kind that is annotated
+          with C(gedge.dev/keep-while-used) stays while others have objects of it.
+        type: list
+        elements: str
+        required: true
   kubeconfig:
     description: Credentials on the host.
     type: path

@@ -50,6 +50,11 @@ options:
     type: list
     elements: path
     default: []
+  remove_folders:
+    description: Folders that programs of ours made, removed with all that is in them.
+    type: list
+    elements: path
+    default: []
   units:
     description: >-
       systemd units that read these files. Each is enabled and started, and restarted (or reloaded) only when a file
@@ -99,6 +104,8 @@ objects:
 """
 
 import contextlib
+import os
+import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -132,6 +139,7 @@ def main():
                 },
             },
             "only_below": {"type": "list", "elements": "path", "default": []},
+            "remove_folders": {"type": "list", "elements": "path", "default": []},
             "units": {
                 "type": "list",
                 "elements": "dict",
@@ -155,6 +163,11 @@ def sync(module):
     beside = {file["path"] for file in module.params["files"] if not file["restarts"]}
     actions = keep_units(module, units, changed=any(diff["after_header"] not in beside for diff in diffs))
     objects = files_made(diffs) + [made("unit", name, verb) for verb, name in actions]
+    for folder in module.params["remove_folders"]:
+        if os.path.isdir(folder) and not os.path.islink(folder):
+            objects.append(made("folder", folder, "remove"))
+            if not module.check_mode:
+                shutil.rmtree(folder, ignore_errors=True)
     if actions:
         text = "".join("%s %s\n" % action for action in actions)
         diffs.append({"before": "", "after": text, "after_header": "units"})

@@ -58,6 +58,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import sriov_functions
 from ..module_utils.host_state import NO_PROXY, STATE_DIR, copy_file, host_lock, made, read_record, read_text
 
 KUBEADM = "/usr/local/bin/kubeadm"
@@ -102,6 +103,7 @@ def plan(module):
     objects = [made("node", platform.node(), "leave")] if in_cluster() else []
     objects += [made("unit", unit, "stop") for unit in module.params["services"] if runs_here(module, unit)]
     objects += [made("interface", name, "remove") for name in links(module) if LINKS.match(name)]
+    objects += [made("nic", address, "restore") for address in sorted(read_record("sriov.json").get("former", {}))]
     record = read_record("settings.json")
     objects += [made("sysctl", "%s=%s" % pair, "set") for pair in sorted(record.get("sysctls", {}).items())]
     objects += [made("unit", unit, "unmask") for unit in record.get("masked_units", [])]
@@ -187,6 +189,7 @@ class Reset:
         self.stop_services()
         self.stop_containers()
         self.unmount()
+        self.restore_cards()
         self.delete_links()
         self.delete_routes()
         self.delete_rules()
@@ -233,6 +236,15 @@ class Reset:
         for path in glob.glob("/run/netns/cni-*"):
             with contextlib.suppress(OSError):
                 os.unlink(path)
+
+    def restore_cards(self):
+        """Give network cards back what they were before their virtual functions were ours."""
+        record = read_record("sriov.json")
+        for former in record.get("former", {}).values():
+            try:
+                sriov_functions.put_back(former, record["modules"])
+            except sriov_functions.FunctionError as error:
+                self.failures.append(str(error))
 
     def delete_links(self):
         for name in links(self.module):

@@ -43,6 +43,20 @@ options:
     description: >-
       Arguments of M(gedge.provision.host_settings), to learn whether it has anything to set.
     type: dict
+  interfaces:
+    description: Interfaces that must be there, each C(interface) with the C(attachment) that needs it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      interface:
+        description: Name of the interface.
+        type: str
+        required: true
+      attachment:
+        description: Who needs it, for the message.
+        type: str
+        required: true
   distributions:
     description: >-
       Known distributions, by C(id-version), C(id-major) or C(family:NAME), each with C(packages) (whose absence is
@@ -71,12 +85,13 @@ problems:
   returned: always
 ansible_facts:
   description: >-
-    C(gedge_host), with architecture, cpus, memory_mib, cgroup_version, container, can_raise_limits, distribution
+    C(gedge_host), with architecture, cpus, numa (id and cpus, a cpuset, of each NUMA node), threads_per_core,
+    memory_mib, cgroup_version, container, can_raise_limits, distribution
     (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
     cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane (it has the
     administrator's kubeconfig), ours (something of ours is installed), kubelet_touched (its configuration is not what
-    kubeadm wrote), settings_due
-    (with O(settings): whether one differs).
+    kubeadm wrote), sriov (virtual functions are ours to keep), multus and whereabouts (their settings are here),
+    settings_due (with O(settings): whether one differs).
   type: dict
   returned: always
 """
@@ -116,6 +131,15 @@ def main():
             "ports": {"type": "dict", "default": {}},
             "kernel_modules": {"type": "dict", "default": {}},
             "settings": {"type": "dict", "options": OPTIONS},
+            "interfaces": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "interface": {"type": "str", "required": True},
+                    "attachment": {"type": "str", "required": True},
+                },
+            },
             "distributions": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -131,6 +155,8 @@ def main():
     host = {
         "architecture": platform.machine(),
         "cpus": len(os.sched_getaffinity(0)),
+        "numa": numa_nodes(),
+        "threads_per_core": threads_per_core(),
         "memory_mib": memory_mib(),
         "cgroup_version": cgroup_version(),
         "container": in_container(),
@@ -140,6 +166,9 @@ def main():
         "cluster": cluster_here(),
         "control_plane": os.path.exists(ADMIN_CONF),
         "node": read_record("kubeadm.json").get("node", ""),
+        "sriov": bool(read_record("sriov.json").get("former")) or os.path.exists("/etc/gedge/sriov.json"),
+        "multus": os.path.exists("/etc/cni/net.d/00-multus.conf"),
+        "whereabouts": os.path.exists("/etc/cni/net.d/whereabouts.d"),
         "ours": bool(read_record("files.json") or read_record("artifacts.json")),
         "joined": read_record("kubeadm.json").get("state") == "done" and os.path.exists("/etc/kubernetes/kubelet.conf"),
     }
@@ -155,6 +184,24 @@ def main():
     if problems:
         module.fail_json(msg="; ".join(problems), problems=problems)
     module.exit_json(changed=False, problems=[], ansible_facts={"gedge_host": host})
+
+
+def numa_nodes():
+    """Return the NUMA nodes with their CPUs, as a cpuset; a machine without them has one."""
+    found = [
+        {"id": int(os.path.basename(folder)[4:]), "cpus": (read_text(folder + "/cpulist") or "").strip()}
+        for folder in glob.glob("/sys/devices/system/node/node[0-9]*")
+    ]
+    online = (read_text("/sys/devices/system/cpu/online") or "").strip()
+    return sorted((node for node in found if node["cpus"]), key=lambda node: node["id"]) or [{"id": 0, "cpus": online}]
+
+
+def threads_per_core():
+    """Return how many CPUs share a core."""
+    siblings = (read_text("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list") or "0").strip()
+    return sum(
+        int(last or first) - int(first) + 1 for first, _, last in (part.partition("-") for part in siblings.split(","))
+    )
 
 
 def cluster_here():
@@ -184,6 +231,17 @@ def host_problems(wanted, host):
     if not host["joined"]:
         yield from space_problems(wanted["free_space"])
     yield from port_problems(wanted["ports"])
+    for needed in wanted["interfaces"]:
+        if not os.path.exists("/sys/class/net/" + needed["interface"]):
+            yield (
+                "attachment %s needs the interface %s, and here are only %s -> correct its name, or name in "
+                "node_classes the classes that have it"
+                % (
+                    needed["attachment"],
+                    needed["interface"],
+                    ", ".join(sorted(set(os.listdir("/sys/class/net")) - {"lo"})),
+                )
+            )
     if not host["joined"] and not read_record("kubeadm.json"):
         yield from foreign_cluster()
 

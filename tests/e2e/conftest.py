@@ -52,7 +52,10 @@ printf '%s=http://127.0.0.1:9\n' http_proxy https_proxy HTTPS_PROXY >> /etc/envi
 
 
 # What the lab's own site file does not have.
-_MORE = "registry_mirrors: {docker.io: [https://mirror.test]}\n"
+_MORE = """\
+registry_mirrors: {docker.io: [https://mirror.test]}
+networks: {test_tools: true}
+"""
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,9 @@ class Ground:
     def write(self, settings: Settings) -> None:
         """Write the site file."""
         text = self.original.replace("cpu: 500m", f"cpu: {settings.cpu}")
-        port = f"networks: {{flannel: {{port: {settings.port}}}}}\n" if settings.port != 8472 else ""
-        self.lab.site_path.write_text(f"{text}{port}", encoding="utf-8")
+        flannel = f"networks: {{flannel: {{port: {settings.port}}}, "
+        text = text.replace("networks: {", flannel) if settings.port != 8472 else text
+        self.lab.site_path.write_text(text, encoding="utf-8")
 
     def bring(self, settings: Settings) -> None:
         """Bring the site to settings without any disturbance."""

@@ -124,7 +124,7 @@ def test_a_node_that_is_not_well_ends_the_change(lab: LabCluster) -> None:
         lab.hosts[FIRST].run(f"mkdir -p {drop_in} && printf '{broken}' > {drop_in}/broken.conf")
         lab.site_path.write_text(original.replace("cpu: 500m", "cpu: 700m"), encoding="utf-8")
         failed = lab.gedge("apply", "--only", "kubelet", "--kubelet-restart-ok", "--drain-ok", code=1).stderr
-        assert f"{FIRST}: Change kubelet settings" in failed
+        assert f"{FIRST}: Change nodes that run pods" in failed
         assert "cpu: 500m" in lab.hosts[SECOND].run(f"cat {PATCH}")
         assert lab.kubectl("get", "node", FIRST, "-o", "jsonpath={.spec.unschedulable}") == "true"
     finally:
@@ -149,7 +149,8 @@ def test_plans_of_an_added_node_of_one_that_leaves_and_of_another_port(lab: LabC
         assert without_sysctls(planned(lab.plan("--offline"))) == without_sysctls(found)
         assert done(lab.apply()) == found
 
-        lab.site_path.write_text(f"{original}networks: {{flannel: {{port: 8473}}}}\n", encoding="utf-8")
+        moved = original.replace("networks: {", "networks: {flannel: {port: 8473}, ")
+        lab.site_path.write_text(moved, encoding="utf-8")
         plan = lab.plan()
         found = planned(plan)
         flannel = [("change", "ConfigMap", "kube-flannel/kube-flannel-cfg")]

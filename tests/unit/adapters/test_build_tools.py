@@ -7,9 +7,9 @@ import json
 import shutil
 import subprocess
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,60 +102,44 @@ def test_images_are_reproducible_and_share_the_layer_of_their_base(tmp_path: Pat
     assert index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"] == "example.org/demo:1"
 
 
-class Registry(BaseHTTPRequestHandler):
-    """The reading half of an image registry, over the unpacked OCI archive `layout`."""
-
-    layout: Path
-
-    def do_GET(self) -> None:
-        blob = self.layout / "blobs" / "sha256" / self.path.rsplit(":", 1)[-1]
-        if self.path != "/v2/" and not blob.is_file():
-            self.send_error(404)
-            return
-        content = b"{}" if self.path == "/v2/" else blob.read_bytes()
-        kind = (
-            "application/vnd.oci.image.manifest.v1+json" if "/manifests/" in self.path else "application/octet-stream"
-        )
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-        pass
+@needs_buildah
+def test_a_file_is_copied_out_of_an_image_and_links_do_not_lead_out_of_it(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "base.tar", "w") as tar:
+        entry = tarfile.TarInfo("bin/demo")
+        entry.size = 4
+        tar.addfile(entry, io.BytesIO(b"demo"))
+        for name, target in (("within", "bin/demo"), ("out", "/etc/passwd")):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            tar.addfile(link)
+    with image_tool(tmp_path / "storage") as tool:
+        tool.build("localhost/demo", "FROM scratch\nADD base.tar /\n", {"base.tar": tmp_path / "base.tar"})
+        for member in ("/bin/demo", "/within"):
+            tool.copy_out("localhost/demo", member, tmp_path / "found")
+            assert (tmp_path / "found").read_bytes() == b"demo"
+        for member in ("/out", "/../../etc/passwd", "/bin", "/none"):
+            with pytest.raises(GedgeError, match=f"no file {member}") as caught:
+                tool.copy_out("localhost/demo", member, tmp_path / "nothing")
+            assert caught.value.place == "localhost/demo"
+    assert not (tmp_path / "nothing").exists()
 
 
 @needs_buildah
-def test_an_image_is_pulled_by_its_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_pulled_by_its_digest(tmp_path: Path, serve_image: Callable[[Path], Any]) -> None:
     (tmp_path / "program").write_bytes(b"program")
     with image_tool(tmp_path / "storage") as tool:
         tool.build("example.org/demo:1", "FROM scratch\nCOPY program /p\n", {"program": tmp_path / "program"})
         tool.save("example.org/demo:1", tmp_path / "one.tar")
-    with tarfile.open(tmp_path / "one.tar") as tar:
-        tar.extractall(tmp_path / "layout", filter="data")
-    digest = _json(tmp_path / "one.tar", "index.json")["manifests"][0]["digest"].removeprefix("sha256:")
-    registry = type("OurRegistry", (Registry,), {"layout": tmp_path / "layout"})
-    with ThreadingHTTPServer(("127.0.0.1", 0), registry) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        place = f"127.0.0.1:{server.server_port}"
-        (tmp_path / "registries.conf").write_text(f'[[registry]]\nlocation = "{place}"\ninsecure = true\n')
-        monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(tmp_path / "registries.conf"))
-        try:
-            with image_tool(tmp_path / "storage") as tool:
-                tool.pull(f"{place}/demo:1", digest, "example.org/demo:1")
-                tool.save("example.org/demo:1", tmp_path / "two.tar")
-                with pytest.raises(CommandError):
-                    tool.pull(f"{place}/demo:1", "0" * 64, "example.org/demo:1")
-            # A registry that sends something else under this digest; a new storage, as buildah keeps what it has.
-            manifest = tmp_path / "layout" / "blobs" / "sha256" / digest
-            manifest.write_bytes(manifest.read_bytes() + b"\n")
-            with image_tool(tmp_path / "storage") as tool, pytest.raises(CommandError):
-                tool.pull(f"{place}/demo:1", digest, "example.org/demo:1")
-        finally:
-            server.shutdown()
-            thread.join()
+    served = serve_image(tmp_path / "one.tar")
+    with image_tool(tmp_path / "storage") as tool:
+        tool.pull(served.reference, served.digest, "example.org/demo:1")
+        tool.save("example.org/demo:1", tmp_path / "two.tar")
+        with pytest.raises(CommandError):
+            tool.pull(served.reference, "0" * 64, "example.org/demo:1")
+    # A registry that sends something else under this digest; a new storage, as buildah keeps what it has.
+    served.manifest.write_bytes(served.manifest.read_bytes() + b"\n")
+    with image_tool(tmp_path / "storage") as tool, pytest.raises(CommandError):
+        tool.pull(served.reference, served.digest, "example.org/demo:1")
     assert _layers(tmp_path / "two.tar") == _layers(tmp_path / "one.tar")
 
 
@@ -177,6 +161,9 @@ def test_a_base_keeps_what_runs_and_its_licences(tmp_path: Path) -> None:
     kept = ["./bin/tool", "./usr/lib/x/libc.so.6", "./usr/share/doc/tool/copyright"]
     dropped = ["./dev/null", "./var/lib/dpkg/status", "./etc/apt/sources.list", "./usr/share/man/man1/tool.1.gz"]
     dropped += ["./usr/share/doc/tool/changelog.gz", "./usr/lib/x/gconv/BIG5.so", "./etc/hostname", "./tmp/x"]
+    # What only the scripts of packages call, and what looks like it.
+    kept += ["./usr/bin/perfquery", "./usr/share/tarballs/tar"]
+    dropped += ["./usr/bin/perl5.36", "./usr/share/perl5/A.pm", "./usr/lib/x86_64-linux-gnu/libperl.so.5", "./bin/tar"]
     with tarfile.open(tmp_path / "raw.tar", "w") as tar:
         for number, name in enumerate(kept + dropped):
             entry = tarfile.TarInfo(name)
@@ -185,7 +172,8 @@ def test_a_base_keeps_what_runs_and_its_licences(tmp_path: Path) -> None:
     reduce(tmp_path / "raw.tar", {"/bin/sh": "tool"}, tmp_path / "base.tar")
     with tarfile.open(tmp_path / "base.tar") as tar:
         members = {member.name: member for member in tar}
-    assert sorted(members) == sorted([*kept, "./bin/sh"])
+    assert sorted(members) == sorted([*kept, "./bin/sh", "./tmp"])
+    assert members["./tmp"].mode == 0o1777
     assert members["./bin/sh"].linkname == "tool"
     assert {(m.mtime, m.uid, m.uname) for m in members.values()} == {(0, 0, "")}
 

@@ -13,7 +13,7 @@ import sys
 import tarfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from gedge_provision.adapters.images import image_tool
 from gedge_provision.adapters.store import Store
 from gedge_provision.artifacts import resolve
 from gedge_provision.artifacts.archive import pack, unpack
@@ -66,7 +67,7 @@ class Workshop:
         (self.gobuild / "demo" / "go.sum").write_text("")
 
     def build(self, wanted: Catalog | None = None, **options: Any) -> BuildReport:
-        return build(wanted or catalog(), self.store, self.root, SilentReporter(), gobuild=self.gobuild, **options)
+        return build(wanted or catalog(), self.store, self.root, SilentReporter(), content=self.root, **options)
 
     def output(self, name: str) -> str:
         path = self.store.entries()[name].path
@@ -181,7 +182,7 @@ def test_an_interrupt_ends_the_compilers_and_the_next_build_completes(workshop: 
         "from gedge_provision.adapters.store import Store\n"
         "from gedge_provision.models.progress import SilentReporter\n"
         "r = pathlib.Path(sys.argv[1])\n"
-        "build(catalog(), Store(r / 'store'), r, SilentReporter(), gobuild=r / 'gobuild')"
+        "build(catalog(), Store(r / 'store'), r, SilentReporter(), content=r)"
     )
     environment = os.environ | {"PATH": f"{slow}:{os.environ['PATH']}"}
     argv = [sys.executable, "-c", code, str(workshop.root), str(Path(__file__).parent)]
@@ -221,7 +222,7 @@ def test_an_unpacked_store_needs_no_compiler(
         unpack(offline, tmp_path / "all.tar", SilentReporter(), "0" * 64)
     unpack(offline, tmp_path / "all.tar", SilentReporter(), digest)
     monkeypatch.setenv("PATH", "/nowhere")
-    report = build(catalog(), offline, tmp_path / "cache", SilentReporter(), gobuild=workshop.gobuild)
+    report = build(catalog(), offline, tmp_path / "cache", SilentReporter(), content=workshop.root)
     assert report == BuildReport((), ("hello", "other"), ())
 
 
@@ -265,6 +266,54 @@ def test_upstream_files_and_members_of_archives(workshop: Workshop, site: tuple[
     assert workshop.build(wanted, source=Source.UPSTREAM).made == ()
     assert workshop.build(wanted).made == (), "what came from upstream is as good as built"
     assert workshop.build(wanted, source=Source.BUILD).made == ("hello", "other")
+
+
+@pytest.mark.skipif(shutil.which("buildah") is None, reason="no buildah: apt-get install buildah")
+def test_a_file_that_is_published_inside_an_image(workshop: Workshop, serve_image: Callable[[Path], Any]) -> None:
+    program = workshop.root / "program"
+    program.write_bytes(b"#!/bin/sh\necho inside >&2\n")
+    with image_tool(workshop.root / "storage") as tool:
+        tool.build("localhost/demo:1", "FROM scratch\nCOPY program /usr/bin/p\n", {"program": program})
+        tool.save("localhost/demo:1", workshop.root / "image.tar")
+    served = serve_image(workshop.root / "image.tar")
+    upstream = {"reference": served.reference, "sha256": served.digest, "member": "/usr/bin/p"}
+    wanted = catalog(hello=upstream)
+    assert workshop.build(wanted, names=["hello"], source=Source.UPSTREAM).made == ("hello",)
+    assert workshop.output("hello") == "inside\n"
+    wanted = catalog(hello=upstream | {"member": "/usr/bin/q"})
+    with pytest.raises(GedgeError, match="the image has no file /usr/bin/q"):
+        workshop.build(wanted, names=["hello"], source=Source.UPSTREAM)
+    assert workshop.output("hello") == "inside\n"
+
+
+def test_a_program_of_ours_is_packed_also_where_the_rest_is_fetched(workshop: Workshop, site: tuple[str, Path]) -> None:
+    url, folder = site
+    (folder / "hello").write_bytes(b"hello")
+    pin = hashlib.sha256(b"hello").hexdigest()
+    own = workshop.root / "programs" / "greeter"
+    own.mkdir(parents=True)
+    (own / "__main__.py").write_text("import words\nimport sys\n\nprint(words.TEXT, file=sys.stderr)\n")
+    (own / "words.py").write_text('TEXT = "ours"\n')
+    data = catalog(hello={"url": f"{url}/hello", "sha256": pin}).model_dump(mode="json", exclude_none=True)
+    data["artifacts"][1] |= {"build": {"program": "greeter"}, "version": "v2.0.0"}
+    del data["artifacts"][1]["upstream"]
+    wanted = Catalog.model_validate(data)
+    assert workshop.build(wanted, source=Source.UPSTREAM).made == ("hello", "other")
+    assert workshop.output("other") == "ours\n"
+    assert {name: entry.source for name, entry in workshop.store.entries().items()} == {
+        "hello": "upstream",
+        "other": "build",
+    }
+    first = workshop.store.entries()["other"].sha256
+    assert workshop.build(wanted, source=Source.UPSTREAM).made == ()
+    workshop.build(wanted, names=["other"], force=True)
+    assert workshop.store.entries()["other"].sha256 == first
+    (own / "words.py").write_text('TEXT = "changed"\n')
+    assert workshop.build(wanted).made == ("other",)
+    assert workshop.output("other") == "changed\n"
+    (own / "__main__.py").unlink()
+    with pytest.raises(GedgeError, match="the program greeter cannot be read"):
+        workshop.build(wanted)
 
 
 def test_an_upstream_source_without_a_pin_is_refused(workshop: Workshop) -> None:

@@ -82,13 +82,23 @@ def test_the_stand_in_says_so() -> None:
         (("artifacts", 0, "needed_on"), [], "needed_on"),
         (("artifacts", 0, "reference"), "a:1", "nothing else"),
         (("artifacts", 0, "build", "product"), "other", "unknown product"),
-        (("artifacts", 0, "build", "c_source"), "a.c", "exactly one of package and c_source"),
+        (("artifacts", 0, "build", "c_source"), "a.c", "exactly one of package, c_source and program"),
         (("artifacts", 0, "build", "defines"), {"A": "1"}, "for c_source only"),
         (("artifacts", 0, "upstream", "sha256"), "abc", "sha256"),
         (("artifacts", 0, "upstream", "url"), "ftp://example.org", "url"),
         (("artifacts", 0, "upstream", "reference"), "a:1", "exactly one of url and reference"),
         (("artifacts", 1, "upstream"), {"url": "https://example.org"}, "upstream of an image"),
-        (("artifacts", 1, "upstream", "member"), "x", "member needs a url"),
+        (("artifacts", 0, "build"), {"program": "demo", "product": "demo"}, "belong to a product"),
+        (("artifacts", 0, "build"), {"program": "../demo"}, "program"),
+        (("artifacts", 0, "build"), {"package": "example.org/demo"}, "belong to a product"),
+        (("artifacts", 0, "build"), None, "a file needs a build section"),
+        (("artifacts", 0, "upstream"), {"reference": "example.org/demo:1"}, "upstream of an image"),
+        (("artifacts", 0, "feature"), "unheard-of", "feature"),
+        (("artifacts", 1, "upstream", "member"), "/x", "upstream of an image"),
+        (("artifacts", 1, "build"), None, "no other, has a program"),
+        (("artifacts", 1, "image"), {"entrypoint": ["/demo"], "base": "shell"}, "no other, has a program"),
+        (("artifacts", 1, "image", "files"), {"/a": "/etc/passwd"}, "files"),
+        (("artifacts", 1, "image", "files"), {"/a": "../a"}, "files"),
         (("artifacts", 1, "image", "base"), "other", "unknown base"),
         (("artifacts", 1, "image", "program"), "demo", "program"),
         (("artifacts", 1, "image"), None, "nothing else"),
@@ -104,3 +114,25 @@ def test_refused(path: tuple[str | int, ...], value: object, message: str) -> No
     node[path[-1]] = value
     with pytest.raises(ValidationError, match=message):
         Catalog.model_validate(data)
+
+
+def test_an_image_needs_a_program_or_a_base() -> None:
+    data: Any = deepcopy(SMALL)
+    entry = data["artifacts"][1]
+    del entry["build"]
+    entry["image"] = {"entrypoint": ["/bin/sh"], "base": "shell"}
+    assert Catalog.model_validate(data).artifacts[1].product is None
+    entry["image"]["files"] = {"/a": "a"}
+    with pytest.raises(ValidationError, match="files are those of a product's Go module"):
+        Catalog.model_validate(data)
+    entry["image"] = {"entrypoint": ["/bin/sh"]}
+    with pytest.raises(ValidationError, match="needs a base"):
+        Catalog.model_validate(data)
+
+
+def test_a_file_that_is_published_inside_an_image_has_a_member() -> None:
+    data: Any = deepcopy(SMALL)
+    data["artifacts"][0]["upstream"] = {"reference": "example.org/demo:1", "member": "/bin/demo"}
+    upstream = Catalog.model_validate(data).artifacts[0].upstream
+    assert upstream is not None
+    assert not upstream.is_image

@@ -19,7 +19,7 @@ def test_nothing_to_do_takes_no_time() -> None:
 
 
 def test_kubelets_restart_one_after_the_other() -> None:
-    runs = [[timing("Change kubelet settings", 30.0, 1), timing("Verify the cluster", 5.0)]]
+    runs = [[timing("Change nodes that run pods", 30.0, 1), timing("Verify the cluster", 5.0)]]
     one = expected_seconds({"w1": RESTART}, runs)
     two = expected_seconds({"w1": RESTART, "w2": RESTART}, runs)
     assert two - one == 30

@@ -1,0 +1,144 @@
+"""What is run for each measurement, in which order, and how long all of it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gedge_provision.models.perf import Measure, PerfSettings, Pinning, path_label
+from gedge_provision.planning.perf._paths import NetPath
+
+__all__ = ["Pair", "Step", "Task", "check_command", "command", "expected_seconds", "schedule", "steps"]
+
+_FIRST_PORT = 25201  # below the ranges of node ports and of outgoing connections
+_WARM_UP_S = 1
+_START_S = 1.0  # a call into a pod, and the tools' own beginning and end
+_SPARE_S = 20
+_CHECK_S = 1
+_CHECKED_S = 2.0
+_PODS_UP_S, _PODS_DOWN_S = 6.0, 5.0
+_EMULATED_UP_S, _EMULATED_DOWN_S = 45.0, 15.0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A server and a client pod of a path; `number` keeps ports and names apart."""
+
+    number: int
+    path: NetPath
+    pinning: Pinning
+
+    @property
+    def label(self) -> str:
+        """What it is called in progress and tables."""
+        return path_label(self.path.name, self.pinning)
+
+    @property
+    def stream_port(self) -> int:
+        """The port of iperf3."""
+        return _FIRST_PORT + 2 * self.number
+
+    @property
+    def message_port(self) -> int:
+        """The port of sockperf."""
+        return self.stream_port + 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """A measurement, apart from where it is made."""
+
+    measure: Measure
+    size: int | None
+    seconds: float
+    limit_s: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """A measurement at its place in the order."""
+
+    round: int
+    batch: int
+    pair: Pair
+    step: Step
+
+
+def steps(settings: PerfSettings) -> tuple[Step, ...]:
+    """Return the measurements of a path in one round."""
+    plain: tuple[Measure, ...] = ("tcp", "tcp-parallel", "udp", "ping-pong", "under-load")
+    swept: tuple[Measure, ...] = ("size-latency", "size-throughput")
+    return tuple(_step(measure, None, settings) for measure in plain) + tuple(
+        _step(measure, size, settings) for size in settings.sizes for measure in swept
+    )
+
+
+def _step(measure: Measure, size: int | None, settings: PerfSettings) -> Step:
+    warm_up = _WARM_UP_S if measure in _STREAMS else 0  # sockperf leaves the first 0.4 s out by itself
+    limit_s = settings.seconds + _WARM_UP_S + _SPARE_S
+    return Step(measure, size, settings.seconds + warm_up + _START_S, limit_s)
+
+
+_STREAMS = ("tcp", "tcp-parallel", "udp", "size-throughput")
+
+
+def command(step: Step, settings: PerfSettings, pair: Pair, server: str) -> tuple[str, ...]:
+    """Return what the client's pod runs; it ends by itself, also when nobody listens any more."""
+    seconds = str(settings.seconds)
+    iperf: tuple[str, ...] = (
+        "iperf3",
+        "--json",
+        "--client",
+        server,
+        "--port",
+        str(pair.stream_port),
+        "--time",
+        seconds,
+    )
+    iperf += ("--omit", str(_WARM_UP_S))
+    size = str(step.size if step.size is not None else settings.message_bytes)
+    load = ("--mps", str(settings.load_messages), "--reply-every", "10")
+    words: dict[Measure, tuple[str, ...]] = {
+        "tcp": iperf,
+        "tcp-parallel": (*iperf, "--parallel", str(settings.streams)),
+        "udp": (*iperf, "--udp", "--bitrate", f"{settings.udp_mbits}M"),
+        "size-throughput": (*iperf, "--udp", "--bitrate", "0", "--length", size),
+        "ping-pong": _sockperf("ping-pong", pair, server, seconds, size),
+        "size-latency": _sockperf("ping-pong", pair, server, seconds, size),
+        "under-load": (*_sockperf("under-load", pair, server, seconds, size), *load),
+    }
+    return ("timeout", "-s", "KILL", str(step.limit_s), *words[step.measure])
+
+
+def check_command(pair: Pair, server: str) -> tuple[str, ...]:
+    """Return what tells whether the server answers at all."""
+    return ("timeout", "-s", "KILL", "10", *_sockperf("ping-pong", pair, server, str(_CHECK_S), "64"))
+
+
+def _sockperf(mode: str, pair: Pair, server: str, seconds: str, size: str) -> tuple[str, ...]:
+    where = ("--ip", server, "--port", str(pair.message_port))
+    return ("sockperf", mode, *where, "--time", seconds, "--msg-size", size)
+
+
+def schedule(batches: Sequence[Sequence[Pair]], settings: PerfSettings) -> Iterator[Task]:
+    """Yield all measurements in their order.
+
+    The pairs take turns at each measurement, and every round begins with another one: what changes on the machines
+    meanwhile meets all alike.
+    """
+    for number in range(settings.rounds):
+        for index, batch in enumerate(batches):
+            turn = number % len(batch)
+            pairs = [*batch[turn:], *batch[:turn]]
+            for step in steps(settings):
+                for pair in pairs:
+                    yield Task(number + 1, index, pair, step)
+
+
+def expected_seconds(batches: Sequence[Sequence[Pair]], settings: PerfSettings, *, emulated: bool) -> int:
+    """Return how long the run takes, pods included; pods of several batches start anew in each round."""
+    measured = sum(task.step.seconds for task in schedule(batches, settings))
+    starts = settings.rounds * len(batches) if len(batches) > 1 else len(batches)
+    up, down = (_EMULATED_UP_S, _EMULATED_DOWN_S) if emulated else (_PODS_UP_S, _PODS_DOWN_S)
+    checks = _CHECKED_S * sum(len(batch) for batch in batches) * (settings.rounds if len(batches) > 1 else 1)
+    return int(measured + starts * (up + down) + checks)

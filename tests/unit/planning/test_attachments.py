@@ -1,0 +1,157 @@
+"""From attachments in the site file to what Multus hands to CNI plugins."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gedge_provision.models.attachments import Attachment
+from gedge_provision.models.site import Site
+from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, cni_configuration, holders
+from gedge_provision.planning.features import daemon_sets, site_features
+
+VF = "intel.com/vf"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            {"type": "sriov", "resource": VF, "ipam": {"type": "static"}},
+            {"type": "sriov", "capabilities": {"ips": True}, "ipam": {"type": "static"}},
+        ),
+        (
+            {"type": "sriov", "resource": VF, "vlan": 7, "trust": True, "spoof_check": False, "link_state": "auto"},
+            {"type": "sriov", "vlan": 7, "trust": "on", "spoofchk": "off", "link_state": "auto", "ipam": {}},
+        ),
+        (
+            {
+                "type": "macvlan",
+                "master": "ens1",
+                "mtu": 9000,
+                "ipam": {
+                    "type": "host-local",
+                    "range": "10.1.0.0/24",
+                    "range_start": "10.1.0.5",
+                    "routes": [{"destination": "10.9.0.0/16", "gateway": "10.1.0.1"}],
+                },
+            },
+            {
+                "type": "macvlan",
+                "master": "ens1",
+                "mode": "bridge",
+                "mtu": 9000,
+                "ipam": {
+                    "type": "host-local",
+                    "ranges": [[{"subnet": "10.1.0.0/24", "rangeStart": "10.1.0.5"}]],
+                    "routes": [{"dst": "10.9.0.0/16", "gw": "10.1.0.1"}],
+                },
+            },
+        ),
+        (
+            {
+                "type": "ipvlan",
+                "master": "ens1",
+                "ipam": {
+                    "type": "whereabouts",
+                    "range": "10.1.0.0/24",
+                    "exclude": ["10.1.0.0/30"],
+                    "gateway": "10.1.0.1",
+                },
+            },
+            {
+                "type": "ipvlan",
+                "master": "ens1",
+                "mode": "l2",
+                "ipam": {
+                    "type": "whereabouts",
+                    "range": "10.1.0.0/24",
+                    "gateway": "10.1.0.1",
+                    "exclude": ["10.1.0.0/30"],
+                },
+            },
+        ),
+        (
+            {"type": "bridge", "bridge": "br7", "ipam": {"type": "static", "addresses": ["10.1.0.9/24"]}},
+            {"type": "bridge", "bridge": "br7", "ipam": {"type": "static", "addresses": [{"address": "10.1.0.9/24"}]}},
+        ),
+    ],
+)
+def test_configuration_of_one_plugin(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    found = cni_configuration(Attachment.model_validate({"name": "net", **given}))
+    assert found == {"cniVersion": "0.3.1", "name": "net", **expected}
+
+
+def test_a_chain_where_more_plugins_take_part() -> None:
+    attachment = Attachment.model_validate(
+        {
+            "name": "net",
+            "type": "macvlan",
+            "master": "ens1",
+            "sysctls": {"net.ipv4.conf.IFNAME.arp_filter": "1"},
+            "bandwidth": {"egress_rate": 10_000_000, "egress_burst": 1_000_000},
+        }
+    )
+    plugins = cni_configuration(attachment)["plugins"]
+    assert [plugin["type"] for plugin in plugins] == ["macvlan", "tuning", "bandwidth"]
+    assert plugins[2] == {"type": "bandwidth", "egressRate": 10_000_000, "egressBurst": 1_000_000}
+
+
+def site(**networks: Any) -> Site:
+    data = {
+        "name": "edge",
+        "networks": networks,
+        "node_classes": {
+            "plain": {},
+            "ai": {"sriov": [{"name": "data", "nics": {"driver": "igb"}, "vfs": 4, "resource": VF}]},
+        },
+        "nodes": [
+            {"name": "m1", "address": "192.0.2.1", "roles": ["control_plane"], "node_class": "plain"},
+            {"name": "w1", "address": "192.0.2.2", "node_class": "plain"},
+            {"name": "w2", "address": "192.0.2.3", "node_class": "ai"},
+        ],
+    }
+    return Site.model_validate(data)
+
+
+FAST = {"name": "fast", "namespace": "ai", "type": "sriov", "resource": VF}
+SHARED = {"name": "shared", "type": "macvlan", "master": "ens1", "node_classes": ["plain"]}
+
+
+def test_definitions_with_their_namespaces() -> None:
+    found = attachment_manifests(site(attachments=[FAST, SHARED]))
+    names = [(item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in found]
+    assert names == [
+        ("Namespace", "", "ai"),
+        ("NetworkAttachmentDefinition", "ai", "fast"),
+        ("NetworkAttachmentDefinition", "default", "shared"),
+    ]
+    assert found[1]["metadata"]["annotations"] == {"k8s.v1.cni.cncf.io/resourceName": VF}
+    assert json.loads(found[1]["spec"]["config"])["type"] == "sriov"
+
+
+def test_which_nodes_have_an_attachment() -> None:
+    described = site(attachments=[FAST, SHARED])
+    fast, shared = described.networks.attachments
+    assert holders(described, fast) == ["w2"]
+    assert holders(described, shared) == ["w1"]
+    assert attachment_masters(described, described.nodes[1]) == [{"interface": "ens1", "attachment": "default/shared"}]
+    assert attachment_masters(described, described.nodes[2]) == []
+
+
+def test_features() -> None:
+    assert site_features(site()) == {"sriov", "multus", "perf"}
+    assert site_features(site(test_tools=False)) == {"sriov", "multus"}
+    ranged = [{**SHARED, "ipam": {"type": "whereabouts", "range": "10.1.0.0/24"}}]
+    assert "whereabouts" in site_features(site(attachments=ranged))
+    assert daemon_sets(site(attachments=ranged)) == [
+        "kube-system/kube-multus-ds",
+        "kube-system/whereabouts",
+        "kube-system/kube-sriov-device-plugin",
+    ]
+    plain = Site.model_validate(
+        {"name": "a", "nodes": [{"name": "m", "address": "192.0.2.1", "roles": ["control_plane"]}]}
+    )
+    assert site_features(plain) == frozenset()

@@ -1,0 +1,183 @@
+"""Everything a person gets wrong about network cards and attachments ends in a place, a sentence and a remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gedge_provision.models.errors import DocumentError
+from gedge_provision.provisioning import load_site
+
+GOOD = """\
+name: seoul-1
+networks:
+  pods: 10.244.0.0/16
+  services: 10.96.0.0/16
+  attachments:
+    - name: fast
+      type: sriov
+      resource: intel.com/vf
+      vlan: 7
+      ipam:
+        type: whereabouts
+        range: 10.10.2.0/24
+        range_start: 10.10.2.10
+        range_end: 10.10.2.99
+        exclude: [10.10.2.16/28]
+    - name: shared
+      type: macvlan
+      master: ens1
+      ipam: {type: static, addresses: [10.10.3.5/24]}
+node_classes:
+  plain: {}
+  ai:
+    sriov:
+      - name: data
+        nics: {vendor: '8086', device: '1592'}
+        vfs: 4
+        resource: intel.com/vf
+      - name: user
+        nics: {interfaces: [ens9], numa_nodes: [1]}
+        vfs: 2
+        resource: intel.com/dpdk
+        device_type: vfio-pci
+nodes:
+  - {name: m1, address: 192.168.40.11, roles: [control_plane], node_class: plain}
+  - {name: w1, address: 192.168.40.21, node_class: ai}
+  - {name: w2, address: 192.168.40.22, node_class: ai}
+"""
+
+# What is written instead of what; then field, message, remedy (each a part of the text).
+CASES = [
+    # cards
+    ("vendor: '8086'", "vendor: 8086", "nics.vendor", "8086 is no PCI id", "four hexadecimal digits"),
+    ("device: '1592'", "device: '0x1592'", "nics.device", "is no PCI id", "four hexadecimal digits"),
+    ("interfaces: [ens9]", "addresses: ['41:00.0']", "nics.addresses[0]", "is no PCI address", "lspci -D"),
+    ("[ens9]", "['a name that is long']", "nics.interfaces[0]", "is no name of an interface", "at most 15"),
+    ("{vendor: '8086', device: '1592'}", "{}", "sriov[0].nics", "selects every network card", "name vendor and device"),
+    ("vfs: 4", "vfs: 0", "sriov[0].vfs", "0 is out of range", "from 1"),
+    ("vfs: 4", "vfs: 300", "sriov[0].vfs", "300 is out of range", "up to 256"),
+    ("vfs: 4", "vfs: 4\n        vlan: 4095", "sriov[0].vlan", "4095 is out of range", "up to 4094"),
+    ("vfs: 4", "vfs: 4\n        mtu: 12000", "sriov[0].mtu", "12000 is out of range", "up to 9978"),
+    ("vfs: 4", "vfs: 4\n        trsut: true", "sriov[0].trsut", "unknown key", "did you mean 'trust'?"),
+    ("vfio-pci", "uio", "sriov[1].device_type", "'uio' is not possible here", "netdevice, vfio-pci"),
+    ("        resource: intel.com/dpdk\n", "", "sriov[1]", "user names no resource, and data does", "in none"),
+    ("intel.com/dpdk", "intel.com/vf", "sriov[1].resource", "is netdevice in policy data", "its own resource"),
+    ("intel.com/dpdk", "intel.com/my-vf", "sriov[1].resource", "device plugin does not take", "letters, digits"),
+    ("intel.com/dpdk", "vf", "sriov[1].resource", "'vf' is no resource", "PREFIX/NAME"),
+    ("intel.com/dpdk", "kubernetes.io/vf", "sriov[1].resource", "belongs to Kubernetes", "of your own"),
+    ("- name: user", "- name: data", "sriov[1].name", "is the name of sriov[0]", "rename"),
+    (
+        "nics: {vendor: '8086', device: '1592'}\n        vfs: 4",
+        "nics: {interfaces: [ens9]}\n        vfs: 4\n        owner: operator",
+        "sriov[1].nics.interfaces",
+        "ens9 is selected by sriov[0] (data) too (owners operator and host)",
+        "has one policy",
+    ),
+    # attachments
+    ("type: macvlan", "type: macvtap", "attachments[1].type", "'macvtap' is not possible here", "macvlan"),
+    ("master: ens1", "mtu: 1500", "attachments[1]", "macvlan needs master", "add master"),
+    ("master: ens1", "master: ens1\n      mode: l2", "attachments[1].mode", "has no mode 'l2'", "bridge, private"),
+    ("master: ens1", "master: ens1\n      resource: intel.com/vf", "[1].resource", "does not take resource", "sriov"),
+    ("- name: shared", "- name: fast", "attachments[1].name", "stands at attachments[0] already", "its own name"),
+    (
+        "type: macvlan",
+        "type: macvlan\n      node_classes: [gpu]",
+        "node_classes[0]",
+        "no node class 'gpu'",
+        "ai, plain",
+    ),
+    ("vlan: 7", "vlan: 5000", "attachments[0].vlan", "5000 is out of range", "up to 4094"),
+    ("vlan: 7", "vlan_qos: 3", "attachments[0].vlan_qos", "a priority needs a VLAN", "add vlan"),
+    ("vlan: 7", "bandwidth: {ingress_rate: 1000000}", "attachments[0].bandwidth", "does not take", "macvlan"),
+    (
+        "resource: intel.com/vf\n      vlan",
+        "resource: intel.com/fpga\n      vlan",
+        "[0].resource",
+        "no SR-IOV policy",
+        "use one of",
+    ),
+    (
+        "type: macvlan\n      master",
+        "type: bridge\n      bridge: cni0\n      # master",
+        "[1].bridge",
+        "the pod network itself",
+        "another name",
+    ),
+    # addresses
+    ("10.10.2.0/24\n", "10.244.3.0/24\n", "[0].ipam.range", "overlaps networks.pods 10.244.0.0/16", "of its own"),
+    ("10.10.2.0/24\n", "10.96.3.0/24\n", "[0].ipam.range", "overlaps networks.services", "of its own"),
+    ("10.10.2.0/24\n", "192.168.40.0/24\n", "[0].ipam.range", "holds the address 192.168.40.11 of m1", "another range"),
+    ("10.10.2.0/24\n", "10.10.2.1/24\n", "[0].ipam.range", "names an address inside the range", "write 10.10.2.0/24"),
+    ("range_end: 10.10.2.99", "range_end: 10.10.9.99", "ipam.range_end", "is outside the range", "of the range"),
+    ("range_end: 10.10.2.99", "range_end: 10.10.2.9", "ipam.range_end", "comes before 10.10.2.10", "exchange"),
+    ("[10.10.2.16/28]", "[10.10.9.16/28]", "ipam.exclude[0]", "is no part of 10.10.2.0/24", "part of the range"),
+    (
+        "        range: 10.10.2.0/24\n        range_start",
+        "        range_start",
+        "[0].ipam",
+        "whereabouts needs a range",
+        "add range",
+    ),
+    ("[10.10.3.5/24]", "[10.10.3.5]", "[1].ipam.addresses[0]", "is no address with its prefix", "10.10.2.60/24"),
+    ("[10.10.3.5/24]", "[10.10.3.500/24]", "[1].ipam.addresses[0]", "is no IPv4 address", "up to 255"),
+    (
+        "{type: static, addresses: [10.10.3.5/24]}",
+        "{type: static, range: 10.10.3.0/24}",
+        "[1].ipam.range",
+        "static does not take range",
+        "host-local, whereabouts",
+    ),
+    (
+        "{type: static, addresses: [10.10.3.5/24]}",
+        "{type: host-local, range: 10.10.3.0/24}",
+        "[1].ipam.type",
+        "w1, w2 would give the same addresses away",
+        "use whereabouts",
+    ),
+    (
+        "{type: static, addresses: [10.10.3.5/24]}",
+        "{type: whereabouts, range: 10.10.2.0/25}",
+        "[1].ipam.range",
+        "10.10.2.0/25 overlaps 10.10.2.0/24 of attachments[0]",
+        "its own range",
+    ),
+]
+
+
+def test_the_site_that_the_cases_spoil_is_good(tmp_path: Path) -> None:
+    path = tmp_path / "site.yml"
+    path.write_text(GOOD, encoding="utf-8")
+    assert [attachment.name for attachment in load_site(path).networks.attachments] == ["fast", "shared"]
+
+
+@pytest.mark.parametrize(("old", "new", "field", "message", "remedy"), CASES)
+def test_a_wrong_site_names_place_and_remedy(  # noqa: PLR0913, PLR0917 - a row of the table
+    tmp_path: Path, old: str, new: str, field: str, message: str, remedy: str
+) -> None:
+    assert old in GOOD
+    path = tmp_path / "site.yml"
+    path.write_text(GOOD.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(DocumentError) as caught:
+        load_site(path)
+    match = [found for found in caught.value.findings if found.path.endswith(field) and message in found.message]
+    assert match, str(caught.value)
+    assert remedy in match[0].remedy
+    line = int(match[0].place.rpartition(":")[2])
+    assert field.rsplit(".", maxsplit=1)[-1].split("[", maxsplit=1)[0] in path.read_text(encoding="utf-8").splitlines()[
+        line - 1
+    ] or (field.endswith("]"))
+
+
+@pytest.mark.parametrize(
+    "ipam",
+    [
+        "{type: whereabouts, range: 10.10.2.0/24}",  # one range for both, kept by the cluster
+        "{type: whereabouts, range: 10.10.2.0/24, range_start: 10.10.2.100, range_end: 10.10.2.120}",
+    ],
+)
+def test_attachments_may_share_a_range(tmp_path: Path, ipam: str) -> None:
+    path = tmp_path / "site.yml"
+    path.write_text(GOOD.replace("{type: static, addresses: [10.10.3.5/24]}", ipam), encoding="utf-8")
+    assert load_site(path)
