@@ -98,7 +98,6 @@ class Attachment(Document):
     )
     min_tx_rate: Annotated[int, Field(ge=0)] | None = Field(None, description="sriov: Mbit/s that are kept for it.")
     max_tx_rate: Annotated[int, Field(ge=0)] | None = Field(None, description="sriov: most Mbit/s; 0 for no limit.")
-    rdma: bool = Field(default=False, description="sriov: hand the device's RDMA device to the pod too (rdma-cni).")
     ipam: Ipam = Field(default_factory=lambda: Ipam(type="none"))
     sysctls: dict[SysctlName, str] = Field(default_factory=dict, description="Network settings inside the pod.")
     bandwidth: Bandwidth | None = Field(None, description="Limits of the rate, in software; not on sriov.")

@@ -21,7 +21,6 @@ _FIELDS = {
         "link_state",
         "min_tx_rate",
         "max_tx_rate",
-        "rdma",
     },
     "macvlan": {"master", "mode", "mtu", "bandwidth"},
     "ipvlan": {"master", "mode", "mtu", "bandwidth"},

@@ -66,7 +66,7 @@ def definition(attachment: Attachment) -> Manifest:
 def cni_configuration(attachment: Attachment) -> dict[str, Any]:
     """Return the CNI configuration: of one plugin, or of a chain where more than one takes part.
 
-    Keys are those of the plugins (containernetworking/plugins, sriov-cni, rdma-cni, whereabouts).
+    Keys are those of the plugins (containernetworking/plugins, sriov-cni, whereabouts).
     """
     head = {"cniVersion": _CNI_VERSION, "name": attachment.name}
     plugins = [_main_plugin(attachment), *_chained(attachment)]
@@ -99,8 +99,6 @@ def _main_plugin(one: Attachment) -> dict[str, Any]:
 
 def _chained(one: Attachment) -> list[dict[str, Any]]:
     plugins: list[dict[str, Any]] = []
-    if one.rdma:
-        plugins.append({"type": "rdma"})
     if one.sysctls:
         plugins.append({"type": "tuning", "sysctl": dict(one.sysctls)})
     if one.bandwidth is not None:

@@ -211,7 +211,9 @@ def work(module):
             objects, diffs = change(module, cards, wanted, dues)
         facts = {
             "held": held,
-            "due": bool(dues or files(module, wanted, True)),
+            "due": bool(
+                dues or files(module, wanted, True) or unit(module, wanted, True, False) or old_plugins(module, wanted)
+            ),
             "cards": list(cards.values()),
             "resources": offered(module.params["policies"]),
             "numa": by_numa(module.params["policies"], cards),
@@ -275,6 +277,8 @@ def change(module, cards, wanted, dues):
         else:
             found = functions.differences(cards[address], card, pods_with(address))
             objects += [made("nic", "%s %s=%s" % (address, what, value), "set") for what, value in found]
+    if not dues and old_plugins(module, wanted):  # left by a run that was killed before it came to this
+        objects.append(made("container", PLUGIN, "restart"))
     diffs = []
     if not check:
         if dues:
@@ -292,7 +296,7 @@ def change(module, cards, wanted, dues):
             functions.bring(by_address[address])
         if diffs and not dues:
             note_change()
-        restart_plugin(module)
+        restart_plugin(module, wanted)
     return objects, diffs
 
 
@@ -414,15 +418,20 @@ def unit(module, wanted, check, changed):
     return [made("unit", UNIT, "enable")]
 
 
-def restart_plugin(module):
-    """End a device plugin that started before the last change; its kubelet starts it again."""
+def old_plugins(module, wanted):
+    """Return the containers of device plugins that started before functions changed last."""
     changed = read_record(RECORD).get("changed")
-    if changed is None or not os.path.exists(CRICTL):
-        return
+    if changed is None or not wanted or not os.path.exists(CRICTL):
+        return []
     rc, out, _ = module.run_command([CRICTL, "ps", "--name", PLUGIN, "--output", "json"])
-    for container in json.loads(out)["containers"] if rc == 0 else []:
-        if int(container["createdAt"]) / 1e9 < changed:
-            module.run_command([CRICTL, "stop", "--timeout", "5", container["id"]])
+    found = json.loads(out)["containers"] if rc == 0 else []
+    return [container["id"] for container in found if int(container["createdAt"]) / 1e9 < changed]
+
+
+def restart_plugin(module, wanted):
+    """End a device plugin that started before the last change; its kubelet starts it again."""
+    for container in old_plugins(module, wanted):
+        module.run_command([CRICTL, "stop", "--timeout", "5", container])
 
 
 if __name__ == "__main__":
