@@ -268,17 +268,8 @@ def described(cards, address, users):
 def change(module, cards, wanted, dues):
     """Do what is due; in check mode only name it."""
     check = module.check_mode
-    objects = []
     by_address = {card["address"]: card for card in wanted}
-    for address in sorted(dues):
-        card = by_address.get(address)
-        if card is None:
-            objects.append(made("nic", address, "restore"))
-        else:
-            found = functions.differences(cards[address], card, pods_with(address))
-            objects += [made("nic", "%s %s=%s" % (address, what, value), "set") for what, value in found]
-    if not dues and old_plugins(module, wanted):  # left by a run that was killed before it came to this
-        objects.append(made("container", PLUGIN, "restart"))
+    objects = named(module, cards, by_address, dues)
     diffs = []
     if not check:
         if dues:
@@ -298,6 +289,21 @@ def change(module, cards, wanted, dues):
             note_change()
         restart_plugin(module, wanted)
     return objects, diffs
+
+
+def named(module, cards, by_address, dues):
+    """Name what is due of cards and of the device plugin."""
+    objects = []
+    for address in sorted(dues):
+        card = by_address.get(address)
+        if card is None:
+            objects.append(made("nic", address, "restore"))
+        else:
+            found = functions.differences(cards[address], card, pods_with(address))
+            objects += [made("nic", "%s %s=%s" % (address, what, value), "set") for what, value in found]
+    if not dues and old_plugins(module, by_address):  # left by a run that was killed before it came to this
+        objects.append(made("container", PLUGIN, "restart"))
+    return objects
 
 
 def note_change():
