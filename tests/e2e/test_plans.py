@@ -19,7 +19,7 @@ from gedge_provision.adapters.locations import cache_dir
 from gedge_provision.adapters.store import Store
 
 if TYPE_CHECKING:
-    from conftest import LabCluster
+    from lab_cluster import LabCluster
 
 pytestmark = pytest.mark.e2e
 
