@@ -161,7 +161,9 @@ class LabCluster:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def kubectl(self, *words: str, stdin: str = "", host: str = "gedgem01", check: bool = True) -> str:
+    def kubectl(
+        self, *words: str, stdin: str = "", host: str = "gedgem01", check: bool = True, timeout: float = 120
+    ) -> str:
         """Run kubectl on a control-plane node."""
         script = f"cat > /tmp/stdin <<'END'\n{stdin}\nEND\n" if stdin else ""
         quoted = shlex.join(words)
@@ -170,6 +172,7 @@ class LabCluster:
         return self.hosts[host].run(
             f"{script}{environment} kubectl --kubeconfig /etc/kubernetes/admin.conf {quoted}{feed}",
             check=check,
+            timeout=timeout,
         )
 
 
@@ -208,3 +211,17 @@ def lab_down(name: str) -> None:
 def changes(before: list[str], after: list[str]) -> list[str]:
     """Return what differs between two snapshots of a host, line by line."""
     return [line for line in difflib.unified_diff(before, after, lineterm="", n=0) if line[:1] in "+-"][2:]
+
+
+def planned(plan: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+    """Return what a plan announces, by host: action, kind and name of each change."""
+    return {host["host"]: [_words(change) for change in host["changes"]] for host in plan["hosts"]}
+
+
+def done(result: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+    """Return what a run did, in the words of its plan."""
+    return {host: [_words(change) for change in changes] for host, changes in result["changes"].items()}
+
+
+def _words(change: dict[str, str]) -> tuple[str, str, str]:
+    return change["action"], change["kind"], change["name"]
