@@ -20,7 +20,7 @@ from gedge_provision.adapters.locations import state_dir
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.provisioning import kubeconfig_path, load_site
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
 # What a host has that an installation could leave behind: files with their content, interfaces, rules, mounts,

@@ -55,20 +55,16 @@ def kill_kubelet(lab: EmulatedLab) -> None:
 
 
 def restart_plugin(lab: EmulatedLab) -> None:
-    lab.kubectl(
-        "delete",
-        "pod",
-        "-n",
-        "kube-system",
-        "-l",
-        "app=sriov-device-plugin",
-        "--field-selector",
-        f"spec.nodeName={NODE}",
-    )
+    _end_daemon(lab, "sriov-device-plugin")
 
 
 def restart_multus(lab: EmulatedLab) -> None:
-    lab.kubectl("delete", "pod", "-n", "kube-system", "-l", "app=multus", "--field-selector", f"spec.nodeName={NODE}")
+    _end_daemon(lab, "multus")
+
+
+def _end_daemon(lab: EmulatedLab, app: str) -> None:
+    where = f"spec.nodeName={NODE}"
+    lab.kubectl("delete", "pod", "-n", "kube-system", "-l", f"app={app}", "--field-selector", where)
 
 
 def reboot(lab: EmulatedLab) -> None:
