@@ -24,15 +24,8 @@ def policy(name: str, nics: dict[str, Any], vfs: int = 2, **more: object) -> dic
 def with_policies(site: dict[str, Any], *policies: dict[str, Any]) -> dict[str, Any]:
     changed = copy.deepcopy(site)
     changed["node_classes"]["emulated-1"]["sriov"] = list(policies)
-    changed["networks"]["attachments"] = [
-        {
-            "name": "lost",
-            "type": "macvlan",
-            "master": "enp99s0",
-            "node_classes": ["emulated-1"],
-            "ipam": {"type": "none"},
-        }
-    ]
+    lost = {"name": "lost", "type": "macvlan", "master": "enp99s0", "ipam": {"type": "none"}}
+    changed["networks"]["attachments"] = [lost | {"node_classes": ["emulated-1"]}]
     return changed
 
 
