@@ -13,22 +13,37 @@ from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.kube import Kube, KubeError, NotFoundError, connect
 from gedge_provision.adapters.tls import read_certificate
 from gedge_provision.models.changes import REACHABLE
-from gedge_provision.models.cluster import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, NODE, POD, SERVICE, Kind, Manifest
+from gedge_provision.models.cluster import (
+    ADDRESS_POOL,
+    CONFIG_MAP,
+    DAEMON_SET,
+    DEPLOYMENT,
+    NETWORK_ATTACHMENT,
+    NODE,
+    POD,
+    SERVICE,
+    Kind,
+    Manifest,
+)
+from gedge_provision.models.host_networks import HostNetworks
 from gedge_provision.models.plan import Plan
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.runs import RunFailedError
 from gedge_provision.models.site import Site
 from gedge_provision.models.snapshot import ClusterSnapshot, KubeletAnswer
 from gedge_provision.models.verification import Report
+from gedge_provision.planning.features import MULTUS, site_features
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 from gedge_provision.planning.verification import host_problems, make_report
 from gedge_provision.provisioning.plans import plan
+from gedge_provision.provisioning.runs import look_at_networks
 from gedge_provision.provisioning.sites import load_site, present_kubeconfig
 
 __all__ = ["snapshot", "verify"]
 
 _NAMESPACES = ("kube-system", "kube-flannel")
 _CONFIG_MAPS = (("kube-system", "kubeadm-config"), ("kube-system", "coredns"), ("kube-flannel", "kube-flannel-cfg"))
+_OWN_DEVICES = ("kube-system", "sriovdp-config")
 _SERVICES = (("default", "kubernetes"), ("kube-system", "kube-dns"))
 _AT_ONCE = 16
 _ANSWER_S = 5.0
@@ -70,7 +85,19 @@ def verify(site_path: Path, reporter: Reporter = SILENT) -> Report:
         found,
         runtime_version=runtime.version if runtime else "",
         host_problems=hosts.problems,
+        networks=_look_at_networks(site, site_path, reporter),
     )
+
+
+def _look_at_networks(site: Site, site_path: Path, reporter: Reporter) -> dict[str, HostNetworks]:
+    """Return what the hosts show of secondary networks, of a site that has some; those that do not tell are missing."""
+    if MULTUS not in site_features(site):
+        return {}
+    try:
+        found = look_at_networks(site_path, reporter)
+    except RunFailedError as error:
+        found = error.result
+    return {name: HostNetworks.model_validate(told) for name, told in found.networks.items()}
 
 
 def _look_at_hosts(site: Site, site_path: Path, digest: str, reporter: Reporter, *, again: bool) -> _HostLook:
@@ -118,7 +145,7 @@ def snapshot(site: Site, kubeconfig: Path) -> ClusterSnapshot:
         }
         empty = ClusterSnapshot(taken=now, server=kube.server, certificates=certificates)
         try:
-            objects = _objects(kube)
+            objects = _objects(kube) | (_network_objects(kube) if MULTUS in site_features(site) else {})
             names = [item["metadata"]["name"] for item in objects["nodes"]]
             kubelets = dict(zip(names, pool.map(lambda name: _kubelet(kube, name), names), strict=True))
             version = kube.version()
@@ -136,8 +163,20 @@ def _objects(kube: Kube) -> dict[str, list[Manifest]]:
         "daemonSets": [item for namespace in _NAMESPACES for item in kube.find(DAEMON_SET, namespace)],
         "deployments": [item for namespace in _NAMESPACES for item in kube.find(DEPLOYMENT, namespace)],
         "services": [item for place in _SERVICES if (item := _one(kube, SERVICE, place))],
-        "configMaps": [item for place in _CONFIG_MAPS if (item := _one(kube, CONFIG_MAP, place))],
+        "configMaps": [item for place in (*_CONFIG_MAPS, _OWN_DEVICES) if (item := _one(kube, CONFIG_MAP, place))],
     }
+
+
+def _network_objects(kube: Kube) -> dict[str, list[Manifest]]:
+    return {"definitions": _all(kube, NETWORK_ATTACHMENT), "pools": _all(kube, ADDRESS_POOL)}
+
+
+def _all(kube: Kube, kind: Kind) -> list[Manifest]:
+    """Return all objects of a kind; none where the cluster does not know the kind."""
+    try:
+        return kube.find(kind)
+    except NotFoundError:
+        return []
 
 
 def _one(kube: Kube, kind: Kind, place: tuple[str, str]) -> Manifest | None:

@@ -14,6 +14,24 @@ from .host_state import read_text
 
 OPERATOR_FOLDER = "/etc/sriov-operator"
 CHECKPOINT = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
+POLICIES = {
+    "type": "list",
+    "elements": "dict",
+    "required": True,
+    "options": {
+        "name": {"type": "str", "required": True},
+        "nics": {"type": "dict", "required": True},
+        "vfs": {"type": "int", "required": True},
+        "resource": {"type": "str"},
+        "device_type": {"type": "str", "choices": ["netdevice", "vfio-pci"], "default": "netdevice"},
+        "mtu": {"type": "int"},
+        "vlan": {"type": "int", "default": 0},
+        "trust": {"type": "bool"},
+        "spoof_check": {"type": "bool"},
+        "mac_addresses": {"type": "str", "choices": ["derived", "driver"], "default": "derived"},
+    },
+}
+# Options of the modules that take policies.
 
 
 def resolve(module, cards):

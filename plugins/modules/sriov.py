@@ -133,7 +133,7 @@ from ..module_utils.host_state import (
     sync_file,
     write_record,
 )
-from ..module_utils.sriov_cards import pods_with, resolve
+from ..module_utils.sriov_cards import POLICIES, pods_with, resolve
 
 RECORD = "sriov.json"
 UNIT = "gedge-sriov.service"
@@ -161,23 +161,7 @@ WantedBy=multi-user.target
 def main():
     module = AnsibleModule(
         argument_spec={
-            "policies": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "nics": {"type": "dict", "required": True},
-                    "vfs": {"type": "int", "required": True},
-                    "resource": {"type": "str"},
-                    "device_type": {"type": "str", "choices": ["netdevice", "vfio-pci"], "default": "netdevice"},
-                    "mtu": {"type": "int"},
-                    "vlan": {"type": "int", "default": 0},
-                    "trust": {"type": "bool"},
-                    "spoof_check": {"type": "bool"},
-                    "mac_addresses": {"type": "str", "choices": ["derived", "driver"], "default": "derived"},
-                },
-            },
+            "policies": POLICIES,
             "node_name": {"type": "str", "default": ""},
             "management_address": {"type": "str", "default": ""},
             "hold": {"type": "bool", "default": False},
