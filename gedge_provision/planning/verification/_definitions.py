@@ -97,7 +97,7 @@ CLUSTER_ATTACHMENTS: tuple[Promise[Look], ...] = (
     Promise(
         "attachments-offered", "attachments",
         "Some node offers the resource that a NetworkAttachmentDefinition names, yours included.",
-        "correct the annotation k8s.v1.cni.cncf.io/resourceName, or let a policy offer it; see attachments-resources",
+        "correct the annotation k8s.v1.cni.cncf.io/resourceName, or let a policy offer it; see sriov-resources",
         "cluster", lambda _: "each resource of attachments is offered", _offered,
     ),
     Promise(

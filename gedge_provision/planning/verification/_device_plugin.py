@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 from gedge_provision.models.host_networks import Card, VirtualFunction
 from gedge_provision.planning.features import plugin_source
+from gedge_provision.planning.verification._daemons import DEVICE_PLUGIN_LABELS, SPACE
 from gedge_provision.planning.verification._promise import NodeLook, Verdict
 
-__all__ = ["DEVICE_PLUGIN_LABELS", "missing_devices"]
+__all__ = ["offered"]
 
-DEVICE_PLUGIN_LABELS = {"app": "sriov-device-plugin"}
-_SPACE = "kube-system"
 _NOT_NOTICED = "let it look again: kubectl -n kube-system delete pod -l app=sriov-device-plugin"
 
 
@@ -25,7 +24,24 @@ class _Device(NamedTuple):
     function: VirtualFunction
 
 
-def missing_devices(look: NodeLook, resource: str, found: int, wanted: int | None) -> Verdict:
+def offered(look: NodeLook) -> Verdict:
+    """Return whether a node offers the devices that its policies make, and why not."""
+    wanted: dict[str, int | None] = {}
+    policies = look.policies
+    for card in look.host.cards:
+        policy = policies.get(card.policy)
+        if policy and policy.resource:
+            wanted[policy.resource] = (wanted.get(policy.resource) or 0) + policy.vfs
+    if plugin_source(look.node_class) == "own":
+        wanted = {one.resource: None for one in look.attachments if one.type == "sriov" and one.resource}
+    has = {name: int(look.live.status.allocatable.get(name, "0")) for name in wanted}
+    for name, number in wanted.items():
+        if has[name] != number and not (number is None and has[name]):
+            return _missing(look, name, has[name], number)
+    return Verdict(kept=True, evidence=", ".join(f"{number} {name}" for name, number in has.items()) or "none asked")
+
+
+def _missing(look: NodeLook, resource: str, found: int, wanted: int | None) -> Verdict:
     """Return why a node offers `found` of a resource; wanted None means that any number would do."""
     said = f"it offers {found} of {wanted} {resource}" if wanted is not None else f"it offers no {resource}"
     why, remedy = _why(look, resource, wanted)
@@ -35,8 +51,8 @@ def missing_devices(look: NodeLook, resource: str, found: int, wanted: int | Non
 def _why(look: NodeLook, resource: str, wanted: int | None) -> tuple[str, str]:
     own = plugin_source(look.node_class) == "own"
     devices = list(_devices(look))
-    if not look.snapshot.pod_ready(look.node.name, _SPACE, DEVICE_PLUGIN_LABELS):
-        return "the device plugin does not run", "see attachments-device-plugin"
+    if not look.snapshot.pod_ready(look.node.name, SPACE, DEVICE_PLUGIN_LABELS):
+        return "the device plugin does not run", "see sriov-device-plugin"
     if not devices or (wanted is not None and len(devices) < wanted):
         return f"the host has {len(devices)} virtual functions", "see sriov-functions"
     if reason := _unselected(_selectors(look, resource, own=own), devices):
@@ -66,7 +82,7 @@ def _selectors(look: NodeLook, resource: str, *, own: bool) -> list[dict[str, An
     configuration: Mapping[str, Any] = look.host.device_plugin
     if own:
         try:
-            configuration = json.loads(look.snapshot.settings(_SPACE, "sriovdp-config", "config.json") or "{}")
+            configuration = json.loads(look.snapshot.settings(SPACE, "sriovdp-config", "config.json") or "{}")
         except ValueError:
             return None
     for entry in configuration.get("resourceList") or []:

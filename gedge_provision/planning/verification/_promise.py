@@ -9,12 +9,15 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import yaml
 
+from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.cluster import Metadata, NodeState
 from gedge_provision.models.host_networks import HostNetworks
 from gedge_provision.models.plan import Plan
 from gedge_provision.models.site import Node, NodeClass, Site
 from gedge_provision.models.snapshot import Certificate, ClusterSnapshot, KubeletAnswer
+from gedge_provision.models.sriov import SriovPolicy
 from gedge_provision.models.verification import Concern
+from gedge_provision.planning.attachments import holders
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 
 __all__ = ["Lack", "Look", "Needs", "NodeLook", "Promise", "Verdict", "listed", "verdict"]
@@ -123,6 +126,16 @@ class NodeLook(Look):
     def kubelet(self) -> dict[str, Any]:
         """What the node's kubelet runs with."""
         return self.snapshot.kubelet(self.node.name)
+
+    @property
+    def policies(self) -> dict[str, SriovPolicy]:
+        """The policies of the node whose virtual functions are made on the host, by name."""
+        return {policy.name: policy for policy in self.node_class.sriov if policy.owner == "host"}
+
+    @property
+    def attachments(self) -> list[Attachment]:
+        """The attachments that its pods may use."""
+        return [one for one in self.site.networks.attachments if self.node.name in holders(self.site, one)]
 
     @property
     def host(self) -> HostNetworks:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 from gedge_provision.models.host_networks import Card, VirtualFunction
 from gedge_provision.models.sriov import SriovPolicy
+from gedge_provision.planning.verification._daemons import daemon
+from gedge_provision.planning.verification._device_plugin import offered
 from gedge_provision.planning.verification._host import host_changes
 from gedge_provision.planning.verification._promise import NodeLook, Promise, Verdict, verdict
 
-__all__ = ["SRIOV", "policies_of"]
+__all__ = ["SRIOV"]
 
 _APPLY = "put it right: gedge apply"
 _CONSENT = "put it right: gedge apply; while pods have functions of the card, with --drain-ok"
@@ -22,13 +24,8 @@ _NAME_OF_A_POD = re.compile(r"(net|temp_|dev)\d+")
 _STRICT = ("restricted", "single-numa-node")
 
 
-def policies_of(look: NodeLook) -> dict[str, SriovPolicy]:
-    """Return the policies of the node whose virtual functions are made on the host, by name."""
-    return {policy.name: policy for policy in look.node_class.sriov if policy.owner == "host"}
-
-
 def _cards(look: NodeLook) -> Iterator[tuple[SriovPolicy, Card]]:
-    policies = policies_of(look)
+    policies = look.policies
     for card in look.host.cards:
         if card.policy in policies:
             yield policies[card.policy], card
@@ -94,7 +91,7 @@ def _settings(look: NodeLook) -> Verdict:
 
 def _promised_settings(look: NodeLook) -> str:
     found = []
-    for policy in policies_of(look).values():
+    for policy in look.policies.values():
         parts = [f"MTU {policy.mtu}"] if policy.mtu else []
         parts += [f"VLAN {policy.vlan}"] if policy.vlan else []
         for words, value in (("trust", policy.trust), ("spoof check", policy.spoof_check)):
@@ -134,12 +131,12 @@ SRIOV: tuple[Promise[NodeLook], ...] = (
     Promise(
         "sriov-cards", "sriov", "Each SR-IOV policy of its class selects a card that can keep it.",
         "correct the policy in the site file", "networks",
-        lambda look: f"policies {', '.join(policies_of(look))} select cards", _selected,
+        lambda look: f"policies {', '.join(look.policies)} select cards", _selected,
     ),
     Promise(
         "sriov-functions", "sriov", "Each of these cards has the virtual functions of its policy.",
         _CONSENT, "networks",
-        lambda look: "; ".join(f"{one.name}: {one.vfs} on each card" for one in policies_of(look).values()),
+        lambda look: "; ".join(f"{one.name}: {one.vfs} on each card" for one in look.policies.values()),
         _number,
     ),
     Promise(
@@ -150,7 +147,7 @@ SRIOV: tuple[Promise[NodeLook], ...] = (
     ),
     Promise(
         "sriov-drivers", "sriov", "They have drivers of the policy's device type.", _APPLY, "networks",
-        lambda look: "; ".join(f"{one.name}: {one.device_type}" for one in policies_of(look).values()),
+        lambda look: "; ".join(f"{one.name}: {one.device_type}" for one in look.policies.values()),
         _drivers,
     ),
     Promise(
@@ -170,5 +167,18 @@ SRIOV: tuple[Promise[NodeLook], ...] = (
         "a crashed pod left its network namespace; on the node: ip -all netns exec ip -brief link shows which, "
         "ip netns delete NAME gives the function back", "networks",
         lambda _: "no virtual function is lost", _given_back,
+    ),
+    Promise(
+        "sriov-device-plugin", "sriov", "The pod of the SR-IOV device plugin is ready on it.",
+        "kubectl -n kube-system describe pod -l app=sriov-device-plugin, kubectl -n kube-system logs", "cluster",
+        lambda _: "the SR-IOV device plugin runs here",
+        lambda look: daemon("the device plugin", look),
+    ),
+    Promise(
+        "sriov-resources", "sriov",
+        "It offers as many devices of each resource as its policies make; where your own ConfigMap configures the "
+        "device plugin, some of each resource that attachments name.",
+        _APPLY, "node and networks",
+        lambda _: "devices offered = virtual functions made", offered,
     ),
 )  # fmt: skip
