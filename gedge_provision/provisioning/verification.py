@@ -27,6 +27,7 @@ from gedge_provision.models.cluster import (
 )
 from gedge_provision.models.host_networks import HostNetworks
 from gedge_provision.models.plan import Plan
+from gedge_provision.models.probes import Probes
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.runs import RunFailedError
 from gedge_provision.models.site import Site
@@ -36,6 +37,7 @@ from gedge_provision.planning.features import MULTUS, site_features
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 from gedge_provision.planning.verification import host_problems, make_report
 from gedge_provision.provisioning.plans import plan
+from gedge_provision.provisioning.probes import probe as start_probes
 from gedge_provision.provisioning.runs import look_at_networks
 from gedge_provision.provisioning.sites import load_site, present_kubeconfig
 
@@ -57,7 +59,7 @@ class _HostLook:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
-def verify(site_path: Path, reporter: Reporter = SILENT) -> Report:
+def verify(site_path: Path, reporter: Reporter = SILENT, *, probe: bool = False) -> Report:
     """Check every promise of a site file on the hosts and on the running cluster; nothing is changed.
 
     Hosts that cannot be looked at and a cluster that does not answer are failing checks, not errors.
@@ -65,6 +67,7 @@ def verify(site_path: Path, reporter: Reporter = SILENT) -> Report:
     Args:
         site_path: the site file.
         reporter: receives each phase.
+        probe: start pods that try each secondary network, and remove them.
 
     Raises:
         DocumentError: the site file is wrong.
@@ -77,6 +80,8 @@ def verify(site_path: Path, reporter: Reporter = SILENT) -> Report:
     with step(reporter, "Ask the cluster"):
         found = snapshot(site, kubeconfig)
     hosts = _look_at_hosts(site, site_path, digest, reporter, again=not found.problem)
+    networks = _look_at_networks(site, site_path, reporter)
+    probes = _probe(site, kubeconfig, reporter) if probe and not found.problem else None
     runtime = load_catalog().artifact("containerd")
     return make_report(
         site,
@@ -85,8 +90,16 @@ def verify(site_path: Path, reporter: Reporter = SILENT) -> Report:
         found,
         runtime_version=runtime.version if runtime else "",
         host_problems=hosts.problems,
-        networks=_look_at_networks(site, site_path, reporter),
+        networks=networks,
+        probes=probes,
     )
+
+
+def _probe(site: Site, kubeconfig: Path, reporter: Reporter) -> Probes:
+    if not site.networks.attachments:
+        return Probes()
+    with connect(kubeconfig) as kube:
+        return start_probes(kube, site, reporter)
 
 
 def _look_at_networks(site: Site, site_path: Path, reporter: Reporter) -> dict[str, HostNetworks]:

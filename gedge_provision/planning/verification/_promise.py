@@ -13,6 +13,7 @@ from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.cluster import Metadata, NodeState
 from gedge_provision.models.host_networks import HostNetworks
 from gedge_provision.models.plan import Plan
+from gedge_provision.models.probes import Probes
 from gedge_provision.models.site import Node, NodeClass, Site
 from gedge_provision.models.snapshot import Certificate, ClusterSnapshot, KubeletAnswer
 from gedge_provision.models.sriov import SriovPolicy
@@ -61,6 +62,7 @@ class Look:
         runtime_version: version of the container runtime in the catalog, with the v.
         host_problems: why a host could not be looked at, by host.
         networks: what hosts show of cards and secondary networks.
+        probes: what probe pods found; None when none were asked for.
     """
 
     site: Site
@@ -69,6 +71,7 @@ class Look:
     runtime_version: str
     host_problems: Mapping[str, str]
     networks: Mapping[str, HostNetworks]
+    probes: Probes | None
 
     @property
     def endpoint(self) -> str:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from gedge_provision.models.host_networks import HostNetworks
 from gedge_provision.models.plan import Plan
+from gedge_provision.models.probes import Probes
 from gedge_provision.models.site import Node, Site
 from gedge_provision.models.snapshot import ClusterSnapshot
 from gedge_provision.models.verification import Check, Counts, Report, Status
@@ -19,12 +20,13 @@ from gedge_provision.planning.verification._host import HOST
 from gedge_provision.planning.verification._kubelet import KUBELET
 from gedge_provision.planning.verification._network import CLUSTER_NETWORK, NODE_NETWORK
 from gedge_provision.planning.verification._node import NODE
+from gedge_provision.planning.verification._probes import PROBES
 from gedge_provision.planning.verification._promise import Look, NodeLook, Promise
 from gedge_provision.planning.verification._sriov import SRIOV
 
 __all__ = ["CLUSTER_PROMISES", "NODE_PROMISES", "make_report", "runs_on"]
 
-CLUSTER_PROMISES: tuple[Promise[Look], ...] = (*CLUSTER, *CLUSTER_NETWORK, *CLUSTER_ATTACHMENTS)
+CLUSTER_PROMISES: tuple[Promise[Look], ...] = (*CLUSTER, *CLUSTER_NETWORK, *CLUSTER_ATTACHMENTS, *PROBES)
 """What is promised of a cluster, once."""
 
 NODE_PROMISES: tuple[Promise[NodeLook], ...] = (
@@ -63,6 +65,7 @@ def make_report(  # noqa: PLR0913 - what a report is made of
     runtime_version: str,
     host_problems: Mapping[str, str] | None = None,
     networks: Mapping[str, HostNetworks] | None = None,
+    probes: Probes | None = None,
 ) -> Report:
     """Judge every promise; the same input gives the same report, byte for byte.
 
@@ -74,8 +77,9 @@ def make_report(  # noqa: PLR0913 - what a report is made of
         runtime_version: version of the container runtime in the catalog, with the v.
         host_problems: why a host could not be looked at, by host; the plan says nothing of it then.
         networks: what hosts show of network cards and secondary networks, by host.
+        probes: what probe pods found, when they were asked for.
     """
-    seen = (site, plan, snapshot, runtime_version, host_problems or {}, networks or {})
+    seen = (site, plan, snapshot, runtime_version, host_problems or {}, networks or {}, probes)
     look = Look(*seen)
     checks = [_check(promise, look, "") for promise in CLUSTER_PROMISES if runs_on(promise, site)]
     for node in site.nodes:
