@@ -118,7 +118,7 @@ def _wait(work: _Work, pods: list[ProbePod]) -> dict[str, ProbedPod]:
                 continue
             if found is not None and PodState.model_validate(found).ready:
                 seen[pod.name] = planning.read_pod(pod, found)
-            elif trouble := planning.probe_trouble(pod, found, events, late=late):
+            elif trouble := planning.probe_trouble(found, events, late=late):
                 seen[pod.name] = _without(pod, trouble.message, trouble.remedy)
         time.sleep(_PAUSE_S if len(seen) < len(pods) else 0)
     return {pod.name: seen[pod.name] for pod in pods}

@@ -31,7 +31,7 @@ _CAUSES = (
         "widen the range; see attachments-pools",
     ),
     (
-        r"failed to lookup master \"?([\w.-]+)|Link not found",
+        r"failed to lookup master|Link not found",
         "the interface below it is missing on the node",
         "correct master in the site file; see attachments-interfaces",
     ),
@@ -80,7 +80,7 @@ def read_pod(pod: ProbePod, found: Manifest) -> ProbedPod:
     )
 
 
-def probe_trouble(pod: ProbePod, found: Manifest | None, events: Sequence[Event], *, late: bool) -> Trouble | None:
+def probe_trouble(found: Manifest | None, events: Sequence[Event], *, late: bool) -> Trouble | None:
     """Return why a pod does not get its network, when waiting longer will not help or the time is over."""
     if found is None:
         return Trouble("its pod is gone", "somebody deleted it: try again") if late else None
@@ -103,10 +103,8 @@ def probe_trouble(pod: ProbePod, found: Manifest | None, events: Sequence[Event]
 
 def _cause(message: str) -> Trouble:
     for pattern, meaning, remedy in _CAUSES:
-        found = re.search(pattern, message)
-        if found:
-            said = meaning.format(*(group or "" for group in found.groups()), "")
-            return Trouble(said, remedy)
+        if found := re.search(pattern, message):
+            return Trouble(meaning.format(*found.groups()), remedy)
     said = re.search(r"error adding container to network .*?(?=\n|'|$)", message)
     return Trouble(said[0] if said else message, _LOOK)
 
@@ -120,9 +118,8 @@ def crossings(pods: Iterable[ProbedPod], bridged: frozenset[str]) -> list[tuple[
     """
     pairs = []
     for network, group in groupby(pods, key=lambda pod: pod.attachment):
-        first, *others = [pod for pod in group if pod.addresses] or [None]
-        if first is not None:
-            pairs += [(first, other) for other in others if network not in bridged or other.node == first.node]
+        ends = [pod for pod in group if pod.addresses]
+        pairs += [(ends[0], other) for other in ends[1:] if network not in bridged or other.node == ends[0].node]
     return pairs
 
 
