@@ -19,6 +19,7 @@ class ProbedPod(Document):
         addresses: its addresses on the network.
         device: PCI address of its device.
         mtu: MTU of its interface; 0 when nothing says it.
+        promised_mtu: what the site file says of it; 0 when nothing.
         lacking: what its network-status lacks.
     """
 
@@ -30,6 +31,7 @@ class ProbedPod(Document):
     addresses: tuple[str, ...] = ()
     device: str = ""
     mtu: int = 0
+    promised_mtu: int = 0
     lacking: tuple[str, ...] = ()
 
 

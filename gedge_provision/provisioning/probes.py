@@ -91,13 +91,27 @@ def _look(work: _Work, limit_s: int, reporter: Reporter) -> Probes:
         for manifest in made:
             work.kube.create(_KINDS[manifest["kind"]], manifest)
         seen = _wait(work, pods)
-    bridged = frozenset(pod.network for pod in pods if pod.attachment.type == "bridge")
-    pairs = planning.crossings(seen.values(), bridged) if work.tools else []
-    names = {id(result): name for name, result in seen.items()}
+    left = work.plan.left_out
+    if not work.tools:
+        left = (*left, "MTU and reach: the site has no test tools (networks.test_tools)")
+        return Probes(pods=(*told, *seen.values()), left_out=left)
     with step(reporter, "Ping between probe pods"), ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda pair: _cross(work.kube, names[id(pair[0])], *pair), pairs))
-    left = work.plan.left_out if work.tools else (*work.plan.left_out, "the site has no test tools: nothing was sent")
-    return Probes(pods=(*told, *seen.values()), crossings=tuple(found), left_out=left)
+        full = dict(zip(seen, pool.map(lambda name: _with_mtu(work.kube, name, seen[name]), seen), strict=True))
+        names = {id(result): name for name, result in full.items()}
+        bridged = frozenset(pod.network for pod in pods if pod.attachment.type == "bridge")
+        pairs = planning.crossings(full.values(), bridged)
+        found = tuple(pool.map(lambda pair: _cross(work.kube, names[id(pair[0])], *pair), pairs))
+    return Probes(pods=(*told, *full.values()), crossings=found, left_out=left)
+
+
+def _with_mtu(kube: Kube, name: str, found: ProbedPod) -> ProbedPod:
+    if not found.interface:
+        return found
+    try:
+        done = kube.execute(NAMESPACE, name, CONTAINER, ("cat", f"/sys/class/net/{found.interface}/mtu"), _PING_S)
+    except KubeError as error:
+        return found.model_copy(update={"problem": error.message, "remedy": error.remedy})
+    return found.model_copy(update={"mtu": int(done.output) if done.code == 0 else 0})
 
 
 def _without(pod: ProbePod, problem: str, remedy: str) -> ProbedPod:

@@ -25,6 +25,7 @@ class ProbePod:
         definition: name of the copy of its definition.
         node: the node.
         address: the address that it asks for, with prefix length; empty where the attachment gives one.
+        mtu: the MTU that the site file promises, 0 for none.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ProbePod:
     definition: str
     node: str
     address: str = ""
+    mtu: int = 0
 
     @property
     def network(self) -> str:
@@ -74,7 +76,9 @@ def choose_probes(site: Site, live: Mapping[str, NodeState], free: Mapping[str, 
             if one.resource and not _take(rest[node], one.resource):
                 left_out.append(f"{network}: no {one.resource} is free on {node}")
                 continue
-            pods.append(ProbePod(f"{slug}-{number}", one, slug, node, _address(one, index, number)))
+            pods.append(
+                ProbePod(f"{slug}-{number}", one, slug, node, _address(one, index, number), _mtu(site, one, node))
+            )
     return ProbePlan(tuple(pods), tuple(left_out))
 
 
@@ -91,6 +95,12 @@ def _nodes(site: Site, one: Attachment, names: list[str]) -> list[str]:
     others = [name for name in names if name not in firsts]
     alone = one.mode == "passthru"  # one pod has the whole interface
     return [*firsts, *(others[:1] or ([] if alone else firsts))]
+
+
+def _mtu(site: Site, one: Attachment, node: str) -> int:
+    classes = {found.name: site.node_classes[found.node_class] for found in site.nodes}
+    policies = [policy for policy in classes[node].sriov if one.resource and policy.resource == one.resource]
+    return one.mtu or next((policy.mtu for policy in policies if policy.mtu), 0)
 
 
 def _take(amounts: dict[str, Decimal], resource: str) -> bool:

@@ -66,7 +66,6 @@ def read_pod(pod: ProbePod, found: Manifest) -> ProbedPod:
         "interface": entry.get("interface"),
         "ips": entry.get("ips") or pod.attachment.ipam.type == "none",
         "mac": entry.get("mac") or not entry.get("interface"),
-        "mtu": entry.get("mtu") or not entry.get("interface"),
         "device-info.pci.pci-address": device or pod.attachment.type != "sriov",
     }
     return ProbedPod(
@@ -75,7 +74,7 @@ def read_pod(pod: ProbePod, found: Manifest) -> ProbedPod:
         interface=str(entry.get("interface") or ""),
         addresses=tuple(entry.get("ips") or ()),
         device=device,
-        mtu=int(entry.get("mtu") or 0),
+        promised_mtu=pod.mtu,
         lacking=tuple(name for name, there in has.items() if not there),
     )
 

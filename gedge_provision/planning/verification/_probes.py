@@ -43,6 +43,11 @@ def _got(look: Look) -> Verdict:
 def _complete(look: Look) -> Verdict:
     pods = [pod for pod in _of(look).pods if not pod.problem]
     wrong = [f"{pod.attachment} on {pod.node} lacks {', '.join(pod.lacking)}" for pod in pods if pod.lacking]
+    wrong += [
+        f"{pod.attachment} on {pod.node} has MTU {pod.mtu}, promised is {pod.promised_mtu}"
+        for pod in pods
+        if pod.mtu and pod.promised_mtu not in (0, pod.mtu)
+    ]
     return verdict(wrong, "; ".join(_shown(pod) for pod in pods) or "no pod got its network")
 
 
@@ -74,7 +79,8 @@ PROBES: tuple[Promise[Look], ...] = (
     ),
     Promise(
         "probe-status", "attachments",
-        "Its network-status has name, interface, addresses, MAC address and MTU, and the PCI address of a device.",
+        "Its network-status has interface, addresses and MAC address, and the PCI address of a virtual function; its "
+        "interface has the promised MTU.",
         _LOOK, "cluster", lambda _: "network-status of pods is complete", _complete, _not_asked,
     ),
     Promise(
