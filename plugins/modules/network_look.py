@@ -56,7 +56,6 @@ from ..module_utils import sriov_functions as functions
 from ..module_utils.host_state import read_text
 from ..module_utils.sriov_cards import POLICIES, pods_with, resolve
 
-NETWORKS = "/sys/class/net"
 CNI_SETTINGS, CNI_PLUGINS = "/etc/cni/net.d", "/opt/cni/bin"
 CNI_ENDINGS = (".conf", ".conflist", ".json")
 DEVICE_PLUGIN = "/etc/pcidp/config.json"
@@ -114,19 +113,19 @@ def function_facts(address, user):
 
 def interface(name):
     """Return the state of an interface; None where there is none."""
-    if not os.path.isdir(os.path.join(NETWORKS, name)):
+    if not os.path.isdir(os.path.join(functions.NETWORKS, name)):
         return None
-    flags = int(functions.read(NETWORKS, name, "flags") or "0x0", 16)
+    flags = int(functions.read(functions.NETWORKS, name, "flags") or "0x0", 16)
     return {
         "up": bool(flags & 1),
         "carrier": carrier(name),
-        "mtu": int(functions.read(NETWORKS, name, "mtu") or 0),
+        "mtu": int(functions.read(functions.NETWORKS, name, "mtu") or 0),
     }
 
 
 def carrier(name):
     """Tell whether an interface has a link; one that is down says nothing of it."""
-    return bool(name) and functions.read(NETWORKS, name, "carrier") == "1"
+    return bool(name) and functions.read(functions.NETWORKS, name, "carrier") == "1"
 
 
 def routes(module):

@@ -137,6 +137,7 @@ from ..module_utils.sriov_cards import POLICIES, pods_with, resolve
 
 RECORD = "sriov.json"
 UNIT = "gedge-sriov.service"
+UNITS = "/etc/systemd/system"
 PROGRAM = "/usr/local/sbin/gedge-sriov"
 SETTINGS = "/etc/gedge/sriov.json"
 PLUGIN_SETTINGS = "/etc/pcidp/config.json"
@@ -321,7 +322,7 @@ def files(module, wanted, check):
     contents = {
         PROGRAM: (own_source(), 0o755),
         SETTINGS: (as_text({"physical_functions": wanted}), 0o644),
-        "/etc/systemd/system/" + UNIT: (UNIT_TEXT, 0o644),
+        os.path.join(UNITS, UNIT): (UNIT_TEXT, 0o644),
     }
     offered = plugin_settings(module.params["policies"], wanted)
     if not wanted:
@@ -392,13 +393,13 @@ def card_policy(policies, address):
 
 
 def stop_unit(module, check):
-    if not check and os.path.exists("/etc/systemd/system/" + UNIT):
+    if not check and os.path.exists(os.path.join(UNITS, UNIT)):
         module.run_command(["systemctl", "disable", UNIT])
 
 
 def unit(module, wanted, check, changed):
     """Enable the unit of the boot. It is not started: the work is done here."""
-    enabled = os.path.lexists("/etc/systemd/system/multi-user.target.wants/" + UNIT)
+    enabled = os.path.lexists(os.path.join(UNITS, "multi-user.target.wants", UNIT))
     if not check and changed:
         module.run_command(["systemctl", "daemon-reload"])
     if not wanted or enabled:
