@@ -1,7 +1,7 @@
-"""A host with SR-IOV cards for tests: its sysfs as files, a kernel that acts on what is written there, programs on PATH.
+"""A host with SR-IOV cards for tests: its sysfs as files, a kernel that acts on what is written, programs on PATH.
 
-Shape and names are those of an emulated node (QEMU's igb, driver igbvf; Linux 7.3): a card on each of two NUMA nodes. What
-stands for others is the kernel, `ip` and the programs of the host; our own code runs as it is.
+Shape and names are those of an emulated node (QEMU's igb, driver igbvf): a card on each of two NUMA nodes. What stands
+for others is the kernel, `ip` and the programs of the host; our own code runs as it is.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ class Host:
         self.program("systemctl", f'#!/bin/sh\necho "$@" >> {self.root}/systemctl.log\n')
         self.program("udevadm", "#!/bin/sh\n")
         drivers = self.root / "sys/bus/pci/drivers"
-        self.program("modprobe", f'#!/bin/sh\ncase "$*" in *vfio-pci*) mkdir -p {drivers}/vfio-pci;; esac\n')
+        self.program(
+            "modprobe", f'#!/bin/sh\ncase "$*" in *dry-run*);; *vfio-pci*) mkdir -p {drivers}/vfio-pci;; esac\n'
+        )
 
     @property
     def devices(self) -> Path:
@@ -161,15 +163,16 @@ class Host:
         """Do what the kernel does when something is written to its sysfs."""
         text, place = str(value), Path(*path)
         self.written.append((str(place.relative_to(self.root / "sys")), text.strip()))
-        if place.name == "sriov_numvfs":
-            self.set_number(place.parent, int(text))
-        elif place.name == "drivers_probe":
+        if place.name == "drivers_probe":
             self.probe(text)
         elif place.name == "unbind":
             self.unbind(text)
         elif place.name == "bind":
             self.bound(text, place.parent.name)
-        place.write_text(text.strip())
+        else:
+            if place.name == "sriov_numvfs":
+                self.set_number(place.parent, int(text))
+            place.write_text(text.strip())
 
     def set_number(self, card: Path, number: int) -> None:
         if number and int((card / "sriov_numvfs").read_text()):
@@ -227,4 +230,4 @@ class Host:
                     f"-> {path.readlink()}" if path.is_symlink() else path.read_text() if path.is_file() else "folder"
                 )
                 found[str(path.relative_to(self.root))] = kind.strip()
-        return {name: kind for name, kind in found.items() if not name.endswith("drivers_probe")}
+        return found

@@ -1,4 +1,4 @@
-"""The module `sriov` on a host of files: selection, what is due, refusals, changes, the program of the boot, the way back."""
+"""The module `sriov` on a host of files: selection, dues, refusals, changes, the program of the boot, the way back."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def run(host: Host, capsys: pytest.CaptureFixture[str]) -> Run:
 
     def call(*policies: dict[str, Any], check: bool = False, module: Any = sriov, **more: Any) -> dict[str, Any]:
         own = {"node_name": "w1", "management_address": "192.0.2.21"} if module is sriov else {}
-        with patch_module_args({"policies": list(policies), "_ansible_check_mode": check, **own, **more}):
-            with pytest.raises(SystemExit):
-                module.main()
+        arguments = {"policies": list(policies), "_ansible_check_mode": check, **own, **more}
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
         found: dict[str, Any] = json.loads(capsys.readouterr().out)
         found.pop("invocation", None)
         return found
@@ -332,14 +332,14 @@ def test_functions_that_were_there_before_come_back_with_their_settings(host: Ho
     assert host.settings("enp65s0") == state["enp65s0"]
 
 
-def test_a_policy_that_leaves_one_card_out_gives_that_one_back(host: Host, run: Run) -> None:
+def test_a_policy_that_leaves_one_card_out_gives_that_one_back(run: Run) -> None:
     run(DATA)
     found = run(DATA | {"nics": {"addresses": [SECOND]}})
     assert [line for line in done(found) if " nic " in line] == [f"restore nic {FIRST}"]
     assert (sriov_functions.functions_of(FIRST), len(sriov_functions.functions_of(SECOND))) == ([], 4)
 
 
-def test_a_device_plugin_that_is_older_than_the_last_change_is_ended(host: Host, run: Run, tmp_path: Path) -> None:
+def test_a_device_plugin_that_is_older_than_the_last_change_is_ended(run: Run, tmp_path: Path) -> None:
     crictl = tmp_path / "host/usr/local/bin/crictl"
     crictl.parent.mkdir(parents=True)
     old = json.dumps({"containers": [{"id": "abc", "createdAt": "1000000000"}]})
