@@ -151,7 +151,7 @@ def differences(pf, wanted, in_use):
 
     Settings of virtual functions that pods have now are theirs: the SR-IOV CNI sets them and sets them back.
     """
-    found = []
+    found = [] if pf["up"] else [("link", "up")]
     if wanted["mtu"] and pf["mtu"] != wanted["mtu"]:
         found.append(("mtu", wanted["mtu"]))
     if pf["vfs"] != len(wanted["functions"]):
@@ -168,8 +168,11 @@ def differences(pf, wanted, in_use):
     return found
 
 
-def bring(wanted):
-    """Bring a physical function to what is wanted; what is right already is not touched."""
+def bring(wanted, in_use=()):
+    """Bring a physical function to what is wanted; what is right already is not touched.
+
+    Nor are virtual functions that pods have: `in_use` names them by PCI address.
+    """
     pf = wait_for_card(wanted)
     interface, address = pf["interface"], pf["address"]
     if not pf["up"]:
@@ -179,11 +182,12 @@ def bring(wanted):
     if pf["vfs"] != len(wanted["functions"]):
         set_number(address, len(wanted["functions"]))
     settings = settings_of(interface)
-    for number, function in enumerate(wanted["functions"]):
-        words = differing_settings(settings.get(number, {}), function)
+    free = [(number, found) for number, found in enumerate(functions_of(address)) if found not in in_use]
+    for number, _ in free:
+        words = differing_settings(settings.get(number, {}), wanted["functions"][number])
         for place in range(0, len(words), 2):
             ip("link", "set", "dev", interface, "vf", str(number), words[place], words[place + 1])
-    for number, found in enumerate(functions_of(address)):
+    for number, found in free:
         bind(found, wanted["device_type"])
         if wanted["device_type"] != VFIO:
             finish_interface(found, wanted["functions"][number], wanted["mtu"])

@@ -84,8 +84,8 @@ def _drivers(look: NodeLook) -> Verdict:
 
 def _settings(look: NodeLook) -> Verdict:
     changes = [change for change in host_changes(look) if change.kind == "nic"]
-    # Number and drivers have their own checks.
-    wrong = [f"to do: {change}" for change in changes if not re.search(r" (vfs|driver)=", change.name)]
+    # Number, drivers and link have their own checks.
+    wrong = [f"to do: {change}" for change in changes if not re.search(r" (vfs|driver|link)=", change.name)]
     return verdict(wrong, "nothing to do")
 
 
@@ -103,8 +103,7 @@ def _promised_settings(look: NodeLook) -> str:
 def _link(look: NodeLook) -> Verdict:
     for _, card in _cards(look):
         if not card.up:
-            remedy = f"switch it on: ip link set dev {card.interface} up"
-            return Verdict(kept=False, evidence=f"{card.name} is down", remedy=remedy)
+            return Verdict(kept=False, evidence=f"{card.name} is down", remedy=_APPLY)
     wrong = [f"{card.name} has no link" for _, card in _cards(look) if not card.carrier]
     return verdict(wrong, "; ".join(f"{card.name} is up" for _, card in _cards(look)) or "no cards")
 

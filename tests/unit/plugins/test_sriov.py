@@ -289,6 +289,16 @@ def test_functions_that_pods_have_are_changed_by_nobody(host: Host, run: Run) ->
     assert run(DATA | {"trust": False}, check=True)["held"] == []
 
 
+def test_a_card_that_somebody_switched_off_is_switched_on_under_pods_too(host: Host, run: Run) -> None:
+    in_use(host, run)
+    (host.networks / "enp65s0" / "flags").write_text("0x1002")
+    host.written.clear()
+    found = run(DATA)
+    assert [line for line in done(found) if " nic " in line] == [f"set nic {FIRST} link=up"]
+    assert found["held"] == host.written == []
+    assert (host.networks / "enp65s0" / "flags").read_text() == "0x1003"
+
+
 def test_who_has_a_function_is_known(host: Host, run: Run, tmp_path: Path) -> None:
     function = in_use(host, run)
     other = sriov_functions.functions_of(SECOND)[0]
