@@ -409,9 +409,7 @@ def test_a_card_without_link_and_number_and_drivers_to_do_have_one_check_each(wo
     world.card["carrier"] = False
     assert world.check("sriov-link").evidence == "0000:41:00.0 enp65s0 has no link"
     world.card["carrier"] = True
-    world.changes = {
-        W1: [Change("nic", "0000:41:00.0 vfs=4", "set"), Change("nic", "0000:41:00.0 link=up", "set")]
-    }
+    world.changes = {W1: [Change("nic", "0000:41:00.0 vfs=4", "set"), Change("nic", "0000:41:00.0 link=up", "set")]}
     assert world.failed() == set()
 
 
