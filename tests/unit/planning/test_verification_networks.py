@@ -46,7 +46,7 @@ SITE = {
                 "ipam": {"type": "whereabouts", "range": "10.56.0.0/24"},
             },
             {"name": "named", "namespace": "apps", "type": "macvlan", "master": "eth0", "ipam": {"type": "static"}},
-            {"name": "fast", "type": "sriov", "resource": RESOURCE, "ipam": {"type": "static"}},
+            {"name": "sriov-static", "type": "sriov", "resource": RESOURCE, "ipam": {"type": "static"}},
         ]
     },
     "nodes": [
@@ -384,7 +384,7 @@ def test_a_device_plugin_that_misses_the_names_of_devices_is_told_what_it_needs(
 
 
 def test_a_function_that_came_back_from_a_crashed_pod_under_its_name_is_told(world: World) -> None:
-    function = world.function(2)
+    function = world.function()
     function["interface"] = "net1"
     found = world.check("sriov-given-back")
     assert found.evidence == f"{function['address']} is named net1 on the host: a crashed pod had it"
