@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from lab_cluster import MORE
 
 if TYPE_CHECKING:
@@ -73,3 +72,6 @@ def test_pods_get_what_the_site_promises_and_what_is_broken_is_told(lab: LabClus
         second.run(f"rm -f {BEFORE}")
         lab.site_path.write_text(before, encoding="utf-8")
         lab.gedge("apply", "--only", "artifacts,attachments")
+        # What stays of a network: the bridge that its plugin made, and the namespace.
+        first.run("ip link delete br-local 2>/dev/null || true")
+        lab.kubectl("delete", "namespace", "apps", "--ignore-not-found")
