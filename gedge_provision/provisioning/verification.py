@@ -81,7 +81,7 @@ def verify(site_path: Path, reporter: Reporter = SILENT, *, probe: bool = False)
         found = snapshot(site, kubeconfig)
     hosts = _look_at_hosts(site, site_path, digest, reporter, again=not found.problem)
     networks = _look_at_networks(site, site_path, reporter)
-    probes = _probe(site, kubeconfig, reporter) if probe and not found.problem else None
+    probes = _probe(site, kubeconfig, found.problem, reporter) if probe else None
     runtime = load_catalog().artifact("containerd")
     return make_report(
         site,
@@ -95,9 +95,9 @@ def verify(site_path: Path, reporter: Reporter = SILENT, *, probe: bool = False)
     )
 
 
-def _probe(site: Site, kubeconfig: Path, reporter: Reporter) -> Probes:
-    if not site.networks.attachments:
-        return Probes()
+def _probe(site: Site, kubeconfig: Path, problem: str, reporter: Reporter) -> Probes:
+    if problem or not site.networks.attachments:
+        return Probes(problem=problem)
     with connect(kubeconfig) as kube:
         return start_probes(kube, site, reporter)
 

@@ -21,11 +21,19 @@ def _not_asked(look: Look) -> str:
     return "; ".join(look.probes.left_out) or "the site has no attachments" if nothing else ""
 
 
+def _no_network(look: Look) -> str:
+    got = any(not pod.problem for pod in _of(look).pods)
+    return _not_asked(look) or ("" if got else "no pod got its network: see probe-pods")
+
+
 def _no_crossing(look: Look) -> str:
-    if left := _not_asked(look):
-        return left
-    probes = _of(look)
-    return "" if probes.crossings or probes.problem else "no two probe pods with addresses are on one network"
+    tried = _of(look).crossings
+    return _not_asked(look) or ("" if tried else "no two probe pods with addresses are on one network")
+
+
+def _nothing_whole(look: Look) -> str:
+    tried = any(one.mtu for one in _of(look).crossings)
+    return _no_crossing(look) or ("" if tried else "no two probe pods reach each other: see probe-reach")
 
 
 def _got(look: Look) -> Verdict:
@@ -48,7 +56,7 @@ def _complete(look: Look) -> Verdict:
         for pod in pods
         if pod.mtu and pod.promised_mtu not in (0, pod.mtu)
     ]
-    return verdict(wrong, "; ".join(_shown(pod) for pod in pods) or "no pod got its network")
+    return verdict(wrong, "; ".join(_shown(pod) for pod in pods))
 
 
 def _shown(pod: ProbedPod) -> str:
@@ -58,13 +66,13 @@ def _shown(pod: ProbedPod) -> str:
 
 def _reached(look: Look) -> Verdict:
     wrong = [f"{_way(one)}: {one.said or 'no answer'}" for one in _of(look).crossings if not one.reached]
-    return verdict(wrong, "; ".join(_way(one) for one in _of(look).crossings) or "nothing to try")
+    return verdict(wrong, "; ".join(_way(one) for one in _of(look).crossings))
 
 
 def _whole(look: Look) -> Verdict:
     tried = [one for one in _of(look).crossings if one.mtu]
     wrong = [f"{_way(one)}: {one.mtu} bytes do not come through ({one.said})" for one in tried if not one.whole]
-    return verdict(wrong, "; ".join(f"{_way(one)}: {one.mtu} bytes" for one in tried) or "nothing to try")
+    return verdict(wrong, "; ".join(f"{_way(one)}: {one.mtu} bytes" for one in tried))
 
 
 def _way(one: Crossing) -> str:
@@ -81,7 +89,7 @@ PROBES: tuple[Promise[Look], ...] = (
         "probe-status", "attachments",
         "Its network-status has interface, addresses and MAC address, and the PCI address of a virtual function; its "
         "interface has the promised MTU.",
-        _LOOK, "cluster", lambda _: "network-status of pods is complete", _complete, _not_asked,
+        _LOOK, "cluster", lambda _: "network-status of pods is complete", _complete, _no_network,
     ),
     Promise(
         "probe-reach", "attachments",
@@ -92,6 +100,6 @@ PROBES: tuple[Promise[Look], ...] = (
     Promise(
         "probe-mtu", "attachments", "Packets as large as its MTU come through without being broken up.",
         "let every interface and switch on the way have this MTU, or give the attachment a smaller one", "cluster",
-        lambda _: "packets as large as the MTU come through", _whole, _no_crossing,
+        lambda _: "packets as large as the MTU come through", _whole, _nothing_whole,
     ),
 )  # fmt: skip

@@ -303,7 +303,12 @@ def test_without_probe_pods_their_checks_are_open_and_say_how_to_ask(world: Worl
     world.probes = Probes(left_out=("default/fast: no intel.com/x is free on gedgew01",))
     assert world.check("probe-pods", "").evidence == "default/fast: no intel.com/x is free on gedgew01"
     world.probes = Probes(problem="another run has just begun on this cluster")
-    assert ("", "probe-pods") in world.failed()
+    assert world.check("probe-pods", "").evidence == "another run has just begun on this cluster"
+    assert {name for _, name in world.failed()} == {"probe-pods"}
+    others = [world.check(f"probe-{name}", "").status for name in ("status", "reach", "mtu")]
+    assert others == ["not-applicable"] * 3  # nothing was proved
+    world.cluster |= {"problem": "no answer"}
+    assert world.check("probe-pods", "").evidence == "no answer"
 
 
 def test_hosts_that_do_not_tell_fail_what_is_judged_by_them(world: World) -> None:
