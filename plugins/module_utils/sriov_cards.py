@@ -14,6 +14,25 @@ from .host_state import read_text
 
 OPERATOR_FOLDER = "/etc/sriov-operator"
 CHECKPOINT = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
+PODS, POD_LOGS = "/var/lib/kubelet/pods", "/var/log/pods"
+POLICIES = {
+    "type": "list",
+    "elements": "dict",
+    "required": True,
+    "options": {
+        "name": {"type": "str", "required": True},
+        "nics": {"type": "dict", "required": True},
+        "vfs": {"type": "int", "required": True},
+        "resource": {"type": "str"},
+        "device_type": {"type": "str", "choices": ["netdevice", "vfio-pci"], "default": "netdevice"},
+        "mtu": {"type": "int"},
+        "vlan": {"type": "int", "default": 0},
+        "trust": {"type": "bool"},
+        "spoof_check": {"type": "bool"},
+        "mac_addresses": {"type": "str", "choices": ["derived", "driver"], "default": "derived"},
+    },
+}
+# Options of the modules that take policies.
 
 
 def resolve(module, cards):
@@ -75,12 +94,18 @@ def nothing_selected(policy, cards):
         for key, value in sorted(policy["nics"].items())
         if value
     )
-    plain = [name for name in policy["nics"].get("interfaces") or [] if os.path.exists("/sys/class/net/" + name)]
+    plain = [
+        name
+        for name in policy["nics"].get("interfaces") or []
+        if os.path.exists(os.path.join(functions.NETWORKS, name))
+    ]
     if plain:
         return "policy %s selects %s, which has no SR-IOV%s -> name a card that has, or leave the policy out" % (
             policy["name"],
             plain[0],
-            " (it may be off in the firmware)" if os.path.exists("/sys/class/net/%s/device" % plain[0]) else "",
+            " (it may be off in the firmware)"
+            if os.path.exists(os.path.join(functions.NETWORKS, plain[0], "device"))
+            else "",
         )
     have = "; ".join(described(card) for card in cards.values()) or "none; it may be off in the firmware"
     return "policy %s selects no card (%s) -> cards with SR-IOV here: %s" % (policy["name"], asked, have)
@@ -122,7 +147,7 @@ def card_problems(module, policy, card, management):
                 "by the kernel arguments intel_iommu=on (AMD: amd_iommu=on) and iommu=pt, or use device_type: netdevice"
                 % (policy["name"], name)
             )
-        if not os.path.isdir("/sys/bus/pci/drivers/vfio-pci") and (
+        if not os.path.isdir(os.path.join(functions.DRIVERS, functions.VFIO)) and (
             module.run_command(["modprobe", "--dry-run", "--quiet", "vfio-pci"])[0] != 0
         ):
             yield "the kernel has no driver vfio-pci -> install the kernel package that carries it"
@@ -139,7 +164,9 @@ def carriers(module, address):
     found |= {route["dev"] for route in json.loads(out or "[]") if rc == 0 and "dev" in route}
     waiting = list(found)
     while waiting:
-        below = [os.path.basename(path)[6:] for path in glob.glob("/sys/class/net/%s/lower_*" % waiting.pop())]
+        below = [
+            os.path.basename(path)[6:] for path in glob.glob(os.path.join(functions.NETWORKS, waiting.pop(), "lower_*"))
+        ]
         waiting += [name for name in below if name not in found]
         found |= set(below)
     return found
@@ -180,9 +207,9 @@ def given_to_pods():
 
 def pod_name(uid):
     """Return the pod that a UID means; empty when it is gone: notes of its devices may outlive it."""
-    if not uid or not os.path.isdir("/var/lib/kubelet/pods/" + uid):
+    if not uid or not os.path.isdir(os.path.join(PODS, uid)):
         return ""
-    logs = glob.glob("/var/log/pods/*_%s" % uid)
+    logs = glob.glob(os.path.join(POD_LOGS, "*_" + uid))
     return "/".join(os.path.basename(logs[0]).split("_")[:2]) if logs else "pod " + uid
 
 
