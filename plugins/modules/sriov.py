@@ -67,6 +67,10 @@ options:
     description: The node's own address; the card that carries it is refused.
     type: str
     default: ""
+  iommu_is_coming:
+    description: Whether an IOMMU that is off will be on before anything is changed, after a reboot.
+    type: bool
+    default: false
   hold:
     description: Change nothing at all while pods have functions of a card that must change; they are named in RV(held).
     type: bool
@@ -180,6 +184,7 @@ def main():
             },
             "node_name": {"type": "str", "default": ""},
             "management_address": {"type": "str", "default": ""},
+            "iommu_is_coming": {"type": "bool", "default": False},
             "hold": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["looked_at", "present"], "default": "present"},
         },
