@@ -12,8 +12,8 @@ import contextlib
 import hashlib
 import os
 
+from . import host_state
 from .host_state import (
-    STATE_DIR,
     copy_file,
     files_made,
     in_container,
@@ -28,7 +28,6 @@ from .host_state import (
 RECORD = "kernel.json"
 SETTINGS = "/etc/default/grub.d/90-gedge.cfg"
 GRUB_CFG = "/boot/grub/grub.cfg"
-SAVED_CFG = os.path.join(STATE_DIR, "originals", "grub.cfg")
 IOMMU_GROUPS = "/sys/kernel/iommu_groups"
 INTEL_IOMMU = "/sys/firmware/acpi/tables/DMAR"
 INTEL_ARGUMENTS = ("intel_iommu=on", "iommu=pt")
@@ -41,15 +40,34 @@ class BootLoaderError(Exception):
     """What could not be done, with the remedy."""
 
 
+def this_boot():
+    """Return what is to be known of this host's boot."""
+    return {
+        "boot_id": (read_text("/proc/sys/kernel/random/boot_id") or "").strip(),
+        "cmdline": (read_text("/proc/cmdline") or "").split(),
+        "container": in_container(),
+        "iommu": os.path.isdir(IOMMU_GROUPS) and bool(os.listdir(IOMMU_GROUPS)),
+        "intel_iommu": os.path.exists(INTEL_IOMMU),
+    }
+
+
 class KernelBoot:
     """A host's kernel arguments: those asked for beside those that it has."""
 
-    def __init__(self, module, arguments, iommu):
+    def __init__(self, module, arguments, iommu, boot):
+        """Compare.
+
+        Args:
+            module: the AnsibleModule, to run programs.
+            arguments: those asked for.
+            iommu: whether an IOMMU is asked for.
+            boot: what `this_boot` found.
+        """
         self.module = module
+        self.boot = boot
         self.record = read_record(RECORD)
-        self.applicable = not in_container()
-        self.cmdline = (read_text("/proc/cmdline") or "").split()
-        self.boot_id = (read_text("/proc/sys/kernel/random/boot_id") or "").strip()
+        self.applicable = not boot["container"]
+        self.boot_id, self.cmdline = boot["boot_id"], boot["cmdline"]
         self.former = self.record.get("arguments", [])
         self.iommu_ours = iommu and self.applicable and self._iommu_is_ours()
         self.wanted = list(arguments) + (self._iommu_arguments(arguments) if self.iommu_ours else [])
@@ -57,8 +75,7 @@ class KernelBoot:
 
     def _iommu_is_ours(self):
         """Tell whether it is for us to switch the IOMMU on: the firmware has one, and it is off without us."""
-        off = not (os.path.isdir(IOMMU_GROUPS) and os.listdir(IOMMU_GROUPS))
-        return os.path.exists(INTEL_IOMMU) and (off or bool(self.record.get("iommu")))
+        return self.boot["intel_iommu"] and (not self.boot["iommu"] or bool(self.record.get("iommu")))
 
     @staticmethod
     def _iommu_arguments(arguments):
@@ -127,10 +144,10 @@ class KernelBoot:
             )
         if not self.given and digest(read_text(GRUB_CFG)) == record.pop("generated", ""):
             # What there is to boot is the same as then: the owner's file can come back as it was.
-            copy_file(SAVED_CFG, GRUB_CFG)
+            copy_file(saved_cfg(), GRUB_CFG)
         if not self.given:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(SAVED_CFG)
+                os.unlink(saved_cfg())
         record["unfinished"] = False
         write_record(RECORD, record)
 
@@ -142,7 +159,7 @@ class KernelBoot:
                 "entries, has booted the host: compare /proc/cmdline with %s" % (" ".join(self.wanted), GRUB_CFG)
             )
         if not self.given and self.record:
-            os.unlink(os.path.join(STATE_DIR, RECORD))
+            os.unlink(os.path.join(host_state.STATE_DIR, RECORD))
 
     def _settings_file(self, check):
         if not self.given:
@@ -151,8 +168,8 @@ class KernelBoot:
 
     def _save_original(self):
         """Keep the boot loader's configuration, and return the digest of the one that would be generated now."""
-        os.makedirs(os.path.dirname(SAVED_CFG), mode=0o700, exist_ok=True)
-        copy_file(GRUB_CFG, SAVED_CFG)
+        os.makedirs(os.path.dirname(saved_cfg()), mode=0o700, exist_ok=True)
+        copy_file(GRUB_CFG, saved_cfg())
         rc, out, err = self.module.run_command(["grub-mkconfig"])
         if rc != 0:
             raise BootLoaderError(
@@ -166,6 +183,10 @@ def holds(words, wanted):
     """Tell whether arguments stand in a kernel's command line, side by side: their order may matter."""
     size = len(wanted)
     return any(words[place : place + size] == wanted for place in range(len(words) - size + 1)) if size else True
+
+
+def saved_cfg():
+    return os.path.join(host_state.STATE_DIR, "originals", "grub.cfg")
 
 
 def digest(text):

@@ -65,7 +65,7 @@ import platform
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host_state import host_lock, made
-from ..module_utils.kernel_boot import BootLoaderError, KernelBoot
+from ..module_utils.kernel_boot import BootLoaderError, KernelBoot, this_boot
 
 
 def main():
@@ -86,9 +86,11 @@ def main():
 
 
 def work(module):
-    boot = KernelBoot(module, module.params["arguments"], module.params["iommu"])
+    boot = KernelBoot(module, module.params["arguments"], module.params["iommu"], this_boot())
     if boot.problem:
         module.fail_json(msg=boot.problem)
+    if boot.wanted and not boot.applicable:
+        module.warn("kernel arguments do not apply here: the node is a container, and shares its machine's kernel")
     objects, diffs = [], []
     if module.params["state"] == "present":
         objects, diffs = boot.changes()
