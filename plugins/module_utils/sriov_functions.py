@@ -161,7 +161,7 @@ def differences(pf, wanted, in_use):
             continue
         words = differing_settings(settings.get(number, {}), function) if settings else []
         found += [("vf %d %s" % (number, words[place]), words[place + 1]) for place in range(0, len(words), 2)]
-        if (driver_of(address) == VFIO) != (wanted["device_type"] == VFIO) or not driver_of(address):
+        if not is_bound(address, wanted["device_type"]):
             found.append(("vf %d driver" % number, wanted["device_type"]))
     return found
 
@@ -225,24 +225,32 @@ def set_number(address, number):
 def bind(address, device_type):
     """Give a virtual function the driver that its type asks for."""
     folder = os.path.join(DEVICES, address)
-    have = driver_of(address)
+    if is_bound(address, device_type):
+        return
     if device_type == VFIO:
-        if have == VFIO:
-            return
         load(VFIO)
         write(VFIO, folder, "driver_override")
     else:
-        if have and have != VFIO:
-            return
         write("\n", folder, "driver_override")
-    if have:
-        write(address, folder, "driver", "unbind")
-    write(address, "/sys/bus/pci/drivers_probe")
-    if not driver_of(address):
+        subprocess.run(["modprobe", "--quiet", read(folder, "modalias")], stderr=subprocess.DEVNULL, check=False)
+    # Twice: udev, which loads the driver of new functions beside us, may be the first to give it to this one.
+    for _ in range(2):
+        if is_bound(address, device_type):
+            return
+        if driver_of(address):
+            write(address, folder, "driver", "unbind")
+        write(address, "/sys/bus/pci/drivers_probe")
+    if not is_bound(address, device_type):
         raise FunctionError(
             "no driver took the virtual function %s -> load its driver (modprobe), or look whether it is blocked in "
             "/etc/modprobe.d" % address
         )
+
+
+def is_bound(address, device_type):
+    """Tell whether a virtual function has a driver of the kind that its type asks for."""
+    have = driver_of(address)
+    return bool(have) and (have == VFIO) == (device_type == VFIO)
 
 
 def loaded_modules():

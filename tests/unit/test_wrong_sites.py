@@ -151,7 +151,7 @@ CASES = [
     (
         "manager: {}",
         "manager: {kernel_arguments: [init=/bin/sh]}",
-        10,
+        11,
         "kernel_arguments[0]",
         "'init=/bin/sh' is no",
         "own",
