@@ -18,7 +18,7 @@ import time
 DEVICES = "/sys/bus/pci/devices"
 VFIO = "vfio-pci"
 NETWORK_CLASS = "0x02"
-PATIENCE_S = 60
+PATIENCE_S = 120
 NAMED_S = 10
 
 
@@ -188,12 +188,18 @@ def bring(wanted):
 
 
 def wait_for_card(wanted):
-    """Wait until a card and its interface are there: at boot, drivers come later than units."""
+    """Wait until a card and its interface are there: at boot, drivers come later than units.
+
+    So does the name that udev gives: the kernel's own (eth0) is gone a moment after it was read.
+    """
     address = wanted["address"]
     deadline = time.monotonic() + PATIENCE_S
     while True:
+        name = interface_of(address)
+        if name:
+            subprocess.run(["udevadm", "settle", "--timeout=60"], check=False)
         pf = physical_function(address)
-        if pf["interface"] and pf["total_vfs"]:
+        if name and pf["interface"] == name and pf["total_vfs"]:
             return pf
         if time.monotonic() > deadline:
             raise FunctionError(

@@ -348,6 +348,9 @@ def files(module, wanted, check):
     if not wanted:
         stop_unit(module, check)
         found = [return_file(path, check) for path in [*contents, PLUGIN_SETTINGS]]
+        if not check and any(found):  # a failure of the unit that went would be told for ever
+            module.run_command(["systemctl", "daemon-reload"])
+            module.run_command(["systemctl", "reset-failed", UNIT])
     else:
         found = [sync_file(path, text, mode, check) for path, (text, mode) in contents.items()]
         if offered:
