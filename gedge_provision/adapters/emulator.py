@@ -21,6 +21,7 @@ from gedge_provision.models.emulation import Machine
 from gedge_provision.models.errors import GedgeError
 
 __all__ = [
+    "check_runs",
     "find",
     "kvm_works",
     "memory_of",
@@ -115,8 +116,22 @@ def start(machine: Machine, folder: Path, monitor: str) -> None:
         qmp.tell(folder / monitor, "query-status", _START_LIMIT_S)
     except GedgeError as error:
         power_off(machine.name)
-        said = (folder / _LOG).read_text(encoding="utf-8", errors="replace")[-_TAIL:].strip()
-        raise GedgeError(f"the emulator does not run: {said or error.message}", place=machine.name) from error
+        raise GedgeError(f"the emulator does not run: {_said(folder) or error.message}", place=machine.name) from error
+
+
+def check_runs(name: str, folder: Path) -> None:
+    """Check that a guest that was powered on is on still.
+
+    Raises:
+        GedgeError: its QEMU has ended; with what it said.
+    """
+    if name not in find(name):
+        raise GedgeError(f"the emulator has ended: {_said(folder) or 'it said nothing'}", place=name)
+
+
+def _said(folder: Path) -> str:
+    log = folder / _LOG
+    return log.read_text(encoding="utf-8", errors="replace")[-_TAIL:].strip() if log.exists() else ""
 
 
 def power_off(name: str) -> None:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gedge_provision.adapters.host_network import delete_link, has_link
 from gedge_provision.adapters.processes import run
+from gedge_provision.models.errors import UsageError
 
-__all__ = ["make_switch", "plug_in", "taps"]
+__all__ = ["check", "make_switch", "plug_in", "taps"]
 
+_DEVICE = Path("/dev/net/tun")
 _LINKS = Path("/sys/class/net")
 _MTU = 9216  # the largest frame of an igb
+
+
+def check() -> None:
+    """Check that this host can have TAP devices.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        os.close(os.open(_DEVICE, os.O_RDWR))
+    except OSError as error:
+        raise UsageError(
+            f"emulated nodes need TAP devices, and {_DEVICE} cannot be opened: {error.strerror}",
+            remedy="modprobe tun; in a container or guest, give it that device",
+        ) from error
 
 
 def taps(prefix: str) -> list[str]:

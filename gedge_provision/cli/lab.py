@@ -162,7 +162,8 @@ def stop(
     lab: _LabOption = None,
 ) -> None:
     """Shut a node down; its disks stay."""
-    labs.stop_node(labs.choose(lab), node, kill=kill)
+    with _ui.progress() as reporter:
+        labs.stop_node(labs.choose(lab), node, kill=kill, reporter=reporter)
 
 
 @app.command()

@@ -57,6 +57,9 @@ def apply(  # noqa: PLR0913, PLR0917 - the options of a command
     kubelet_restart_ok: Annotated[
         bool, typer.Option("--kubelet-restart-ok", help="Agree that kubelets of nodes restart.")
     ] = False,
+    reboot_ok: Annotated[
+        bool, typer.Option("--reboot-ok", help="Agree that hosts reboot, for other kernel arguments.")
+    ] = False,
     removal_ok: Annotated[
         bool, typer.Option("--removal-ok", help="Agree that nodes leave that the site file no longer has.")
     ] = False,
@@ -66,6 +69,7 @@ def apply(  # noqa: PLR0913, PLR0917 - the options of a command
     agreed: dict[ConsentFlag, bool] = {
         "drain-ok": drain_ok,
         "kubelet-restart-ok": kubelet_restart_ok,
+        "reboot-ok": reboot_ok,
         "removal-ok": removal_ok,
     }
     consents = [flag for flag, given in agreed.items() if given]

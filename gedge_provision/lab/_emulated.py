@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address
+from threading import Event
 
 from gedge_provision.adapters import emulator, host_network, lab_files, qmp, taps
 from gedge_provision.adapters.locations import cache_dir
@@ -18,10 +19,11 @@ from gedge_provision.models.lab import LabNode, LabSpec, NodeState, NodeStatus, 
 from gedge_provision.planning.emulation import DISK, MONITOR, emulator_command, machine, tap_prefix
 from gedge_provision.planning.lab_nodes import container_name, container_prefix
 
-__all__ = ["boot", "emulated_nodes", "make", "remove", "remove_all", "stop", "traces"]
+__all__ = ["boot", "emulated_nodes", "make", "remove", "remove_all", "stop", "traces", "wait"]
 
 _TRIES = 3
 _STOP_LIMIT_S = 90
+_BUTTON_LIMIT_S = 10
 
 
 def emulated_nodes(lab: str) -> list[NodeStatus]:
@@ -50,7 +52,7 @@ def emulated_nodes(lab: str) -> list[NodeStatus]:
     return found
 
 
-def make(spec: LabSpec, node: LabNode, parts: Parts, tell: Callable[[str], None]) -> str:
+def make(spec: LabSpec, node: LabNode, parts: Parts, tell: Callable[[str], None], cut_off: Event) -> str:
     """Make an emulated node with a fresh disk and wait until it is a host; return what is noteworthy.
 
     A guest that hangs while it boots is powered off and made again: emulation hangs now and then.
@@ -66,20 +68,35 @@ def make(spec: LabSpec, node: LabNode, parts: Parts, tell: Callable[[str], None]
         emulator.write_machine(folder, made)
         return made
 
-    return _boot(spec.name, node.name, node.address, new, tell)
+    return _boot(spec.name, node.name, node.address, new, tell, cut_off)
 
 
-def boot(lab: str, node: str, address: IPv4Address, tell: Callable[[str], None]) -> str:
+def boot(lab: str, node: str, address: IPv4Address, tell: Callable[[str], None], cut_off: Event) -> str:
     """Start an emulated node that is off, with its disk, and wait until it is a host; return what is noteworthy.
 
     Raises:
         GedgeError: it did not come up.
     """
-    return _boot(lab, node, address, partial(_made, lab, node), tell)
+    return _boot(lab, node, address, partial(_made, lab, node), tell, cut_off)
 
 
-def _boot(
-    lab: str, node: str, address: IPv4Address, prepare: Callable[[], Machine], tell: Callable[[str], None]
+def wait(lab: str, node: str, address: IPv4Address, tell: Callable[[str], None], cut_off: Event) -> str:
+    """Wait until an emulated node that is on is a host; return what is noteworthy.
+
+    Raises:
+        GedgeError: it does not come up.
+    """
+    runs = partial(emulator.check_runs, container_name(lab, node), lab_files.node_folder(lab, node))
+    return wait_ready(lab, node, address, tell, cut_off=cut_off, emulated=runs)
+
+
+def _boot(  # noqa: PLR0913, PLR0917 - those of its callers, and the guest
+    lab: str,
+    node: str,
+    address: IPv4Address,
+    prepare: Callable[[], Machine],
+    tell: Callable[[str], None],
+    cut_off: Event,
 ) -> str:
     name = container_name(lab, node)
     for attempt in range(1, _TRIES + 1):
@@ -89,9 +106,9 @@ def _boot(
         _plug_in(lab, made)
         emulator.start(made, lab_files.node_folder(lab, node), MONITOR)
         try:
-            return wait_ready(lab, node, address, partial(_tell, tell, again), emulated=True)
+            return wait(lab, node, address, partial(_tell, tell, again), cut_off)
         except GedgeError:
-            if attempt == _TRIES:
+            if attempt == _TRIES or cut_off.is_set():
                 raise  # it stays as it is, to be looked at
             emulator.power_off(name)
     raise AssertionError
@@ -121,14 +138,19 @@ def _plug_in(lab: str, made: Machine) -> None:
         taps.plug_in(tap, bridge, jumbo=bridge == data_bridge_name(lab))
 
 
-def stop(lab: str, node: NodeStatus, *, kill: bool) -> None:
-    """Press the power button of an emulated node; cut its power to `kill`, or when it does not go off in time."""
-    name = container_name(lab, node.node)
-    if not kill:
+def stop(lab: str, node: NodeStatus, *, kill: bool) -> bool:
+    """Press the power button of an emulated node; cut its power to `kill`, or when it does not go off in time.
+
+    Returns:
+        Whether it went the way that was asked for.
+    """
+    name, went = container_name(lab, node.node), kill
+    if not kill and node.state == "running":
         with suppress(GedgeError):
-            qmp.tell(lab_files.node_folder(lab, node.node) / MONITOR, "system_powerdown")
-            emulator.wait_off(name, _STOP_LIMIT_S)
+            qmp.tell(lab_files.node_folder(lab, node.node) / MONITOR, "system_powerdown", _BUTTON_LIMIT_S)
+            went = emulator.wait_off(name, _STOP_LIMIT_S)
     emulator.power_off(name)
+    return went or node.state != "running"
 
 
 def remove(lab: str, node: str) -> None:

@@ -6,8 +6,10 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from ipaddress import IPv4Address
+from threading import Event
 
 from gedge_provision.adapters import emulator, host_traces, lab_files, lab_ssh
+from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.podman import Podman
 from gedge_provision.lab._emulated import boot, emulated_nodes, stop
 from gedge_provision.models.errors import UsageError
@@ -73,14 +75,16 @@ def status(lab: str | None = None) -> list[NodeStatus]:
     return [node for name in ([lab] if lab else labs()) for node in nodes_of(podman, name)]
 
 
-def stop_node(lab: str, node: str, *, kill: bool = False) -> None:
+def stop_node(lab: str, node: str, *, kill: bool = False, reporter: Reporter | None = None) -> None:
     """Shut a node down; with `kill` as by a power cut. Its disks stay."""
     podman = Podman.private()
     found = _node(podman, lab, node)
-    if found.kind == "emulated":
-        stop(lab, found, kill=kill)
-    else:
+    if found.kind == "container":
         podman.call("stop", "--time", "0" if kill else "20", container_name(lab, node))
+        return
+    with locked(lab_files.lab_folder(lab), f"lab {lab}"):
+        if not stop(lab, found, kill=kill):
+            (reporter or SilentReporter()).note(f"emulated node {node} did not shut down in time: its power was cut")
 
 
 def start_node(lab: str, node: str, reporter: Reporter | None = None) -> None:
@@ -94,8 +98,10 @@ def start_node(lab: str, node: str, reporter: Reporter | None = None) -> None:
     if found.kind == "container":
         podman.call("start", container_name(lab, node))
     elif found.state != "running":
-        with step(reporter or SilentReporter(), f"emulated node {node}"):
-            boot(lab, node, found.address, partial((reporter or SilentReporter()).update, f"emulated node {node}"))
+        reporter, title = reporter or SilentReporter(), f"emulated node {node}"
+        # A `down` at the same time would not see what is made here.
+        with step(reporter, title), locked(lab_files.lab_folder(lab), f"lab {lab}"):
+            boot(lab, node, found.address, partial(reporter.update, title), Event())
 
 
 def shell(lab: str, node: str, command: Sequence[str], *, terminal: bool) -> int:

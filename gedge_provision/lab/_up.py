@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
-from gedge_provision.adapters import host_network, host_traces, lab_files
+from gedge_provision.adapters import host_network, host_traces, lab_files, taps
 from gedge_provision.adapters.locations import cache_dir, state_dir
 from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.podman import Podman
@@ -48,6 +50,8 @@ _PROGRAMS = {
     "mmdebstrap": "mmdebstrap",
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
+_PROGRAMS_TO_EMULATE = {"mke2fs": "e2fsprogs", "setsid": "util-linux", "unshare": "util-linux"}
+_ARCHITECTURE = "x86_64"
 
 
 def up(site: Path | None = None, reporter: Reporter | None = None) -> None:
@@ -64,8 +68,8 @@ def up(site: Path | None = None, reporter: Reporter | None = None) -> None:
         GedgeError: a node did not come up.
     """
     reporter = reporter or SilentReporter()
-    check_host()
     spec = _spec(site or default_site_path())
+    check_host(emulated=any(node.hardware for node in spec.nodes))
     with _held(spec.name, reporter) as podman:
         _up(spec, podman, reporter)
 
@@ -89,7 +93,7 @@ def up_by_name(  # noqa: PLR0913 - each is a property of the lab
         GedgeError: a node did not come up.
     """
     reporter = reporter or SilentReporter()
-    check_host()
+    check_host(emulated=hardware > 0)
     check_size(name, control_planes=control_planes, workers=workers, hardware=hardware)
     with _held(name, reporter) as podman:
         site = make_site(name, control_planes=control_planes, workers=workers, hardware=hardware, base=base)
@@ -124,16 +128,24 @@ def _held(lab: str, reporter: Reporter) -> Iterator[Podman]:
         raise
 
 
-def check_host() -> None:
-    """Check that this host can have labs.
+def check_host(*, emulated: bool = False) -> None:
+    """Check that this host can have labs; with `emulated`, labs with emulated nodes.
 
     Raises:
-        UsageError: not root, or programs are missing.
+        UsageError: not root, or programs or devices are missing.
     """
     if os.geteuid() != 0:
         raise UsageError("a lab needs root: its nodes are hosts with kernel rights", remedy="run it with sudo")
-    if missing := host_traces.missing_programs(_PROGRAMS):
+    programs = _PROGRAMS | (_PROGRAMS_TO_EMULATE if emulated else {})
+    if missing := host_traces.missing_programs(programs):
         raise UsageError("programs for a lab are missing", remedy=f"apt-get install {' '.join(missing)}")
+    if emulated:
+        if platform.machine() != _ARCHITECTURE:
+            raise UsageError(
+                f"emulated nodes need a host of the architecture {_ARCHITECTURE}, this one is {platform.machine()}",
+                remedy="leave lab.emulated (--hardware) out, or use such a host",
+            )
+        taps.check()
 
 
 def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
@@ -151,10 +163,13 @@ def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
     store = cache_dir() / "store"
     store.mkdir(parents=True, exist_ok=True)
     made_of_now = {node.name: made_of(spec, node, store) for node in spec.nodes}
-    plan = changes(spec, nodes_of(podman, spec.name), made_of_now)
+    present = nodes_of(podman, spec.name)
+    were_emulated = {node.node for node in present if node.kind == "emulated"}
+    plan = changes(spec, present, made_of_now)
     remade = {node.name for node in plan.create}
     for node, why in plan.remove.items():
-        reporter.note(f"{node} is {'made anew' if node in remade else 'removed'}: {why}")
+        kind = "emulated node" if node in were_emulated else "node"
+        reporter.note(f"{kind} {node} is {'made anew' if node in remade else 'removed'}: {why}")
         _remove(podman, spec.name, node)
     lab_files.make_keys(spec)
     run_container = partial(
@@ -166,6 +181,8 @@ def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
         modules=Path("/lib/modules").is_dir(),
     )
 
+    cut_off = Event()
+
     def bring_up(node: LabNode) -> None:
         tell = partial(reporter.update, node.title)
         if node in plan.start and not _start(podman, spec.name, node.name):
@@ -176,21 +193,21 @@ def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
         elif node in plan.create:
             tell("starts")
             podman.call(*run_container(node, folder=lab_files.node_folder(spec.name, node.name)))
-        _report_ready(reporter, plan, node, wait_ready(spec.name, node.name, node.address, tell))
+        _report_ready(reporter, plan, node, wait_ready(spec.name, node.name, node.address, tell, cut_off=cut_off))
 
     def bring_up_emulated(node: LabNode) -> None:
         tell = partial(reporter.update, node.title)
         if parts and node in plan.create:
-            remark = emulated.make(spec, node, parts, tell)
+            remark = emulated.make(spec, node, parts, tell, cut_off)
         elif node in plan.start:
-            remark = emulated.boot(spec.name, node.name, node.address, tell)
+            remark = emulated.boot(spec.name, node.name, node.address, tell, cut_off)
         else:
-            remark = wait_ready(spec.name, node.name, node.address, tell, emulated=True)
+            remark = emulated.wait(spec.name, node.name, node.address, tell, cut_off)
         _report_ready(reporter, plan, node, remark)
 
     # The bridge comes with the first container, so these are first.
-    _each(partial(_told, reporter, bring_up), [node for node in spec.nodes if not node.hardware])
-    _each(partial(_told, reporter, bring_up_emulated), [node for node in spec.nodes if node.hardware])
+    _each(partial(_told, reporter, bring_up), [node for node in spec.nodes if not node.hardware], cut_off)
+    _each(partial(_told, reporter, bring_up_emulated), [node for node in spec.nodes if node.hardware], cut_off)
 
 
 def _told(reporter: Reporter, work: Callable[[LabNode], None], node: LabNode) -> None:
@@ -243,13 +260,15 @@ def _start(podman: Podman, lab: str, node: str) -> bool:
     return True
 
 
-def _each(work: Callable[[T], None], items: Iterable[T]) -> None:
-    """Do work for each item, a few at once; the first failure or ^C stops what has not begun."""
+def _each(work: Callable[[T], None], items: Iterable[T], cut_off: Event) -> None:
+    """Do work for each item, a few at once; the first failure or ^C stops what has not begun, ^C also what waits."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:
             for future in as_completed(futures):
                 future.result()
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                cut_off.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise

@@ -29,6 +29,10 @@ class EmulatedNode(Document):
     nics_per_numa_node: Annotated[int, Field(ge=0, le=4)] = Field(
         1, description="NICs of Intel's type 82576 (driver igb, up to 7 VFs each), all on the lab's data switch."
     )
+    iommu: bool = Field(
+        default=False,
+        description="Give it an IOMMU (Intel), which its kernel leaves off until arguments switch it on.",
+    )
     kernel: Kernel = Field("backports", description="Kernel of Debian's backports, or of its stable release.")
 
 

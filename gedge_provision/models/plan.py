@@ -9,12 +9,13 @@ from gedge_provision.models.changes import Change, Difference
 
 __all__ = ["CONSENTS", "Consent", "ConsentFlag", "HostPlan", "Plan"]
 
-ConsentFlag = Literal["drain-ok", "kubelet-restart-ok", "removal-ok"]
+ConsentFlag = Literal["drain-ok", "kubelet-restart-ok", "reboot-ok", "removal-ok"]
 """What somebody can agree to: the options of `gedge apply`, without dashes."""
 
 CONSENTS: dict[ConsentFlag, str] = {
     "drain-ok": "kubelet_drain_ok",
     "kubelet-restart-ok": "kubelet_restart_ok",
+    "reboot-ok": "node_reboot_ok",
     "removal-ok": "node_removal_ok",
 }
 """The variables of the playbooks that say so."""

@@ -11,6 +11,7 @@ CONCERNS = {
     "artifacts": "programs, CNI plugins, images",
     "runtime": "containerd and its registry mirrors",
     "kubelet": "unit and settings of the kubelet",
+    "kernel": "kernel arguments, and the reboot that they need",
     "sriov": "virtual functions of network cards",
     "endpoint": "virtual address of the API server",
     "cluster": "nodes that join or leave",

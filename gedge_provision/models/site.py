@@ -99,6 +99,17 @@ LabelKey = Annotated[str, AfterValidator(_check_label_key)]
 LabelValue = Annotated[str, AfterValidator(_check_label_value)]
 
 
+# What GRUB and the shells on its way read as more than text is left out; so is what decides which system boots.
+KernelArgument = Annotated[
+    str,
+    Form(
+        r"(?!(BOOT_IMAGE|init|initrd|rdinit|ro|root|rw)(=|$))[A-Za-z0-9_][A-Za-z0-9_.-]*(=[A-Za-z0-9_.,:/@%+=~-]+)?",
+        "kernel argument to set here",
+        "write NAME or NAME=VALUE, without spaces and quotes; root, init and the like are the host's own",
+    ),
+]
+
+
 class Taint(Document):
     """A taint that the node registers with."""
 
@@ -191,6 +202,11 @@ class NodeClass(Document):
     kubelet: KubeletSettings = Field(default_factory=KubeletSettings)
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
+    kernel_arguments: tuple[KernelArgument, ...] = Field(
+        (),
+        description="Arguments that the kernel boots with, in their order, beside those that the hosts have: "
+        "`isolcpus=managed_irq,2-7`. A change reboots the host, with consent.",
+    )
     sriov: tuple[SriovPolicy, ...] = Field((), description="Virtual functions of network cards.")
 
 

@@ -69,7 +69,7 @@ def _phase(change: Change) -> str:
     """Return the phase of playbooks/site.yml in which a change is made, as near as its kind tells."""
     by_action = {"init": "Start the control plane", "join": "Join workers", "uncordon": "Verify the cluster"}
     by_kind = {"image": "Import images"} | dict.fromkeys(("label", "taint", "kubeconfig"), "Verify the cluster")
-    if change.kind == "node":
+    if change.kind in ("node", "host"):
         return by_action.get(change.action, "Change nodes that run pods")
     if change.kind in by_kind:
         return by_kind[change.kind]

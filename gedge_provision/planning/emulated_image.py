@@ -39,7 +39,8 @@ def emulation_plan(
         guest = tuple(f"{name}/{_BACKPORTS}" if name == _KERNEL else name for name in guest)
     content = [name.encode() + b"\0" + text for name, text in sorted(files.items()) if name != "qemu.txt"]
     return EmulationPlan(
-        emulator=Recipe(_SUITE, emulator, sources, _digest(tool_version, emulator, ()), _BACKPORTS),
+        # Only the emulator prefers a suite as a whole: the guest's packages each say what they are from.
+        emulator=Recipe(_SUITE, emulator, sources, _digest(tool_version, emulator, [_BACKPORTS.encode()]), _BACKPORTS),
         guest=Recipe(_SUITE, guest, sources, _digest(tool_version, guest, content)),
     )
 

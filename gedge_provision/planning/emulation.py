@@ -96,6 +96,7 @@ def machine(spec: LabSpec, node: LabNode, *, tree: Path, store: Path, accelerato
         *_qemu(tree),
         *("-name", name, "-qmp", f"unix:{MONITOR},server=on,wait=off", "-serial", "file:console.log"),
         *_processor(node.hardware, accelerator),
+        *_iommu(node.hardware),
         *_disk(),
         *_management(management),
         *_buses(node.hardware),
@@ -126,6 +127,11 @@ def _processor(hardware: EmulatedNode, accelerator: Accelerator) -> list[str]:
     for socket in range(sockets):
         words += ["-numa", f"cpu,node-id={socket * nodes // sockets},socket-id={socket}"]
     return words
+
+
+def _iommu(hardware: EmulatedNode) -> list[str]:
+    """Return the IOMMU, which must come before the devices behind it."""
+    return ["-device", "intel-iommu,caching-mode=off,aw-bits=48"] if hardware.iommu else []
 
 
 def _disk() -> list[str]:

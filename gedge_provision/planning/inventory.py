@@ -134,6 +134,8 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
         "multus_api_endpoint": f"{site.api_address}:{port}",
         "whereabouts_api_endpoint": f"{site.api_address}:{port}",
         "sriov_device_plugin_sources": device_plugin_sources(site),
+        "kernel_arguments_first_control_plane": managers[0].name,
+        "kernel_arguments_drain": site.rollout.drain,
         "sriov_first_control_plane": managers[0].name,
         "sriov_drain": site.rollout.drain,
         "kubelet_first_control_plane": managers[0].name,
@@ -181,6 +183,10 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         "kubeadm_node_name": node.name,
         "kubeadm_node_address": str(node.address),
         "kubeadm_taints": node_taints(site, node),
+        "kernel_arguments_list": list(node_class.kernel_arguments),
+        "kernel_arguments_iommu": any(
+            policy.device_type == "vfio-pci" and policy.owner == "host" for policy in node_class.sriov
+        ),
         "sriov_policies": [
             policy.model_dump(mode="json", exclude={"owner"}, exclude_none=True)
             for policy in node_class.sriov

@@ -18,12 +18,14 @@ KUBELET_RESTART = Change("unit", "kubelet.service", "restart")
 DISTURBED: dict[ConsentFlag, str] = {
     "removal-ok": "it leaves the cluster: its pods move, Kubernetes is taken off the host",
     "drain-ok": "its pods move to other nodes, and what they keep in emptyDir volumes is lost",
+    "reboot-ok": "its host reboots, for other kernel arguments",
     "kubelet-restart-ok": "its kubelet restarts, and pods that own CPUs and stay may move to others",
 }
 """Why consent is asked."""
 _LOST = (
     "it leaves the cluster: its pods move; its host keeps what is installed on it: it does not answer, or is not ours"
 )
+_MOVING: tuple[ConsentFlag, ...] = ("drain-ok", "removal-ok")
 _MOVED_SHOWN = 12
 
 
@@ -34,10 +36,15 @@ def disturbed_nodes(site: Site, changes: Mapping[str, Sequence[Change]]) -> dict
     for host in _order(site, changes):
         drained = Change("node", host, "drain") in changes[host]
         restarted = KUBELET_RESTART in changes[host]
+        reboots = any((change.kind, change.action) == ("host", "reboot") for change in changes[host])
         if host not in names:
             asked[host] = ("removal-ok",)
-        elif drained or restarted:
-            steps: tuple[tuple[ConsentFlag, bool], ...] = (("drain-ok", drained), ("kubelet-restart-ok", restarted))
+        elif drained or restarted or reboots:
+            steps: tuple[tuple[ConsentFlag, bool], ...] = (
+                ("drain-ok", drained),
+                ("reboot-ok", reboots),
+                ("kubelet-restart-ok", restarted),
+            )
             asked[host] = tuple(flag for flag, happens in steps if happens)
     return asked
 
@@ -83,7 +90,7 @@ def make_plan(  # noqa: PLR0913 - what a plan is made of
                 flag=flag,
                 reason=_reason(flag, changes[host]),
                 pods=tuple(sorted((pods or {}).get(host, ()))),
-                obstacles=tuple(sorted((obstacles or {}).get(host, ()))) if flag != "kubelet-restart-ok" else (),
+                obstacles=tuple(sorted((obstacles or {}).get(host, ()))) if flag in _MOVING else (),
             )
             for host, flags in disturbed_nodes(site, changes).items()
             for flag in flags

@@ -40,7 +40,7 @@ def drain_obstacles(
     found: dict[str, list[str]] = {node: [] for node in disturbed}
     for pod in pods:
         node = pod["spec"].get("nodeName")
-        if node not in found or tuple(disturbed[node]) == ("kubelet-restart-ok",) or not (_runs(pod) and _moves(pod)):
+        if node not in found or not _moved_by(disturbed[node]) or not (_runs(pod) and _moves(pod)):
             continue
         name = _name(pod)
         if not any(owner.get("controller") for owner in pod["metadata"].get("ownerReferences", [])):
@@ -81,6 +81,10 @@ def _name(pod: Manifest) -> str:
 
 def _runs(pod: Manifest) -> bool:
     return pod["status"].get("phase") not in _ENDED
+
+
+def _moved_by(flags: Sequence[ConsentFlag]) -> bool:
+    return "drain-ok" in flags or "removal-ok" in flags
 
 
 def _counts(pod: Manifest, flags: Sequence[ConsentFlag]) -> bool:

@@ -141,10 +141,10 @@ def card_problems(module, policy, card, management):
                 largest,
             )
     if policy["device_type"] == functions.VFIO:
-        if not card["iommu"]:
+        if not (card["iommu"] or module.params.get("iommu_is_coming")):
             yield (
-                "policy %s gives functions to vfio-pci, and no IOMMU is on for %s -> switch it on in the firmware and "
-                "by the kernel arguments intel_iommu=on (AMD: amd_iommu=on) and iommu=pt, or use device_type: netdevice"
+                "policy %s gives functions to vfio-pci, and %s has no IOMMU -> switch it on in the firmware (VT-d, "
+                "AMD-Vi) and take arguments from the kernel that switch it off, or use device_type: netdevice"
                 % (policy["name"], name)
             )
         if not os.path.isdir(os.path.join(functions.DRIVERS, functions.VFIO)) and (

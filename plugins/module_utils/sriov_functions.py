@@ -20,7 +20,7 @@ DRIVERS, PROBE = "/sys/bus/pci/drivers", "/sys/bus/pci/drivers_probe"
 NETWORKS = "/sys/class/net"
 VFIO = "vfio-pci"
 NETWORK_CLASS = "0x02"
-PATIENCE_S = 60
+PATIENCE_S = 120
 NAMED_S = 10
 
 
@@ -163,7 +163,7 @@ def differences(pf, wanted, in_use):
             continue
         words = differing_settings(settings.get(number, {}), function) if settings else []
         found += [("vf %d %s" % (number, words[place]), words[place + 1]) for place in range(0, len(words), 2)]
-        if (driver_of(address) == VFIO) != (wanted["device_type"] == VFIO) or not driver_of(address):
+        if not is_bound(address, wanted["device_type"]):
             found.append(("vf %d driver" % number, wanted["device_type"]))
     return found
 
@@ -194,12 +194,18 @@ def bring(wanted, in_use=()):
 
 
 def wait_for_card(wanted):
-    """Wait until a card and its interface are there: at boot, drivers come later than units."""
+    """Wait until a card and its interface are there: at boot, drivers come later than units.
+
+    So does the name that udev gives: the kernel's own (eth0) is gone a moment after it was read.
+    """
     address = wanted["address"]
     deadline = time.monotonic() + PATIENCE_S
     while True:
+        name = interface_of(address)
+        if name:
+            subprocess.run(["udevadm", "settle", "--timeout=60"], check=False)
         pf = physical_function(address)
-        if pf["interface"] and pf["total_vfs"]:
+        if name and pf["interface"] == name and pf["total_vfs"]:
             return pf
         if time.monotonic() > deadline:
             raise FunctionError(
@@ -231,24 +237,32 @@ def set_number(address, number):
 def bind(address, device_type):
     """Give a virtual function the driver that its type asks for."""
     folder = os.path.join(DEVICES, address)
-    have = driver_of(address)
+    if is_bound(address, device_type):
+        return
     if device_type == VFIO:
-        if have == VFIO:
-            return
         load(VFIO)
         write(VFIO, folder, "driver_override")
     else:
-        if have and have != VFIO:
-            return
         write("\n", folder, "driver_override")
-    if have:
-        write(address, folder, "driver", "unbind")
-    write(address, PROBE)
-    if not driver_of(address):
+        subprocess.run(["modprobe", "--quiet", read(folder, "modalias")], stderr=subprocess.DEVNULL, check=False)
+    # Twice: udev, which loads the driver of new functions beside us, may be the first to give it to this one.
+    for _ in range(2):
+        if is_bound(address, device_type):
+            return
+        if driver_of(address):
+            write(address, folder, "driver", "unbind")
+        write(address, PROBE)
+    if not is_bound(address, device_type):
         raise FunctionError(
             "no driver took the virtual function %s -> load its driver (modprobe), or look whether it is blocked in "
             "/etc/modprobe.d" % address
         )
+
+
+def is_bound(address, device_type):
+    """Tell whether a virtual function has a driver of the kind that its type asks for."""
+    have = driver_of(address)
+    return bool(have) and (have == VFIO) == (device_type == VFIO)
 
 
 def loaded_modules():

@@ -28,6 +28,10 @@ options:
         description: Version that the kubelet must report, with the v.
         type: str
         default: ""
+      boot_id:
+        description: The boot of the host that the node must have reported (after a reboot, before it counts as ready).
+        type: str
+        default: ""
       labels:
         description: Labels that the node must carry.
         type: dict
@@ -120,6 +124,7 @@ def main():
                     "name": {"type": "str", "required": True},
                     "kubelet": {"type": "dict", "default": {}},
                     "version": {"type": "str", "default": ""},
+                    "boot_id": {"type": "str", "default": ""},
                     "labels": {"type": "dict", "default": {}},
                     "resources": {"type": "dict", "default": {}},
                 },
@@ -139,7 +144,8 @@ def main():
     deadline = time.monotonic() + timeout_s
     while True:
         live, error = get_nodes(module)
-        waiting = {name: reason(live.get(name)) for name in wanted if reason(live.get(name))}
+        reasons = {name: reason(live.get(name), node["boot_id"]) for name, node in wanted.items()}
+        waiting = {name: why for name, why in reasons.items() if why}
         offered = [] if waiting else [*late_daemons(module, live, wanted), *lacking_resources(live, wanted)]
         if not (waiting or offered) or time.monotonic() > deadline:
             break
@@ -186,10 +192,12 @@ def get_nodes(module):
     return ({item["metadata"]["name"]: item for item in answer["items"]} if answer else {}), error
 
 
-def reason(node):
+def reason(node, boot_id):
     """Return why a node is not ready, or an empty string."""
     if node is None:
         return "no such node"
+    if boot_id and node["status"].get("nodeInfo", {}).get("bootID") != boot_id:
+        return "its kubelet has not reported since the reboot"
     for condition in node["status"].get("conditions", []):
         if condition["type"] == "Ready":
             return "" if condition["status"] == "True" else condition.get("message", "not ready")

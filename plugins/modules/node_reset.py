@@ -58,7 +58,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import sriov_functions
+from ..module_utils import kernel_boot, sriov_functions
 from ..module_utils.host_state import NO_PROXY, STATE_DIR, copy_file, host_lock, made, read_record, read_text
 
 KUBEADM = "/usr/local/bin/kubeadm"
@@ -109,6 +109,8 @@ def plan(module):
     objects += [made("unit", unit, "unmask") for unit in record.get("masked_units", [])]
     objects += [made("unit", unit, "disable") for unit in record.get("enabled_units", [])]
     objects += [made("swap", "all", "start")] if record.get("swap_was_on") else []
+    arguments = kernel_boot.KernelBoot(module, [], False, kernel_boot.this_boot()).changes()[0]
+    objects += [one for one in arguments if one["name"] != kernel_boot.SETTINGS]  # a file of ours, as below
     originals = saved_originals()
     return objects + [
         made("file", path, "restore" if path in originals else "remove") for path in present_paths(module)
@@ -194,6 +196,7 @@ class Reset:
         self.delete_routes()
         self.delete_rules()
         self.restore_settings()
+        self.restore_kernel_arguments()
         self.remove_files()
         if self.failures:
             self.module.fail_json(
@@ -327,6 +330,19 @@ class Reset:
             self.module.run_command(["systemctl", "disable", "--now", unit])
         if record.get("swap_was_on"):
             self.module.run_command(["swapon", "-a"])
+
+    def restore_kernel_arguments(self):
+        """Take our arguments from the boot loader; the kernel keeps them until somebody reboots the host."""
+        boot = kernel_boot.KernelBoot(self.module, [], False, kernel_boot.this_boot())
+        if not boot.settings_due():
+            return
+        try:
+            boot.change()
+        except kernel_boot.BootLoaderError as error:
+            self.failures.append(str(error))
+            return
+        if boot.reboot_due():
+            self.module.warn("until it reboots, the kernel runs with the arguments %s" % " ".join(boot.former))
 
     def remove_files(self):
         originals = saved_originals()

@@ -67,6 +67,10 @@ options:
     description: The node's own address; the card that carries it is refused.
     type: str
     default: ""
+  iommu_is_coming:
+    description: Whether an IOMMU that is off will be on before anything is changed, after a reboot.
+    type: bool
+    default: false
   hold:
     description: Change nothing at all while pods have functions of a card that must change; they are named in RV(held).
     type: bool
@@ -166,6 +170,7 @@ def main():
             "policies": POLICIES,
             "node_name": {"type": "str", "default": ""},
             "management_address": {"type": "str", "default": ""},
+            "iommu_is_coming": {"type": "bool", "default": False},
             "hold": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["looked_at", "present"], "default": "present"},
         },
@@ -330,6 +335,9 @@ def files(module, wanted, check):
     if not wanted:
         stop_unit(module, check)
         found = [return_file(path, check) for path in [*contents, PLUGIN_SETTINGS]]
+        if not check and any(found):  # a failure of the unit that went would be told for ever
+            module.run_command(["systemctl", "daemon-reload"])
+            module.run_command(["systemctl", "reset-failed", UNIT])
     else:
         found = [sync_file(path, text, mode, check) for path, (text, mode) in contents.items()]
         if offers:

@@ -205,3 +205,8 @@ def test_memory_is_shared_evenly() -> None:
     assert [word for word in options(found, "-object") if "size=1536M" in word] == [
         f"memory-backend-ram,id=m{number},size=1536M" for number in range(4)
     ]
+
+
+def test_an_iommu_comes_before_the_devices_behind_it() -> None:
+    assert not [word for word in made().argv if "iommu," in word]
+    assert options(made(EmulatedNode(iommu=True)), "-device")[0].startswith("intel-iommu,")

@@ -28,6 +28,7 @@ mkdir -p "$root/boot/grub"
 . "$root/etc/default/grub.d/10-gedge-lab.cfg"
 printf '%s\n' "linux /vmlinuz root=LABEL=gedge-root ro $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT" \
   'initrd /initrd.img' boot > "$root/boot/grub/grub.cfg"
+cp -r "$root/usr/lib/grub/i386-pc" "$root/boot/grub/" # what grub-mkconfig's menu entries load
 chroot "$root" grub-mkimage -O i386-pc -p '(hd0,msdos1)/boot/grub' -o /boot/grub/core.img \
   biosdisk part_msdos ext2 normal linux configfile serial echo test search search_label search_fs_uuid
 

@@ -54,6 +54,15 @@ def test_a_drain_and_a_node_that_leaves_need_consent() -> None:
     assert [host.host for host in made.hosts] == ["w1", "w9"]
 
 
+def test_a_reboot_needs_consent_with_a_drain_or_without() -> None:
+    reboot = Change("host", "w1", "reboot")
+    alone = plan({"w1": [Change("kernel_argument", "nosmt", "add"), reboot]})
+    assert [(consent.flag, consent.pods) for consent in alone.consents] == [("reboot-ok", ("a/one", "b/two"))]
+    drained = plan({"w1": [Change("node", "w1", "drain"), reboot]})
+    assert [consent.flag for consent in drained.consents] == ["drain-ok", "reboot-ok"]
+    assert "**w1 needs consent** (`--reboot-ok`): its host reboots" in markdown(drained)
+
+
 def test_pods_that_a_step_moves_or_may_disturb() -> None:
     def pod(name: str, node: str, qos: str = "Burstable", owner: str = "ReplicaSet") -> dict[str, object]:
         meta = {"namespace": "n", "name": name, "ownerReferences": [{"kind": owner}]}
@@ -98,6 +107,7 @@ def test_a_budget_that_stops_a_drain_is_foreseen(case: str) -> None:
     (found,) = drain_obstacles([pod], [budget], {"w1": ("drain-ok", "kubelet-restart-ok")}).values()
     assert bool(found) == stops
     assert drain_obstacles([pod], [budget], {"w1": ("kubelet-restart-ok",)}) == {"w1": []}
+    assert drain_obstacles([pod], [budget], {"w1": ("reboot-ok",)}) == {"w1": []}
     elsewhere = {**budget, "metadata": {"namespace": "m", "name": "b"}}
     assert drain_obstacles([pod], [elsewhere], {"w1": ("drain-ok",)}) == {"w1": []}
 
