@@ -9,7 +9,7 @@ from gedge_provision.models.attachments import Attachment, Ipam
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.site import Node, Site
 
-__all__ = ["attachment_manifests", "attachment_masters", "cni_configuration", "definition", "holders"]
+__all__ = ["attachment_manifests", "attachment_masters", "cni_configuration", "definition", "holders", "soft_rdma"]
 
 _CNI_VERSION = "0.3.1"  # the newest that every plugin here understands, the SR-IOV CNI included
 
@@ -44,6 +44,12 @@ def attachment_masters(site: Site, node: Node) -> list[dict[str, str]]:
         if interface and node.name in holders(site, one):
             found.append({"interface": interface, "attachment": f"{one.namespace}/{one.name}"})
     return found
+
+
+def soft_rdma(site: Site, node: Node) -> list[str]:
+    """Return the attachments, as namespace/name, that give pods of a node software RDMA."""
+    soft = [one for one in site.networks.attachments if one.rdma == "soft"]
+    return [f"{one.namespace}/{one.name}" for one in soft if node.name in holders(site, one)]
 
 
 def definition(attachment: Attachment) -> Manifest:
@@ -109,6 +115,8 @@ def _chained(one: Attachment) -> list[dict[str, Any]]:
             "egressBurst": one.bandwidth.egress_burst,
         }
         plugins.append({"type": "bandwidth"} | {key: value for key, value in limits.items() if value is not None})
+    if one.rdma == "soft":  # the last one: an interface without its address has no RDMA address either
+        plugins.append({"type": "soft-rdma"})
     return plugins
 
 

@@ -10,6 +10,10 @@ __all__ = [
     "DEVICE_PLUGIN",
     "MULTUS",
     "PERF",
+    "SOFT_RDMA",
+    "SOFT_RDMA_LABEL",
+    "SOFT_RDMA_RESOURCE",
+    "SOFT_RDMA_SLOTS",
     "SRIOV",
     "WHEREABOUTS",
     "daemon_sets",
@@ -20,10 +24,15 @@ __all__ = [
 
 MULTUS = "multus"
 SRIOV = "sriov"
+SOFT_RDMA = "soft_rdma"
 WHEREABOUTS = "whereabouts"
 PERF = "perf"
 DEVICE_PLUGIN = "gedge.dev/sriov-device-plugin"
 """Label of nodes with the SR-IOV device plugin: whose configuration it takes, `site` or `own`."""
+SOFT_RDMA_LABEL = "gedge.dev/soft-rdma"
+"""Label of nodes whose pods can have software RDMA."""
+SOFT_RDMA_RESOURCE = "rdma/soft_rdma"
+SOFT_RDMA_SLOTS = 16  # of the role soft_rdma_device_plugin, for each node
 
 
 def site_features(site: Site) -> frozenset[str]:
@@ -35,6 +44,8 @@ def site_features(site: Site) -> frozenset[str]:
         found.add(SRIOV)
     if attachments or site.networks.multus or SRIOV in found:
         found.add(MULTUS)
+    if any(attachment.rdma == "soft" for attachment in attachments):
+        found.add(SOFT_RDMA)
     if any(attachment.ipam.type == "whereabouts" for attachment in attachments):
         found.add(WHEREABOUTS)
     if site.networks.test_tools if site.networks.test_tools is not None else MULTUS in found:
@@ -61,5 +72,6 @@ def daemon_sets(site: Site) -> list[str]:
     features = site_features(site)
     found = ["kube-system/kube-multus-ds"] if MULTUS in features else []
     found += ["kube-system/whereabouts"] if WHEREABOUTS in features else []
+    found += ["kube-system/soft-rdma-device-plugin"] if SOFT_RDMA in features else []
     names = {"site": "kube-system/kube-sriov-device-plugin", "own": "kube-system/kube-sriov-device-plugin-own"}
     return found + [names[source] for source in device_plugin_sources(site)]

@@ -10,9 +10,12 @@ from typing import Any
 from gedge_provision.models.site import Node, Role, Site
 from gedge_provision.models.ssh import known_hosts_option
 from gedge_provision.planning.alignment import alignment_policy
-from gedge_provision.planning.attachments import attachment_manifests, attachment_masters
+from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, soft_rdma
 from gedge_provision.planning.features import (
     DEVICE_PLUGIN,
+    SOFT_RDMA_LABEL,
+    SOFT_RDMA_RESOURCE,
+    SOFT_RDMA_SLOTS,
     daemon_sets,
     device_plugin_sources,
     plugin_source,
@@ -40,6 +43,7 @@ _IMAGES = {
     "flannel": "flannel_image",
     "multus": "multus_image",
     "pause": "containerd_sandbox_image",
+    "soft-rdma-device-plugin": "soft_rdma_device_plugin_image",
     "sriov-network-device-plugin": "sriov_device_plugin_image",
     "whereabouts-control-loop": "whereabouts_image",
 }
@@ -134,6 +138,9 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
         "multus_api_endpoint": f"{site.api_address}:{port}",
         "whereabouts_api_endpoint": f"{site.api_address}:{port}",
         "sriov_device_plugin_sources": device_plugin_sources(site),
+        "soft_rdma_device_plugin_resource": SOFT_RDMA_RESOURCE,
+        "soft_rdma_device_plugin_devices": SOFT_RDMA_SLOTS,
+        "soft_rdma_device_plugin_node_selector": {SOFT_RDMA_LABEL: "true"},
         "sriov_first_control_plane": managers[0].name,
         "sriov_drain": site.rollout.drain,
         "kubelet_first_control_plane": managers[0].name,
@@ -148,6 +155,7 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
                 "kubelet": site.node_classes[node.node_class].kubelet.to_kubelet(),
                 "version": f"v{site.kubernetes.version}",
                 "labels": node_labels(site, node),
+                "resources": {SOFT_RDMA_RESOURCE: SOFT_RDMA_SLOTS} if soft_rdma(site, node) else {},
             }
             for node in site.nodes
         ],
@@ -188,6 +196,7 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         ],
         "sriov_management_address": str(node.address),
         "host_prepare_interfaces": attachment_masters(site, node),
+        "host_prepare_soft_rdma": soft_rdma(site, node),
     }
     if manager:
         ports = {"10250": "kubelet", "10248": "kubelet", str(API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
@@ -208,6 +217,8 @@ def node_labels(site: Site, node: Node) -> dict[str, str]:
     source = plugin_source(node_class)
     if source:
         labels[DEVICE_PLUGIN] = source
+    if soft_rdma(site, node):
+        labels[SOFT_RDMA_LABEL] = "true"
     emulated = {EMULATED_LABEL: "true"} if site.lab is not None and node.name in site.lab.emulated else {}
     return labels | dict(node_class.labels) | dict(node.labels) | emulated
 

@@ -57,6 +57,11 @@ options:
         description: Who needs it, for the message.
         type: str
         required: true
+  soft_rdma:
+    description: Attachments that ask for software RDMA in pods; with one, the kernel must have it.
+    type: list
+    elements: str
+    default: []
   distributions:
     description: >-
       Known distributions, by C(id-version), C(id-major) or C(family:NAME), each with C(packages) (whose absence is
@@ -104,6 +109,7 @@ import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import soft_rdma
 from ..module_utils.host_state import (
     cgroup_version,
     has_function,
@@ -140,6 +146,7 @@ def main():
                     "attachment": {"type": "str", "required": True},
                 },
             },
+            "soft_rdma": {"type": "list", "elements": "str", "default": []},
             "distributions": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -177,6 +184,7 @@ def main():
     problems = [
         *host_problems(wanted, host),
         *kernel_problems(module, wanted["kernel_modules"]),
+        *soft_rdma.problems(module, wanted["soft_rdma"], (wanted["settings"] or {}).get("feature_modules", {})),
         *distribution_problems(module, host),
     ]
     if wanted["settings"]:
