@@ -72,17 +72,16 @@ def unload_recorded(record):
 
 
 def unload(names, kept):
-    """Unload modules with what they brought and what came to use them, but for those that were there before."""
+    """Unload modules, and those that they brought: no module that was there before, none that another one needs."""
     family, front = set(), {name for name in names if is_loaded(name)}
     while front:
         family |= front
-        near = {other for name in front for other in [*_needed_by(name), *_needs(name)]}
-        front = {name for name in near - family if name not in kept}
+        front = {other for name in front for other in _needs(name)} - family - set(kept)
     while True:
         free = [name for name in sorted(family) if is_loaded(name) and _references(name) == 0]
         for name in free:
             subprocess.run(["rmmod", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-        if not [name for name in free if not is_loaded(name)]:
+        if all(is_loaded(name) for name in free):
             return
 
 
@@ -112,10 +111,6 @@ def is_loaded(name):
 
 def _references(name):
     return int((read_text("%s/%s/refcnt" % (SYSFS_MODULES, name)) or "0").strip())
-
-
-def _needed_by(name):
-    return [os.path.basename(path) for path in glob.glob("%s/%s/holders/*" % (SYSFS_MODULES, name))]
 
 
 def _needs(name):

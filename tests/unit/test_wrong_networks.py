@@ -105,6 +105,22 @@ CASES = [
         "the pod network itself",
         "another name",
     ),
+    ("type: macvlan", "type: ipvlan\n      rdma: soft", "[1].rdma", "ipvlan does not take rdma", "sriov"),
+    ("vlan: 7", "rdma: hard", "[0].rdma", "'hard' is not possible here", "soft"),
+    (
+        "intel.com/vf\n      vlan: 7",
+        "intel.com/dpdk\n      rdma: soft",
+        "[0].rdma",
+        "functions of policy user (vfio-pci) are no interfaces",
+        "netdevice",
+    ),
+    (
+        "master: ens1\n      ipam: {type: static, addresses: [10.10.3.5/24]}",
+        "master: ens1\n      rdma: soft",
+        "[1].rdma",
+        "finds its peers by addresses",
+        "add ipam",
+    ),
     # addresses
     ("10.10.2.0/24\n", "10.244.3.0/24\n", "[0].ipam.range", "overlaps networks.pods 10.244.0.0/16", "of its own"),
     ("10.10.2.0/24\n", "10.96.3.0/24\n", "[0].ipam.range", "overlaps networks.services", "of its own"),

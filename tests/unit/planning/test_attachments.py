@@ -10,7 +10,8 @@ import pytest
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.site import Site
 from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, cni_configuration, holders
-from gedge_provision.planning.features import daemon_sets, site_features
+from gedge_provision.planning.features import SOFT_RDMA_LABEL, SOFT_RDMA_RESOURCE, daemon_sets, site_features
+from gedge_provision.planning.inventory import compile_inventory
 
 VF = "intel.com/vf"
 
@@ -99,6 +100,20 @@ def test_a_chain_where_more_plugins_take_part() -> None:
     assert plugins[2] == {"type": "bandwidth", "egressRate": 10_000_000, "egressBurst": 1_000_000}
 
 
+def test_software_rdma_comes_last() -> None:
+    attachment = Attachment.model_validate(
+        {
+            "name": "net",
+            "type": "sriov",
+            "resource": VF,
+            "rdma": "soft",
+            "sysctls": {"net.ipv4.conf.IFNAME.rp_filter": "0"},
+        }
+    )
+    plugins = cni_configuration(attachment)["plugins"]
+    assert [plugin["type"] for plugin in plugins] == ["sriov", "tuning", "soft-rdma"]
+
+
 def site(**networks: Any) -> Site:
     data = {
         "name": "edge",
@@ -151,7 +166,22 @@ def test_features() -> None:
         "kube-system/whereabouts",
         "kube-system/kube-sriov-device-plugin",
     ]
+    soft = [{**SHARED, "rdma": "soft", "ipam": {"type": "static"}}]
+    assert "soft_rdma" in site_features(site(attachments=soft))
+    assert "kube-system/soft-rdma-device-plugin" in daemon_sets(site(attachments=soft))
     plain = Site.model_validate(
         {"name": "a", "nodes": [{"name": "m", "address": "192.0.2.1", "roles": ["control_plane"]}]}
     )
     assert site_features(plain) == frozenset()
+
+
+def test_software_rdma_is_for_nodes_whose_pods_can_have_it() -> None:
+    described = site(attachments=[FAST, {**SHARED, "rdma": "soft", "ipam": {"type": "static"}}])
+    inventory = compile_inventory(described, {"control_plane": [], "worker": []}, "/k")
+    modules = {name: inventory.host_variables[name]["host_prepare_soft_rdma"] for name in ("m1", "w1", "w2")}
+    assert modules == {"m1": [], "w1": ["default/shared"], "w2": []}
+    labels = inventory.variables["nodes_labels"]
+    assert [name for name, found in labels.items() if found.get(SOFT_RDMA_LABEL)] == ["w1"]
+    awaited = {node["name"]: node["resources"] for node in inventory.variables["cluster_verify_nodes"]}
+    assert awaited == {"m1": {}, "w1": {SOFT_RDMA_RESOURCE: 16}, "w2": {}}
+    assert inventory.variables["soft_rdma_device_plugin_node_selector"] == {SOFT_RDMA_LABEL: "true"}
