@@ -8,8 +8,17 @@ from typing import Any
 from gedge_provision.models.attachments import Attachment, Ipam
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.site import Node, Site
+from gedge_provision.planning.features import SOFT_RDMA_RESOURCE
 
-__all__ = ["attachment_manifests", "attachment_masters", "cni_configuration", "definition", "holders", "soft_rdma"]
+__all__ = [
+    "attachment_manifests",
+    "attachment_masters",
+    "cni_configuration",
+    "definition",
+    "holders",
+    "pod_resources",
+    "soft_rdma",
+]
 
 _CNI_VERSION = "0.3.1"  # the newest that every plugin here understands, the SR-IOV CNI included
 
@@ -44,6 +53,12 @@ def attachment_masters(site: Site, node: Node) -> list[dict[str, str]]:
         if interface and node.name in holders(site, one):
             found.append({"interface": interface, "attachment": f"{one.namespace}/{one.name}"})
     return found
+
+
+def pod_resources(attachment: Attachment) -> list[str]:
+    """Return the resources that a pod asks for, one of each, to use an attachment."""
+    found = [attachment.resource] if attachment.resource else []
+    return [*found, SOFT_RDMA_RESOURCE] if attachment.rdma == "soft" else found
 
 
 def soft_rdma(site: Site, node: Node) -> list[str]:

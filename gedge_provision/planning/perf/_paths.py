@@ -48,6 +48,11 @@ class NetPath:
     attachment: Attachment | None = None
     addresses: tuple[str, ...] = field(default=())
 
+    @property
+    def rdma(self) -> bool:
+        """Whether its pods have RDMA."""
+        return self.attachment is not None and self.attachment.rdma is not None
+
 
 def choose_ends(site: Site, client: str | None, server: str | None, *, same_node: bool = False) -> Ends:
     """Return the nodes: those that are named, else the first two workers, or the only one.
