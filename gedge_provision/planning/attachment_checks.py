@@ -51,7 +51,6 @@ def check_attachments(site: Site) -> Iterator[Problem]:
         yield from _fields(path, attachment)
         yield from _values(site, path, attachment)
         yield from _offered(site, path, attachment)
-        yield from _soft_rdma(site, path, attachment)
         yield from check_addresses(site, path, attachment)
     yield from check_ranges(site)
 
@@ -101,23 +100,4 @@ def _offered(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
             (*path, "resource"),
             f"no SR-IOV policy offers {one.resource}",
             f"use one of {', '.join(offered)}" if offered else "add a policy with it to a node class (sriov)",
-        )
-
-
-def _soft_rdma(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
-    if one.rdma != "soft":
-        return
-    if one.ipam.type == "none":
-        yield Problem((*path, "rdma"), "RDMA finds its peers by addresses, and ipam gives none", "add ipam")
-    raw = [
-        policy.name
-        for node_class in site.node_classes.values()
-        for policy in node_class.sriov
-        if policy.device_type == "vfio-pci" and policy.resource == one.resource is not None
-    ]
-    if raw:
-        yield Problem(
-            (*path, "rdma"),
-            f"functions of policy {raw[0]} (vfio-pci) are no interfaces, and software RDMA works on one",
-            "use a policy with device_type: netdevice",
         )

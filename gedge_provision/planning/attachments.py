@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gedge_provision.models.attachments import Attachment, Ipam
+from gedge_provision.models.attachments import Attachment, Ipam, Rdma
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.site import Node, Site
 from gedge_provision.planning.features import SOFT_RDMA_RESOURCE
@@ -15,9 +15,10 @@ __all__ = [
     "attachment_masters",
     "cni_configuration",
     "definition",
+    "has_rdma",
     "holders",
     "pod_resources",
-    "soft_rdma",
+    "with_rdma",
 ]
 
 _CNI_VERSION = "0.3.1"  # the newest that every plugin here understands, the SR-IOV CNI included
@@ -61,10 +62,18 @@ def pod_resources(attachment: Attachment) -> list[str]:
     return [*found, SOFT_RDMA_RESOURCE] if attachment.rdma == "soft" else found
 
 
-def soft_rdma(site: Site, node: Node) -> list[str]:
-    """Return the attachments, as namespace/name, that give pods of a node software RDMA."""
-    soft = [one for one in site.networks.attachments if one.rdma == "soft"]
-    return [f"{one.namespace}/{one.name}" for one in soft if node.name in holders(site, one)]
+def has_rdma(site: Site, attachment: Attachment) -> bool:
+    """Tell whether pods on an attachment have RDMA: by its chain, or with the device that they ask for."""
+    policies = [policy for node_class in site.node_classes.values() for policy in node_class.sriov]
+    return attachment.rdma is not None or any(
+        policy.rdma and policy.resource == attachment.resource is not None for policy in policies
+    )
+
+
+def with_rdma(site: Site, node: Node, kind: Rdma) -> list[str]:
+    """Return the attachments, as namespace/name, that give pods of a node RDMA in one way."""
+    found = [one for one in site.networks.attachments if one.rdma == kind]
+    return [f"{one.namespace}/{one.name}" for one in found if node.name in holders(site, one)]
 
 
 def definition(attachment: Attachment) -> Manifest:
@@ -130,6 +139,8 @@ def _chained(one: Attachment) -> list[dict[str, Any]]:
             "egressBurst": one.bandwidth.egress_burst,
         }
         plugins.append({"type": "bandwidth"} | {key: value for key, value in limits.items() if value is not None})
+    if one.rdma == "exclusive":
+        plugins.append({"type": "rdma"})
     if one.rdma == "soft":  # the last one: an interface without its address has no RDMA address either
         plugins.append({"type": "soft-rdma"})
     return plugins

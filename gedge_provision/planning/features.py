@@ -10,6 +10,7 @@ __all__ = [
     "DEVICE_PLUGIN",
     "MULTUS",
     "PERF",
+    "RDMA",
     "SOFT_RDMA",
     "SOFT_RDMA_LABEL",
     "SOFT_RDMA_RESOURCE",
@@ -19,11 +20,13 @@ __all__ = [
     "daemon_sets",
     "device_plugin_sources",
     "plugin_source",
+    "shared_rdma_classes",
     "site_features",
 ]
 
 MULTUS = "multus"
 SRIOV = "sriov"
+RDMA = "rdma"
 SOFT_RDMA = "soft_rdma"
 WHEREABOUTS = "whereabouts"
 PERF = "perf"
@@ -42,6 +45,8 @@ def site_features(site: Site) -> frozenset[str]:
     used = {node.node_class for node in site.nodes}
     if any(site.node_classes[name].sriov for name in used if name in site.node_classes):
         found.add(SRIOV)
+    if shared_rdma_classes(site) or any(attachment.rdma == "exclusive" for attachment in attachments):
+        found.add(RDMA)
     if attachments or site.networks.multus or SRIOV in found:
         found.add(MULTUS)
     if any(attachment.rdma == "soft" for attachment in attachments):
@@ -67,11 +72,18 @@ def device_plugin_sources(site: Site) -> list[str]:
     return sorted({plugin_source(site.node_classes[name]) for name in used} - {""})
 
 
+def shared_rdma_classes(site: Site) -> list[str]:
+    """Return the classes of nodes whose pods share RDMA devices."""
+    used = {node.node_class for node in site.nodes}
+    return sorted(name for name in used if name in site.node_classes and site.node_classes[name].shared_rdma)
+
+
 def daemon_sets(site: Site) -> list[str]:
     """Return the DaemonSets of what a site uses beyond the plain cluster, as namespace/name."""
     features = site_features(site)
     found = ["kube-system/kube-multus-ds"] if MULTUS in features else []
     found += ["kube-system/whereabouts"] if WHEREABOUTS in features else []
     found += ["kube-system/soft-rdma-device-plugin"] if SOFT_RDMA in features else []
+    found += [f"kube-system/rdma-shared-device-plugin-{name}" for name in shared_rdma_classes(site)]
     names = {"site": "kube-system/kube-sriov-device-plugin", "own": "kube-system/kube-sriov-device-plugin-own"}
     return found + [names[source] for source in device_plugin_sources(site)]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gedge_provision.models.site import Node, Role, Site
+from gedge_provision.models.sriov import SharedRdma
 from gedge_provision.models.ssh import known_hosts_option
 from gedge_provision.planning.alignment import alignment_policy
-from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, soft_rdma
+from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, with_rdma
 from gedge_provision.planning.features import (
     DEVICE_PLUGIN,
     SOFT_RDMA_LABEL,
@@ -19,6 +20,7 @@ from gedge_provision.planning.features import (
     daemon_sets,
     device_plugin_sources,
     plugin_source,
+    shared_rdma_classes,
     site_features,
 )
 
@@ -43,6 +45,7 @@ _IMAGES = {
     "flannel": "flannel_image",
     "multus": "multus_image",
     "pause": "containerd_sandbox_image",
+    "rdma-shared-device-plugin": "rdma_shared_device_plugin_image",
     "soft-rdma-device-plugin": "soft_rdma_device_plugin_image",
     "sriov-network-device-plugin": "sriov_device_plugin_image",
     "whereabouts-control-loop": "whereabouts_image",
@@ -138,6 +141,10 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
         "multus_api_endpoint": f"{site.api_address}:{port}",
         "whereabouts_api_endpoint": f"{site.api_address}:{port}",
         "sriov_device_plugin_sources": device_plugin_sources(site),
+        "rdma_shared_device_plugin_classes": [
+            {"name": name, "resources": [_shared(one) for one in site.node_classes[name].shared_rdma]}
+            for name in shared_rdma_classes(site)
+        ],
         "soft_rdma_device_plugin_resource": SOFT_RDMA_RESOURCE,
         "soft_rdma_device_plugin_devices": SOFT_RDMA_SLOTS,
         "soft_rdma_device_plugin_node_selector": {SOFT_RDMA_LABEL: "true"},
@@ -155,7 +162,7 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
                 "kubelet": site.node_classes[node.node_class].kubelet.to_kubelet(),
                 "version": f"v{site.kubernetes.version}",
                 "labels": node_labels(site, node),
-                "resources": {SOFT_RDMA_RESOURCE: SOFT_RDMA_SLOTS} if soft_rdma(site, node) else {},
+                "resources": _rdma_resources(site, node),
             }
             for node in site.nodes
         ],
@@ -196,7 +203,14 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         ],
         "sriov_management_address": str(node.address),
         "host_prepare_interfaces": attachment_masters(site, node),
-        "host_prepare_soft_rdma": soft_rdma(site, node),
+        "host_prepare_rdma": {
+            "soft": with_rdma(site, node, "soft"),
+            "exclusive": with_rdma(site, node, "exclusive"),
+            "shared": [
+                {"resource": one.resource, "nics": one.nics.model_dump(mode="json", exclude_defaults=True)}
+                for one in node_class.shared_rdma
+            ],
+        },
     }
     if manager:
         ports = {"10250": "kubelet", "10248": "kubelet", str(API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
@@ -210,6 +224,29 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
     return variables
 
 
+def _rdma_resources(site: Site, node: Node) -> dict[str, int]:
+    """Return the numbers of RDMA resources that a node offers beside its virtual functions."""
+    shared = {one.resource: one.pods for one in site.node_classes[node.node_class].shared_rdma}
+    return shared | ({SOFT_RDMA_RESOURCE: SOFT_RDMA_SLOTS} if with_rdma(site, node, "soft") else {})
+
+
+def _shared(one: SharedRdma) -> dict[str, Any]:
+    """Return a resource in the words of the RDMA shared device plugin."""
+    prefix, _, name = one.resource.partition("/")
+    words = {
+        "vendors": [one.nics.vendor] if one.nics.vendor else [],
+        "deviceIDs": [one.nics.device] if one.nics.device else [],
+        "drivers": [one.nics.driver] if one.nics.driver else [],
+        "ifNames": list(one.nics.interfaces),
+    }
+    return {
+        "resourcePrefix": prefix,
+        "resourceName": name,
+        "rdmaHcaMax": one.pods,
+        "selectors": {key: value for key, value in words.items() if value},
+    }
+
+
 def node_labels(site: Site, node: Node) -> dict[str, str]:
     """Return the labels that a node must carry: its class by name, those of the class, its own."""
     node_class = site.node_classes[node.node_class]
@@ -217,7 +254,7 @@ def node_labels(site: Site, node: Node) -> dict[str, str]:
     source = plugin_source(node_class)
     if source:
         labels[DEVICE_PLUGIN] = source
-    if soft_rdma(site, node):
+    if with_rdma(site, node, "soft"):
         labels[SOFT_RDMA_LABEL] = "true"
     emulated = {EMULATED_LABEL: "true"} if site.lab is not None and node.name in site.lab.emulated else {}
     return labels | dict(node_class.labels) | dict(node.labels) | emulated

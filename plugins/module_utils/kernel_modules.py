@@ -85,6 +85,13 @@ def unload(names, kept):
             return
 
 
+def loads(module, name):
+    """Tell whether the kernel has a module; without modprobe, which is in the list of packages, that is not known."""
+    if not module.get_bin_path("modprobe"):
+        return True
+    return module.run_command(["modprobe", "--dry-run", "--quiet", name])[0] == 0
+
+
 def software_links():
     """Return the RDMA devices without hardware: those of rxe and siw have no parent."""
     return sorted(

@@ -178,7 +178,7 @@ def test_features() -> None:
 def test_software_rdma_is_for_nodes_whose_pods_can_have_it() -> None:
     described = site(attachments=[FAST, {**SHARED, "rdma": "soft", "ipam": {"type": "static"}}])
     inventory = compile_inventory(described, {"control_plane": [], "worker": []}, "/k")
-    modules = {name: inventory.host_variables[name]["host_prepare_soft_rdma"] for name in ("m1", "w1", "w2")}
+    modules = {name: inventory.host_variables[name]["host_prepare_rdma"]["soft"] for name in ("m1", "w1", "w2")}
     assert modules == {"m1": [], "w1": ["default/shared"], "w2": []}
     labels = inventory.variables["nodes_labels"]
     assert [name for name, found in labels.items() if found.get(SOFT_RDMA_LABEL)] == ["w1"]
