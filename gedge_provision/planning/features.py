@@ -47,7 +47,7 @@ def site_features(site: Site) -> frozenset[str]:
         found.add(SRIOV)
     if shared_rdma_classes(site) or any(attachment.rdma == "exclusive" for attachment in attachments):
         found.add(RDMA)
-    if attachments or site.networks.multus or SRIOV in found:
+    if attachments or site.networks.multus or found:
         found.add(MULTUS)
     if any(attachment.rdma == "soft" for attachment in attachments):
         found.add(SOFT_RDMA)

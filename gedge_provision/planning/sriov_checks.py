@@ -70,11 +70,12 @@ def _kinds_of_resources(site: Site) -> Iterator[Problem]:
         for index, policy in enumerate(node_class.sriov):
             if policy.resource is None:
                 continue
-            kind, first = kinds.setdefault(policy.resource, (policy.device_type, policy.name))
-            if kind != policy.device_type:
+            present = f"{policy.device_type} with RDMA" if policy.rdma else policy.device_type
+            kind, first = kinds.setdefault(policy.resource, (present, policy.name))
+            if kind != present:
                 yield Problem(
                     ("node_classes", name, "sriov", index, "resource"),
-                    f"{policy.resource} is {kind} in policy {first} and {policy.device_type} here: "
+                    f"{policy.resource} is {kind} in policy {first} and {present} here: "
                     "a pod would not know what it gets",
-                    "give each device_type its own resource",
+                    "give each kind of device its own resource",
                 )

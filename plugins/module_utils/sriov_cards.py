@@ -115,6 +115,11 @@ def card_problems(module, policy, card, management):
                 name,
                 largest,
             )
+    if policy["rdma"] and not glob.glob(os.path.join(functions.DEVICES, card["address"], "infiniband", "*")):
+        yield (
+            "policy %s asks for RDMA, and %s has no RDMA device -> load its RDMA driver (mlx5_ib, irdma, ...), "
+            "or take rdma: true out" % (policy["name"], name)
+        )
     if policy["device_type"] == functions.VFIO:
         if not card["iommu"]:
             yield (

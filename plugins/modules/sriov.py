@@ -41,6 +41,10 @@ options:
         type: str
         choices: [netdevice, vfio-pci]
         default: netdevice
+      rdma:
+        description: Whether the functions have RDMA devices, which pods get with them.
+        type: bool
+        default: false
       mtu:
         description: MTU of physical and virtual functions; unset leaves it.
         type: int
@@ -171,6 +175,7 @@ def main():
                     "vfs": {"type": "int", "required": True},
                     "resource": {"type": "str"},
                     "device_type": {"type": "str", "choices": ["netdevice", "vfio-pci"], "default": "netdevice"},
+                    "rdma": {"type": "bool", "default": False},
                     "mtu": {"type": "int"},
                     "vlan": {"type": "int", "default": 0},
                     "trust": {"type": "bool"},
@@ -367,7 +372,8 @@ def plugin_settings(policies, wanted):
     for card in wanted:
         policy = policies[card_policy(policies, card["address"])]
         if policy["resource"]:
-            resources.setdefault(policy["resource"], (policy["device_type"], []))[1].append(card["address"])
+            kinds = policy["device_type"], policy["rdma"]
+            resources.setdefault(policy["resource"], (*kinds, []))[2].append(card["address"])
     if not resources:
         return None
     return {
@@ -376,10 +382,12 @@ def plugin_settings(policies, wanted):
                 "resourcePrefix": name.partition("/")[0],
                 "resourceName": name.partition("/")[2],
                 "selectors": dict(
-                    {"rootDevices": sorted(addresses)}, **({"drivers": [kind]} if kind == functions.VFIO else {})
+                    {"rootDevices": sorted(addresses)},
+                    **({"drivers": [kind]} if kind == functions.VFIO else {}),
+                    **({"isRdma": True} if rdma else {}),
                 ),
             }
-            for name, (kind, addresses) in sorted(resources.items())
+            for name, (kind, rdma, addresses) in sorted(resources.items())
         ]
     }
 

@@ -9,6 +9,7 @@ import pytest
 
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.site import Site
+from gedge_provision.models.sriov import SharedRdma
 from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, cni_configuration, holders
 from gedge_provision.planning.features import SOFT_RDMA_LABEL, SOFT_RDMA_RESOURCE, daemon_sets, site_features
 from gedge_provision.planning.inventory import compile_inventory
@@ -114,6 +115,11 @@ def test_software_rdma_comes_last() -> None:
     assert [plugin["type"] for plugin in plugins] == ["sriov", "tuning", "soft-rdma"]
 
 
+def test_the_rdma_device_follows_the_function() -> None:
+    attachment = Attachment.model_validate({"name": "net", "type": "sriov", "resource": VF, "rdma": "exclusive"})
+    assert [plugin["type"] for plugin in cni_configuration(attachment)["plugins"]] == ["sriov", "rdma"]
+
+
 def site(**networks: Any) -> Site:
     data = {
         "name": "edge",
@@ -185,3 +191,35 @@ def test_software_rdma_is_for_nodes_whose_pods_can_have_it() -> None:
     awaited = {node["name"]: node["resources"] for node in inventory.variables["cluster_verify_nodes"]}
     assert awaited == {"m1": {}, "w1": {SOFT_RDMA_RESOURCE: 16}, "w2": {}}
     assert inventory.variables["soft_rdma_device_plugin_node_selector"] == {SOFT_RDMA_LABEL: "true"}
+
+
+def test_shared_rdma_devices_are_told_to_the_plugin_of_their_class() -> None:
+    described = site()
+    shared = SharedRdma.model_validate(
+        {"resource": "rdma/hca_shared_devices_a", "nics": {"vendor": "15b3", "interfaces": ["ens1f0"]}, "pods": 10}
+    )
+    classes = dict(described.node_classes)
+    classes["plain"] = classes["plain"].model_copy(update={"shared_rdma": (shared,)})
+    described = described.model_copy(update={"node_classes": classes})
+    inventory = compile_inventory(described, {"control_plane": [], "worker": []}, "/k")
+    assert inventory.variables["rdma_shared_device_plugin_classes"] == [
+        {
+            "name": "plain",
+            "resources": [
+                {
+                    "resourcePrefix": "rdma",
+                    "resourceName": "hca_shared_devices_a",
+                    "rdmaHcaMax": 10,
+                    "selectors": {"vendors": ["15b3"], "ifNames": ["ens1f0"]},
+                }
+            ],
+        }
+    ]
+    assert inventory.host_variables["w1"]["host_prepare_rdma"]["shared"] == [
+        {"resource": "rdma/hca_shared_devices_a", "nics": {"vendor": "15b3", "interfaces": ["ens1f0"]}}
+    ]
+    assert inventory.host_variables["w2"]["host_prepare_rdma"]["shared"] == []
+    awaited = {node["name"]: node["resources"] for node in inventory.variables["cluster_verify_nodes"]}
+    assert awaited["w1"] == {"rdma/hca_shared_devices_a": 10}
+    assert "rdma" in site_features(described)
+    assert "kube-system/rdma-shared-device-plugin-plain" in daemon_sets(described)
