@@ -13,6 +13,7 @@ from .kernel_modules import hardware_links, loads
 FIRST_KERNEL = (7, 1)
 DEVICES = "/sys/class/infiniband"
 NETNS_MODE = "/sys/module/ib_core/parameters/netns_mode"
+EXCLUSIVE = "N"
 OPTIONS = {
     "soft": {"type": "list", "elements": "str", "default": []},
     "exclusive": {"type": "list", "elements": "str", "default": []},
@@ -67,6 +68,11 @@ def soft_problems(module, attachments, modules, release):
                 ", ".join(missing),
                 _OTHER_NODES,
             )
+    if namespaces_mode() == EXCLUSIVE:  # seen on Linux 7.3.4: a pod's link is then the host's
+        yield (
+            "%s, and this host gives each RDMA device to one network namespace, where links of pods do not get to them "
+            "-> take netns_mode=0 out of /etc/modprobe.d and boot, %s" % (wish, _OTHER_NODES)
+        )
     cards = hardware_links()
     if cards:
         yield "%s, and this host has RDMA hardware (%s), which such pods could open -> use that hardware, %s" % (
@@ -79,10 +85,10 @@ def soft_problems(module, attachments, modules, release):
 def mode_problems(attachments):
     """Yield why no RDMA device of this host can belong to one pod alone."""
     wish = "attachment %s gives pods RDMA devices of their own (rdma: exclusive)" % ", ".join(attachments)
-    mode = (read_text(NETNS_MODE) or "").strip()
+    mode = namespaces_mode()
     if not mode:
         yield "%s, and the kernel has no RDMA here -> load the driver of the cards' RDMA, %s" % (wish, _OTHER_NODES)
-    elif mode != "N":
+    elif mode != EXCLUSIVE:
         yield (
             "%s, and RDMA devices are shared between network namespaces here -> put 'options ib_core netns_mode=0' "
             "into /etc/modprobe.d/ib_core.conf, make the initramfs anew where ib_core is in it, and boot; at once, "
@@ -92,7 +98,6 @@ def mode_problems(attachments):
 
 def shared_problems(resources):
     """Yield resources behind which there is no RDMA device, or one that cannot be shared."""
-    mode = (read_text(NETNS_MODE) or "").strip()
     devices = [rdma_device(name) for name in hardware_links()]
     have = "; ".join(
         "%(name)s %(vendor)s:%(device)s %(driver)s" % found + " " + "/".join(found["interfaces"]) for found in devices
@@ -104,11 +109,16 @@ def shared_problems(resources):
                 "shared_rdma %s selects no RDMA device -> such devices here: %s"
                 % (name, have or "none; load the driver of the cards' RDMA")
             )
-        elif mode == "N":
+        elif namespaces_mode() == EXCLUSIVE:
             yield (
                 "shared_rdma %s shares devices, and this host gives each to one network namespace alone -> take "
                 "netns_mode=0 out of /etc/modprobe.d and boot, or use attachments with rdma: exclusive" % name
             )
+
+
+def namespaces_mode():
+    """Return whether RDMA devices are shared between network namespaces: Y, N (EXCLUSIVE), or nothing without RDMA."""
+    return (read_text(NETNS_MODE) or "").strip()
 
 
 def selects(nics, device):

@@ -82,6 +82,11 @@ def test_software_rdma_and_hardware_do_not_share_a_host() -> None:
     assert "RDMA hardware (mlx5_0)" in problem
 
 
+def test_software_rdma_needs_the_shared_mode(card: Path) -> None:
+    card.write_text("N\n")
+    assert "links of pods do not get to them -> take netns_mode=0 out" in soft("7.3.4")[0]
+
+
 def test_devices_of_one_pod_alone_need_the_exclusive_mode(card: Path) -> None:
     (problem,) = found("6.1.0", exclusive=["default/fast"])
     assert problem.startswith("attachment default/fast gives pods RDMA devices of their own (rdma: exclusive)")
