@@ -109,3 +109,6 @@ class SharedRdma(Document):
     resource: ResourceName = Field(description="Resource under which pods get them, like `rdma/hca_shared_devices_a`.")
     nics: NicSelector = Field(description="The cards, by vendor, device, driver or interfaces.")
     pods: Annotated[int, Field(ge=1, le=1000)] = Field(63, description="Most pods of a node that have them at a time.")
+    owner: Owner = Field(
+        "host", description="Who offers them: the role `rdma_shared_device_plugin`, or NVIDIA's network operator."
+    )

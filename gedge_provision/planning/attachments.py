@@ -8,6 +8,7 @@ from typing import Any
 from gedge_provision.models.attachments import Attachment, Ipam, Rdma
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.site import Node, Site
+from gedge_provision.models.sriov import Owner
 from gedge_provision.planning.features import SOFT_RDMA_RESOURCE
 
 __all__ = [
@@ -70,9 +71,11 @@ def has_rdma(site: Site, attachment: Attachment) -> bool:
     )
 
 
-def with_rdma(site: Site, node: Node, kind: Rdma) -> list[str]:
-    """Return the attachments, as namespace/name, that give pods of a node RDMA in one way."""
-    found = [one for one in site.networks.attachments if one.rdma == kind]
+def with_rdma(site: Site, node: Node, kind: Rdma, owner: Owner | None = None) -> list[str]:
+    """Return the attachments, as namespace/name, that give pods of a node RDMA in one way, on cards of one owner."""
+    policies = [policy for node_class in site.node_classes.values() for policy in node_class.sriov]
+    others = {policy.resource for policy in policies if owner is not None and policy.owner != owner}
+    found = [one for one in site.networks.attachments if one.rdma == kind and one.resource not in others - {None}]
     return [f"{one.namespace}/{one.name}" for one in found if node.name in holders(site, one)]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from gedge_provision.models.site import NodeClass, Site
+from gedge_provision.models.sriov import Owner, SriovPolicy
 
 __all__ = [
     "DEVICE_PLUGIN",
     "MULTUS",
+    "OPERATOR_LABEL",
     "PERF",
     "RDMA",
     "SOFT_RDMA",
@@ -32,6 +34,8 @@ WHEREABOUTS = "whereabouts"
 PERF = "perf"
 DEVICE_PLUGIN = "gedge.dev/sriov-device-plugin"
 """Label of nodes with the SR-IOV device plugin: whose configuration it takes, `site` or `own`."""
+OPERATOR_LABEL = "gedge.dev/sriov-owner"
+"""Label of nodes whose cards the SR-IOV network operator configures; its value is `operator`."""
 SOFT_RDMA_LABEL = "gedge.dev/soft-rdma"
 """Label of nodes whose pods can have software RDMA."""
 SOFT_RDMA_RESOURCE = "rdma/soft_rdma"
@@ -42,12 +46,13 @@ def site_features(site: Site) -> frozenset[str]:
     """Return what a site uses beyond the plain cluster; the catalog's artifacts name the same words."""
     found = set()
     attachments = site.networks.attachments
-    used = {node.node_class for node in site.nodes}
-    if any(site.node_classes[name].sriov for name in used if name in site.node_classes):
+    if _policies(site, "host"):  # operators bring plugins of their own
         found.add(SRIOV)
-    if shared_rdma_classes(site) or any(attachment.rdma == "exclusive" for attachment in attachments):
+    offered = {policy.resource for policy in _policies(site, "operator")}
+    exclusive = [one for one in attachments if one.rdma == "exclusive" and one.resource not in offered]
+    if shared_rdma_classes(site) or exclusive:
         found.add(RDMA)
-    if attachments or site.networks.multus or found:
+    if attachments or site.networks.multus or found or offered:
         found.add(MULTUS)
     if any(attachment.rdma == "soft" for attachment in attachments):
         found.add(SOFT_RDMA)
@@ -56,6 +61,13 @@ def site_features(site: Site) -> frozenset[str]:
     if site.networks.test_tools if site.networks.test_tools is not None else MULTUS in found:
         found.add(PERF)
     return frozenset(found)
+
+
+def _policies(site: Site, owner: Owner) -> list[SriovPolicy]:
+    """Return the policies of one owner in classes that nodes have."""
+    used = {node.node_class for node in site.nodes}
+    classes = [site.node_classes[name] for name in sorted(used) if name in site.node_classes]
+    return [policy for node_class in classes for policy in node_class.sriov if policy.owner == owner]
 
 
 def plugin_source(node_class: NodeClass) -> Literal["site", "own", ""]:
@@ -73,9 +85,10 @@ def device_plugin_sources(site: Site) -> list[str]:
 
 
 def shared_rdma_classes(site: Site) -> list[str]:
-    """Return the classes of nodes whose pods share RDMA devices."""
+    """Return the classes of nodes with RDMA devices that pods share by our device plugin."""
     used = {node.node_class for node in site.nodes}
-    return sorted(name for name in used if name in site.node_classes and site.node_classes[name].shared_rdma)
+    classes = [name for name in sorted(used) if name in site.node_classes]
+    return [name for name in classes if any(one.owner == "host" for one in site.node_classes[name].shared_rdma)]
 
 
 def daemon_sets(site: Site) -> list[str]:

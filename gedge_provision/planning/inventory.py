@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gedge_provision.models.site import Node, Role, Site
+from gedge_provision.models.site import Node, NodeClass, Role, Site
 from gedge_provision.models.sriov import SharedRdma
 from gedge_provision.models.ssh import known_hosts_option
 from gedge_provision.planning.alignment import alignment_policy
 from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, with_rdma
 from gedge_provision.planning.features import (
     DEVICE_PLUGIN,
+    OPERATOR_LABEL,
     SOFT_RDMA_LABEL,
     SOFT_RDMA_RESOURCE,
     SOFT_RDMA_SLOTS,
@@ -33,6 +34,7 @@ __all__ = [
     "endpoint_port",
     "node_labels",
     "node_taints",
+    "shared_configuration",
 ]
 
 API_PORT = 6443
@@ -41,6 +43,7 @@ _BALANCED_API_PORT = 8443  # haproxy stands on the same hosts as the API servers
 _CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 _CONTROL_PLANE_MIN_MEMORY_MIB = 1700  # kubeadm's own floor
 _CONTROL_PLANE_MIN_CPUS = 2
+_LOOK_AGAIN_S = 60  # how often the RDMA shared device plugin looks for devices
 _IMAGES = {
     "flannel": "flannel_image",
     "multus": "multus_image",
@@ -142,7 +145,7 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
         "whereabouts_api_endpoint": f"{site.api_address}:{port}",
         "sriov_device_plugin_sources": device_plugin_sources(site),
         "rdma_shared_device_plugin_classes": [
-            {"name": name, "resources": [_shared(one) for one in site.node_classes[name].shared_rdma]}
+            {"name": name, "configuration": shared_configuration(_shared(site.node_classes[name]))}
             for name in shared_rdma_classes(site)
         ],
         "soft_rdma_device_plugin_resource": SOFT_RDMA_RESOURCE,
@@ -205,10 +208,10 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         "host_prepare_interfaces": attachment_masters(site, node),
         "host_prepare_rdma": {
             "soft": with_rdma(site, node, "soft"),
-            "exclusive": with_rdma(site, node, "exclusive"),
+            "exclusive": with_rdma(site, node, "exclusive", owner="host"),
             "shared": [
                 {"resource": one.resource, "nics": one.nics.model_dump(mode="json", exclude_defaults=True)}
-                for one in node_class.shared_rdma
+                for one in _shared(node_class)
             ],
         },
     }
@@ -226,12 +229,20 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
 
 def _rdma_resources(site: Site, node: Node) -> dict[str, int]:
     """Return the numbers of RDMA resources that a node offers beside its virtual functions."""
-    shared = {one.resource: one.pods for one in site.node_classes[node.node_class].shared_rdma}
+    shared = {one.resource: one.pods for one in _shared(site.node_classes[node.node_class])}
     return shared | ({SOFT_RDMA_RESOURCE: SOFT_RDMA_SLOTS} if with_rdma(site, node, "soft") else {})
 
 
-def _shared(one: SharedRdma) -> dict[str, Any]:
-    """Return a resource in the words of the RDMA shared device plugin."""
+def _shared(node_class: NodeClass) -> list[SharedRdma]:
+    return [one for one in node_class.shared_rdma if one.owner == "host"]
+
+
+def shared_configuration(shared: Sequence[SharedRdma]) -> dict[str, Any]:
+    """Return the configuration of the RDMA shared device plugin, in its own words."""
+    return {"periodicUpdateInterval": _LOOK_AGAIN_S, "configList": [_shared_entry(one) for one in shared]}
+
+
+def _shared_entry(one: SharedRdma) -> dict[str, Any]:
     prefix, _, name = one.resource.partition("/")
     words = {
         "vendors": [one.nics.vendor] if one.nics.vendor else [],
@@ -254,6 +265,8 @@ def node_labels(site: Site, node: Node) -> dict[str, str]:
     source = plugin_source(node_class)
     if source:
         labels[DEVICE_PLUGIN] = source
+    if any(policy.owner == "operator" for policy in node_class.sriov):
+        labels[OPERATOR_LABEL] = "operator"
     if with_rdma(site, node, "soft"):
         labels[SOFT_RDMA_LABEL] = "true"
     emulated = {EMULATED_LABEL: "true"} if site.lab is not None and node.name in site.lab.emulated else {}

@@ -202,17 +202,14 @@ def test_shared_rdma_devices_are_told_to_the_plugin_of_their_class() -> None:
     classes["plain"] = classes["plain"].model_copy(update={"shared_rdma": (shared,)})
     described = described.model_copy(update={"node_classes": classes})
     inventory = compile_inventory(described, {"control_plane": [], "worker": []}, "/k")
-    assert inventory.variables["rdma_shared_device_plugin_classes"] == [
+    (told,) = inventory.variables["rdma_shared_device_plugin_classes"]
+    assert told["name"] == "plain"
+    assert told["configuration"]["configList"] == [
         {
-            "name": "plain",
-            "resources": [
-                {
-                    "resourcePrefix": "rdma",
-                    "resourceName": "hca_shared_devices_a",
-                    "rdmaHcaMax": 10,
-                    "selectors": {"vendors": ["15b3"], "ifNames": ["ens1f0"]},
-                }
-            ],
+            "resourcePrefix": "rdma",
+            "resourceName": "hca_shared_devices_a",
+            "rdmaHcaMax": 10,
+            "selectors": {"vendors": ["15b3"], "ifNames": ["ens1f0"]},
         }
     ]
     assert inventory.host_variables["w1"]["host_prepare_rdma"]["shared"] == [
