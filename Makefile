@@ -1,6 +1,6 @@
 # The verbs of this repository; `make help` lists them. Only Python, Go, git and make are assumed, on Debian as root.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check format unit e2e roles bench wheel clean
+.PHONY: help setup up down test check format unit e2e roles hardware bench wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,10 +53,10 @@ format: setup ## Format and mend what can be mended
 	@$(BIN)/ruff format -q .
 	@$(BIN)/ruff check -q --fix .
 
-test: setup ## Every tier that this machine can carry: check, roles, e2e
+test: setup ## Every tier that this machine can carry: check, roles, e2e, hardware
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/gedge artifacts build
-	@$(BIN)/pytest --durations=25 tests/roles tests/e2e
+	@$(BIN)/pytest --durations=25 tests/roles tests/e2e tests/hardware
 
 unit: setup ## Unit tests
 	@$(BIN)/pytest -q tests/unit
@@ -66,6 +66,10 @@ roles: setup ## Molecule on container nodes
 
 e2e: setup ## The lab cluster
 	@$(BIN)/pytest tests/e2e
+
+hardware: setup ## Virtual functions and RDMA on two nodes of emulated hardware
+	@$(BIN)/gedge artifacts build
+	@$(BIN)/pytest --durations=25 tests/hardware
 
 bench: setup ## Install time beside a bare kubeadm sequence, the cost of a host, and a thousand hosts on paper
 	@$(BIN)/python -m bench.scale

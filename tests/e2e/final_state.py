@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conftest import Host, LabCluster
+    from lab_cluster import Host, LabCluster
 
 __all__ = ["State", "differences", "settled", "state", "wait_for_state"]
 

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import LabCluster
+    from lab_cluster import LabCluster
 
 pytestmark = pytest.mark.e2e
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from lab_cluster import changes
 
 if TYPE_CHECKING:
-    from conftest import Checked, LabCluster
+    from conftest import Checked
+    from lab_cluster import LabCluster
 
 pytestmark = pytest.mark.e2e
 
@@ -21,11 +22,6 @@ WORKER = "gedgew01"
 def changed(recap: str) -> dict[str, int]:
     """Return the number of changed tasks by host from ansible-playbook's recap."""
     return {m[1]: int(m[2]) for m in re.finditer(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", recap, re.MULTILINE)}
-
-
-def changes(before: list[str], after: list[str]) -> list[str]:
-    """Return what differs between two snapshots of a host, line by line."""
-    return [line for line in difflib.unified_diff(before, after, lineterm="", n=0) if line[:1] in "+-"][2:]
 
 
 def pod(name: str, cpu: str, limit: str | None, node: str) -> str:

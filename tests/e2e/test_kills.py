@@ -24,7 +24,7 @@ from kill_draws import Kill, Scenario, Settings, draws
 from processes import descendants, ssh_clients, ssh_connections, wait_for_end
 
 if TYPE_CHECKING:
-    from conftest import LabCluster
+    from lab_cluster import LabCluster
 
 pytestmark = pytest.mark.e2e
 

@@ -15,7 +15,7 @@ import pytest
 from gedge_provision.adapters.locations import state_dir
 
 if TYPE_CHECKING:
-    from conftest import LabCluster
+    from lab_cluster import LabCluster
 
 pytestmark = pytest.mark.e2e
 

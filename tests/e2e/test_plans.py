@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from final_state import settled
+from lab_cluster import done, planned
 
 from gedge_provision.adapters.locations import cache_dir
 from gedge_provision.adapters.store import Store
 
 if TYPE_CHECKING:
-    from conftest import LabCluster
+    from lab_cluster import LabCluster
 
 pytestmark = pytest.mark.e2e
 
@@ -29,18 +30,6 @@ CONFLIST = "/etc/cni/net.d/10-flannel.conflist"
 MIRROR = "/etc/containerd/certs.d/docker.io/hosts.toml"
 KUBECTL = "NO_PROXY=* KUBECACHEDIR=/tmp/kubectl kubectl --kubeconfig /etc/kubernetes/admin.conf"
 MANAGER, FIRST, SECOND = "gedgem01", "gedgew01", "gedgew02"
-
-
-def planned(plan: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
-    return {host["host"]: [words(change) for change in host["changes"]] for host in plan["hosts"]}
-
-
-def done(result: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
-    return {host: [words(change) for change in changes] for host, changes in result["changes"].items()}
-
-
-def words(change: dict[str, str]) -> tuple[str, str, str]:
-    return change["action"], change["kind"], change["name"]
 
 
 def test_the_plan_of_an_install_is_what_it_did(first_plan: dict[str, Any], first_apply: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import LabCluster
+    from lab_cluster import LabCluster
 
 pytestmark = pytest.mark.e2e
 

@@ -13,7 +13,7 @@ import pytest
 from gedge_provision import api
 
 if TYPE_CHECKING:
-    from conftest import LabCluster
+    from lab_cluster import LabCluster
 
 pytestmark = pytest.mark.e2e
 

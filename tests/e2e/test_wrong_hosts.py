@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 if TYPE_CHECKING:
-    from conftest import Host, LabCluster
+    from lab_cluster import Host, LabCluster
 
 pytestmark = pytest.mark.e2e
 

@@ -1,0 +1,136 @@
+"""A lab with two nodes of emulated hardware: installed once a session, first without acceleration, then with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+from lab_cluster import ROOT, LabCluster, lab_down, lab_up
+
+from gedge_provision.adapters.host_network import address_holders
+from gedge_provision.adapters.locations import state_dir
+from gedge_provision.planning.lab import free_subnet
+
+_ACCELERATION = ("sriov",)
+_NAME = f"q{os.getpid()}"
+_SITE = ROOT / "inventories/emulated-pair/site.yml"
+
+
+@dataclass(frozen=True)
+class EmulatedLab(LabCluster):
+    """A lab whose nodes gedgew01 and gedgew02 are emulated hardware."""
+
+    promised: dict[str, Any]
+    """The site as the inventory has it, in this lab's name and range."""
+
+    def write(self, site: dict[str, Any]) -> None:
+        """Make a site the lab's."""
+        self.site_path.write_text(yaml.safe_dump(site, sort_keys=False), encoding="utf-8")
+
+    def without_acceleration(self) -> dict[str, Any]:
+        """Return the site without virtual functions and secondary networks."""
+        site = {key: value for key, value in self.promised.items() if key != "networks"}
+        classes = {
+            name: {key: value for key, value in one.items() if key not in _ACCELERATION}
+            for name, one in self.promised["node_classes"].items()
+        }
+        return site | {"node_classes": classes}
+
+    def snapshot(self) -> dict[str, list[str]]:
+        """Return what each host has, network cards and modules included."""
+        return {
+            name: host.snapshot() + host.run(_HARDWARE).splitlines()
+            for name, host in self.hosts.items()
+            if name in self.promised["lab"]["emulated"]
+        }
+
+
+# Functions, their drivers and settings; links with their addresses; modules; rules that name devices.
+_HARDWARE = r"""
+for device in /sys/bus/pci/devices/*; do
+  printf 'pci %s %s' "${device##*/}" "$(basename "$(readlink "$device/driver" || echo none)")"
+  for part in numa_node sriov_numvfs sriov_drivers_autoprobe driver_override; do
+    [ -e "$device/$part" ] && printf ' %s=%s' "$part" "$(cat "$device/$part")"
+  done
+  echo
+done
+for card in enp65s0 enp129s0; do ip -d -o link show dev "$card" | sed 's/ qlen [0-9]*//; s/^[0-9]*: //'; done
+awk '{print "module " $1}' /proc/modules | sort
+find /etc/udev /etc/modprobe.d /etc/modules-load.d -type f -exec sha256sum {} + | sort
+"""
+
+
+def _subnet(name: str) -> str:
+    return str(free_subnet(name, address_holders(but=frozenset())))
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedLab]:
+    """The lab before anything is installed."""
+    name = _NAME
+    promised = yaml.safe_load(_SITE.read_text(encoding="utf-8"))
+    old, new = promised["lab"]["subnet"], _subnet(name)
+    promised = yaml.safe_load(_SITE.read_text(encoding="utf-8").replace(_prefix(old), _prefix(new)))
+    promised["name"] = name
+    keys = state_dir() / "labs" / name
+    promised["ssh"] = {"private_key": str(keys / "id_ed25519"), "known_hosts": str(keys / "known_hosts")}
+    path = tmp_path_factory.mktemp("site") / "site.yml"
+    lab = EmulatedLab(name, path, promised)
+    lab.write(lab.without_acceleration())
+    try:
+        lab_up(name, path)
+        yield lab
+    finally:
+        lab_down(name)
+
+
+def _prefix(subnet: str) -> str:
+    return subnet.rsplit(".", 1)[0] + "."
+
+
+@pytest.fixture(scope="session")
+def bare_state(bare: EmulatedLab) -> dict[str, list[str]]:
+    """What the emulated nodes are before anything is installed."""
+    return bare.snapshot()
+
+
+@pytest.fixture(scope="session")
+def plain(bare: EmulatedLab, bare_state: dict[str, list[str]]) -> EmulatedLab:
+    """The lab with a cluster that has neither virtual functions nor secondary networks."""
+    assert bare_state
+    bare.apply()
+    return bare
+
+
+@pytest.fixture(scope="session")
+def plain_state(plain: EmulatedLab) -> dict[str, list[str]]:
+    """What the emulated nodes of that cluster are."""
+    return plain.snapshot()
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a plan said and what the apply did."""
+
+    plan: dict[str, Any]
+    result: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def acceleration(plain: EmulatedLab, plain_state: dict[str, list[str]]) -> Change:
+    """The step from that cluster to the one that the site file promises."""
+    assert plain_state
+    plain.write(plain.promised)
+    plan = plain.plan()
+    return Change(plan, plain.apply())
+
+
+@pytest.fixture(scope="session")
+def lab(plain: EmulatedLab, acceleration: Change) -> EmulatedLab:
+    """The lab as the site file promises it."""
+    assert acceleration.result["status"] == "successful"
+    return plain

@@ -1,0 +1,83 @@
+"""What the kubelet of an emulated node refuses, and that it was said before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from lab_cluster import run_gedge
+from pods import VF, Pod, allocation, create, ready, remove
+
+from gedge_provision.planning.alignment import Request, read_alignment, refusals
+
+if TYPE_CHECKING:
+    from conftest import EmulatedLab
+
+pytestmark = pytest.mark.hardware
+
+NODE = "gedgew01"
+NETWORK = {"name": "sriov-range"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(lab: EmulatedLab) -> Iterator[None]:
+    yield
+    remove(lab)
+
+
+def predicted(lab: EmulatedLab, pod: Pod) -> tuple[str, ...]:
+    """Return what is said of a pod beforehand, from the node as it is in the cluster."""
+    node = json.loads(lab.kubectl("get", "node", pod.node, "-o", "json"))
+    alignment = read_alignment(node["metadata"]["annotations"])
+    assert alignment
+    return refusals(alignment, [Request(pod.cpus, {VF: pod.vfs})])
+
+
+@pytest.mark.parametrize(
+    ("pod", "reason"),
+    [
+        (Pod("odd", NODE, [NETWORK], cpus=1, vfs=1), "SMTAlignmentError"),
+        (Pod("five-functions", NODE, [NETWORK] * 5, cpus=2, vfs=5), "TopologyAffinityError"),
+        (Pod("six-cpus", NODE, [NETWORK], cpus=6, vfs=1), "TopologyAffinityError"),
+    ],
+    ids=lambda given: given.name if isinstance(given, Pod) else given,
+)
+def test_the_kubelet_refuses_what_was_predicted(lab: EmulatedLab, pod: Pod, reason: str) -> None:
+    (said,) = predicted(lab, pod)
+    assert said.startswith(f"{reason}: ")
+    create(lab, pod.manifest())
+    lab.kubectl("wait", "--for=jsonpath={.status.phase}=Failed", f"pod/{pod.name}", "--timeout=60s")
+    assert lab.kubectl("get", "pod", pod.name, "-o", "jsonpath={.status.reason}") == reason
+
+
+@pytest.mark.parametrize(("cpus", "vfs", "nodes"), [(2, 4, {0, 1}), (4, 4, {1})])
+def test_the_kubelet_admits_what_was_predicted(lab: EmulatedLab, cpus: int, vfs: int, nodes: set[int]) -> None:
+    pod = Pod("fits", NODE, [NETWORK] * vfs, cpus=cpus, vfs=vfs)
+    assert predicted(lab, pod) == ()
+    create(lab, pod.manifest())
+    ready(lab, pod.name)
+    given = allocation(lab, pod.name)
+    assert (len(given.cpus), sum(map(len, given.devices.values()))) == (cpus, vfs)
+    assert given.numa_of_cpus == given.numa_of_devices
+    assert len(given.numa_of_cpus) == 1
+    assert given.numa_of_cpus <= nodes
+
+
+@pytest.mark.parametrize(("cpus", "reason"), [(1, "SMTAlignmentError"), (6, "TopologyAffinityError")])
+def test_a_service_that_no_kubelet_admits_is_refused_before_anything_is_created(
+    lab: EmulatedLab, tmp_path: Path, cpus: int, reason: str
+) -> None:
+    acceleration = {"topologyAware": True, "communication": "SRIOV"}
+    resources = {"requests": {"cpu": cpus, "memory": "32Mi"}, "acceleration": acceleration}
+    service = {"name": "misfit", "containers": [{"image": "k8s.gcr.io/echoserver:1.10", "resources": resources}]}
+    path = tmp_path / "service.yaml"
+    path.write_text(yaml.safe_dump({"service": service}), encoding="utf-8")
+    done = run_gedge("service", "apply", path, "--site", lab.site_path)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert reason in done.stderr
+    assert NODE in done.stderr
+    assert lab.kubectl("get", "deployment", "misfit", "--ignore-not-found") == ""

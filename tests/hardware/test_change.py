@@ -1,0 +1,71 @@
+"""Functions that pods have are not taken from them; with consent the node is drained, changed and comes back."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lab_cluster import done, planned
+from pods import VF, Pod, create, ready, remove
+
+if TYPE_CHECKING:
+    from conftest import EmulatedLab
+
+pytestmark = pytest.mark.hardware
+
+NODE, OTHER = "gedgew01", "gedgew02"
+
+
+def with_functions(site: dict[str, Any], vfs: int) -> dict[str, Any]:
+    """Return the site with another number of functions on the first emulated node."""
+    changed = copy.deepcopy(site)
+    changed["node_classes"]["emulated-1"]["sriov"][0]["vfs"] = vfs
+    return changed
+
+
+def offered(lab: EmulatedLab, node: str) -> str:
+    return lab.kubectl("get", "node", node, "-o", f"jsonpath={{.status.allocatable.{VF.replace('.', chr(92) + '.')}}}")
+
+
+@pytest.fixture
+def _site(lab: EmulatedLab) -> Iterator[None]:
+    yield
+    remove(lab, "deployments", "pods")
+    lab.write(lab.promised)
+    lab.apply()
+
+
+@pytest.mark.usefixtures("_site")
+def test_functions_of_pods_change_after_a_drain_with_consent(lab: EmulatedLab) -> None:
+    pod = Pod("holder", NODE, [{"name": "sriov-range"}], cpus=2, vfs=1)
+    create(lab, pod.deployment())
+    lab.kubectl("wait", "--for=condition=Available", "deployment/holder", "--timeout=120s")
+    before = lab.snapshot()
+    lab.write(with_functions(lab.promised, 2))
+
+    refused = lab.gedge("apply", code=2)
+    assert "--drain-ok" in refused.stderr
+    assert "default/holder-" in refused.stderr
+    assert lab.snapshot() == before, "nothing was changed"
+
+    plan = lab.plan()
+    assert ("drain", "node", NODE) in planned(plan)[NODE]
+    assert list(planned(plan)) == [NODE]
+    assert "drain_ok" in json.dumps(plan["consents"])
+    result = json.loads(lab.gedge("apply", "--drain-ok", "--output", "json").stdout)
+    assert done(result) == planned(plan)
+    assert (offered(lab, NODE), offered(lab, OTHER)) == ("4", "8")
+    lab.kubectl("wait", "--for=condition=Available", "deployment/holder", "--timeout=120s")
+
+
+@pytest.mark.usefixtures("_site")
+def test_a_pod_that_nothing_would_create_again_stands_in_the_way(lab: EmulatedLab) -> None:
+    create(lab, Pod("alone", NODE, [{"name": "sriov-range"}], vfs=1).manifest())
+    ready(lab, "alone")
+    lab.write(with_functions(lab.promised, 2))
+    refused = lab.gedge("apply", "--drain-ok", code=2)
+    assert "default/alone" in refused.stderr
+    assert offered(lab, NODE) == "8"

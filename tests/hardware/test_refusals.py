@@ -1,0 +1,76 @@
+"""What the cards of an emulated host cannot do is said before anything is changed, all of it at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import EmulatedLab
+
+pytestmark = pytest.mark.hardware
+
+NODE = "gedgew01"
+FIRST, SECOND = "0000:41:00.0 (enp65s0)", "0000:81:00.0 (enp129s0)"
+
+
+def policy(name: str, nics: dict[str, Any], vfs: int = 2, **more: object) -> dict[str, Any]:
+    return {"name": name, "nics": nics, "vfs": vfs, "resource": f"example.com/{name}", **more}
+
+
+def with_policies(site: dict[str, Any], *policies: dict[str, Any]) -> dict[str, Any]:
+    changed = copy.deepcopy(site)
+    changed["node_classes"]["emulated-1"]["sriov"] = list(policies)
+    lost = {"name": "lost", "type": "macvlan", "master": "enp99s0", "ipam": {"type": "none"}}
+    changed["networks"]["attachments"] = [lost | {"node_classes": ["emulated-1"]}]
+    return changed
+
+
+@pytest.fixture
+def _site(lab: EmulatedLab) -> Iterator[None]:
+    yield
+    lab.hosts[NODE].run(
+        f"ip address del {lab.hosts[NODE].address}/32 dev enp65s0; rmdir /etc/sriov-operator", check=False
+    )
+    lab.write(lab.promised)
+
+
+@pytest.mark.usefixtures("_site")
+def test_every_problem_of_a_host_is_told_and_nothing_is_touched(lab: EmulatedLab) -> None:
+    host = lab.hosts[NODE]
+    host.run(f"ip address add {host.address}/32 dev enp65s0; mkdir /etc/sriov-operator")
+    before = lab.snapshot()
+    lab.write(
+        with_policies(
+            lab.promised,
+            policy("absent", {"vendor": "8086", "device": "1592"}),
+            policy("elsewhere", {"numa_nodes": [3]}),
+            policy("plain", {"interfaces": ["enp0s3"]}),
+            policy("management", {"interfaces": ["enp65s0"]}),
+            policy("many", {"addresses": ["0000:81:00.0"]}, vfs=8),
+            policy("large", {"interfaces": ["enp129s0"]}, mtu=9900),
+            policy("user", {"numa_nodes": [1]}, device_type="vfio-pci"),
+        )
+    )
+    for verb in ("plan", "apply"):
+        refused = lab.gedge(verb, code=2)
+        said = " ".join(refused.stderr.split())
+        for words in (
+            "policy absent selects no card (device 1592, vendor 8086)",
+            "cards with SR-IOV here: 0000:41:00.0 enp65s0 8086:10c9 igb, NUMA node 0, up to 7",
+            "policy elsewhere selects no card (numa_nodes 3)",
+            "policy plain selects enp0s3, which has no SR-IOV",
+            f"policy management selects {FIRST}, which carries the node's own address",
+            f"policy many asks for 8 virtual functions, {SECOND} has at most 7",
+            f"policy large asks for MTU 9900, {SECOND} takes up to 9216",
+            f"policy user gives functions to vfio-pci, and no IOMMU is on for {SECOND}",
+            f"policies many and large both select {SECOND}",
+            "/etc/sriov-operator shows that the SR-IOV network operator configures the cards",
+            "attachment default/lost needs the interface enp99s0",
+        ):
+            assert words in said, said
+        assert NODE in said
+    assert lab.snapshot() == before
