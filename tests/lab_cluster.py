@@ -23,6 +23,9 @@ from gedge_provision.provisioning import kubeconfig_path, load_site
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
+# A verb that takes longer hangs; emulated nodes take their time on a machine that does other things too.
+_LIMIT_S = 1800
+
 # What a host has that an installation could leave behind: files with their content, interfaces, rules, mounts,
 # processes, units. Not what every boot and every login changes.
 _SNAPSHOT = r"""
@@ -99,7 +102,7 @@ class LabCluster:
             for node in site.nodes
         }
 
-    def gedge(self, *words: str | Path, code: int = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def gedge(self, *words: str | Path, code: int = 0, timeout: float = _LIMIT_S) -> subprocess.CompletedProcess[str]:
         """Run a verb of `gedge` on this site and check its exit code."""
         done = run_gedge(*words, "--site", self.site_path, timeout=timeout)
         assert done.returncode == code, done.stdout + done.stderr
@@ -176,7 +179,7 @@ class LabCluster:
         )
 
 
-def run_gedge(*words: str | Path | int, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+def run_gedge(*words: str | Path | int, timeout: float = _LIMIT_S) -> subprocess.CompletedProcess[str]:
     """Run `gedge` without a terminal."""
     return subprocess.run(
         [str(BIN / "gedge"), *map(str, words)],
@@ -194,7 +197,7 @@ def lab_up(name: str, *words: str | Path | int) -> LabCluster:
         lab_room.check_host()
     except GedgeError as error:
         pytest.skip(str(error))
-    done = run_gedge("lab", "up", *words, timeout=900)
+    done = run_gedge("lab", "up", *words)
     assert done.returncode == 0, done.stdout + done.stderr
     site = next(line.split(": ", 1)[1] for line in done.stdout.splitlines() if line.startswith("site file"))
     return LabCluster(name, Path(site))

@@ -15,6 +15,7 @@ SOFT_RDMA = "rdma/soft_rdma"
 VF = "intel.com/intel_sriov_netdevice"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 STATUS = "k8s.v1.cni.cncf.io/network-status"
+CRICTL = "crictl --timeout 60s"  # an emulated node takes its time
 CHECKPOINT = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
 
 
@@ -127,10 +128,10 @@ def allocation(lab: EmulatedLab, name: str) -> Allocation:
     pod = json.loads(lab.kubectl("get", "pod", name, "-o", "json"))
     host, uid = lab.hosts[pod["spec"]["nodeName"]], pod["metadata"]["uid"]
     said = host.run(
-        "cat /var/lib/kubelet/cpu_manager_state; echo\n"
+        "set -e\ncat /var/lib/kubelet/cpu_manager_state; echo\n"
         f"cat {CHECKPOINT}; echo\n"
-        f"id=$(crictl ps --quiet --label io.kubernetes.pod.uid={uid})\n"
-        "pid=$(crictl inspect --output go-template --template '{{.info.pid}}' $id)\n"
+        f"id=$({CRICTL} ps --quiet --label io.kubernetes.pod.uid={uid})\n"
+        f"pid=$({CRICTL} inspect --output go-template --template '{{{{.info.pid}}}}' $id)\n"
         "awk '/^Cpus_allowed_list/ {print $2}' /proc/$pid/status\n"
         "for node in /sys/devices/system/node/node[0-9]*; do cat $node/cpulist; done"
     ).splitlines()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from lab_cluster import Host
-from pods import VF, Pod, allocation, create, remove, status
+from pods import CRICTL, VF, Pod, allocation, create, remove, status
 
 if TYPE_CHECKING:
     from conftest import EmulatedLab
@@ -43,7 +43,9 @@ def crash(lab: EmulatedLab) -> None:
 
 def crash_sandbox(lab: EmulatedLab) -> None:
     """Kill the process that holds the pod's namespaces: everything is made anew, the network too."""
-    lab.hosts[NODE].run(f"kill -9 $(crictl inspectp --output go-template --template '{{{{.info.pid}}}}' $({_SANDBOX}))")
+    lab.hosts[NODE].run(
+        f"kill -9 $({CRICTL} inspectp --output go-template --template '{{{{.info.pid}}}}' $({_SANDBOX}))"
+    )
 
 
 def restart_kubelet(lab: EmulatedLab) -> None:
@@ -74,9 +76,9 @@ def reboot(lab: EmulatedLab) -> None:
     until(lambda: booted(host) not in {"", before}, "the node is back")
 
 
-_SANDBOX = "crictl pods --quiet --state ready --label app=cycle"
+_SANDBOX = f"{CRICTL} pods --quiet --state ready --label app=cycle"
 _PROCESS = (
-    f"crictl inspect --output go-template --template '{{{{.info.pid}}}}' $(crictl ps --quiet --pod $({_SANDBOX}))"
+    f"{CRICTL} inspect --output go-template --template '{{{{.info.pid}}}}' $({CRICTL} ps --quiet --pod $({_SANDBOX}))"
 )
 _FREQUENT = (delete, crash, delete_at_once, crash_sandbox)
 _RARE = (restart_kubelet, restart_plugin, kill_kubelet, restart_multus)
@@ -139,9 +141,9 @@ def holdings(lab: EmulatedLab) -> dict[str, object]:
         "echo functions $(ls -d /sys/bus/pci/devices/*/physfn | wc -l)\n"
         "echo functions_on_host $(ls -d /sys/bus/pci/devices/*/physfn/../net/* 2>/dev/null | wc -l)\n"
         "echo functions_named $(ls -d /sys/bus/pci/devices/*/physfn/../net/enp* 2>/dev/null | wc -l)\n"
-        "echo mac_addresses $(ip link show | grep -o 'vf [0-9]* *link/ether [0-9a-f:]*' | sort -u | wc -l)\n"
+        f"echo mac_addresses $(ip link show | grep -o 'vf [0-9]* *link/ether [0-9a-f:]*' | sort -u | wc -l)\n"
         f"echo pods $({_SANDBOX} | wc -l)\n"
-        "echo containers $(crictl ps --quiet --label io.kubernetes.container.name=main | wc -l)\n"
+        "echo containers $({CRICTL} ps --quiet --label io.kubernetes.container.name=main | wc -l)\n"
         "echo macvlans $(ip -o link show type macvlan | wc -l)\n"
         "echo cgroups $(ls /sys/fs/cgroup/kubepods.slice | grep -c '^kubepods-pod')\n"
         "echo sriov_state $(ls /var/lib/cni/sriov 2>/dev/null | grep -vc pci)\n"

@@ -40,7 +40,7 @@ def networks(node: str, last: int) -> list[dict[str, object]]:
 
 
 def test_the_plan_of_acceleration_is_what_the_apply_did(acceleration: Change) -> None:
-    assert any(kind == "VFs" for changes in planned(acceleration.plan).values() for _, kind, _ in changes)
+    assert any(kind == "nic" for changes in planned(acceleration.plan).values() for _, kind, _ in changes)
     assert planned(acceleration.plan) == done(acceleration.result)
 
 
