@@ -91,7 +91,7 @@ def _run(kube: Kube, choice: Choice, ground: Ground, reporter: Reporter) -> Perf
         choice.ends,
         choice.image,
         choice.pull,
-        choice.settings.pinned_cpus or 0,
+        choice.settings,
         limit_s,
         _SLOW_READY_S if ground.slow else _READY_S,
     )

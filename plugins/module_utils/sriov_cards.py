@@ -25,6 +25,7 @@ POLICIES = {
         "vfs": {"type": "int", "required": True},
         "resource": {"type": "str"},
         "device_type": {"type": "str", "choices": ["netdevice", "vfio-pci"], "default": "netdevice"},
+        "rdma": {"type": "bool", "default": False},
         "mtu": {"type": "int"},
         "vlan": {"type": "int", "default": 0},
         "trust": {"type": "bool"},
@@ -140,6 +141,11 @@ def card_problems(module, policy, card, management):
                 name,
                 largest,
             )
+    if policy["rdma"] and not glob.glob(os.path.join(functions.DEVICES, card["address"], "infiniband", "*")):
+        yield (
+            "policy %s asks for RDMA, and %s has no RDMA device -> load its RDMA driver (mlx5_ib, irdma, ...), "
+            "or take rdma: true out" % (policy["name"], name)
+        )
     if policy["device_type"] == functions.VFIO:
         if not (card["iommu"] or module.params.get("iommu_is_coming")):
             yield (

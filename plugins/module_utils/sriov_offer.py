@@ -15,7 +15,8 @@ def device_plugin_settings(policies, wanted):
     for card in wanted:
         policy = policies[card_policy(policies, card["address"])]
         if policy["resource"]:
-            resources.setdefault(policy["resource"], (policy["device_type"], []))[1].append(card["address"])
+            kinds = policy["device_type"], policy["rdma"]
+            resources.setdefault(policy["resource"], (*kinds, []))[2].append(card["address"])
     if not resources:
         return None
     return {
@@ -23,9 +24,13 @@ def device_plugin_settings(policies, wanted):
             {
                 "resourcePrefix": name.partition("/")[0],
                 "resourceName": name.partition("/")[2],
-                "selectors": dict({"rootDevices": sorted(addresses)}, **({"drivers": [kind]} if kind == VFIO else {})),
+                "selectors": dict(
+                    {"rootDevices": sorted(addresses)},
+                    **({"drivers": [kind]} if kind == VFIO else {}),
+                    **({"isRdma": True} if rdma else {}),
+                ),
             }
-            for name, (kind, addresses) in sorted(resources.items())
+            for name, (kind, rdma, addresses) in sorted(resources.items())
         ]
     }
 

@@ -41,6 +41,10 @@ options:
         type: str
         choices: [netdevice, vfio-pci]
         default: netdevice
+      rdma:
+        description: Whether the functions have RDMA devices, which pods get with them.
+        type: bool
+        default: false
       mtu:
         description: MTU of physical and virtual functions; unset leaves it.
         type: int

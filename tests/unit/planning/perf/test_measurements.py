@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.perf import Measure, PerfResults, PerfSettings
 from gedge_provision.models.site import Site
@@ -24,6 +25,7 @@ from gedge_provision.planning.perf import (
     node_facts,
     parse,
     path_labels,
+    rdma_check_command,
     read_facts,
     schedule,
     spelled,
@@ -110,6 +112,19 @@ def test_paths_take_turns_and_every_round_begins_with_another() -> None:
         group = tasks[start : start + 3]
         assert {task.pair.number for task in group} == {0, 1, 2}
         assert len({(task.round, task.step) for task in group}) == 1
+
+
+def test_rdma_is_measured_where_pods_have_it() -> None:
+    soft = Attachment.model_validate({"name": "soft", "type": "macvlan", "master": "eth0", "rdma": "soft"})
+    pair = Pair(2, NetPath("soft", "macvlan", soft, rdma=True), "unpinned")
+    settings = PerfSettings(rounds=1, seconds=4, message_bytes=128)
+    found = [task for task in schedule([[PAIRS[0], pair]], settings) if task.step.measure.startswith("rdma")]
+    assert [task.pair.number for task in found] == [2, 2, 2]
+    assert [task.step.measure for task in found] == ["rdma-write", "rdma-write-latency", "rdma-send-latency"]
+    lines = [" ".join(command(task.step, settings, pair, "192.0.2.9")) for task in found]
+    assert lines[0].endswith("ib_write_bw -R -F -p 25609 --report_gbits -s 65536 -D 4 192.0.2.9")
+    assert lines[2].endswith("ib_send_lat -R -F -p 25611 -s 128 -n 2000 192.0.2.9")
+    assert " ".join(rdma_check_command(pair, "192.0.2.9")).endswith("rping -c -v -C 3 -a 192.0.2.9 -p 25612")
 
 
 def test_parts_alternate_within_each_round() -> None:
