@@ -12,6 +12,7 @@ import subprocess
 from .host_state import has_function, made, read_record, read_text, write_record
 
 SYSFS_MODULES = "/sys/module"
+RDMA_CORE = ("ib_", "iw_", "rdma_")
 RDMA_DEVICES = "/sys/class/infiniband"
 
 
@@ -72,11 +73,16 @@ def unload_recorded(record):
 
 
 def unload(names, kept):
-    """Unload modules, and those that they brought: no module that was there before, none that another one needs."""
+    """Unload modules, and those that came with them: no module that was there before, none that another one needs.
+
+    With the first RDMA device udev loads what may work on such devices (iSCSI, NFS; rdma-core's rdma.conf), which keeps
+    the RDMA core loaded.
+    """
     family, front = set(), {name for name in names if is_loaded(name)}
     while front:
         family |= front
-        front = {other for name in front for other in _needs(name)} - family - set(kept)
+        near = {other for name in front for other in [*_needs(name), *_rdma_users(name)]}
+        front = near - family - set(kept)
     while True:
         free = [name for name in sorted(family) if is_loaded(name) and _references(name) == 0]
         for name in free:
@@ -118,6 +124,13 @@ def is_loaded(name):
 
 def _references(name):
     return int((read_text("%s/%s/refcnt" % (SYSFS_MODULES, name)) or "0").strip())
+
+
+def _rdma_users(name):
+    """Return the modules on top of one of the RDMA core; drivers of RDMA hardware are among them, so none with such."""
+    if not name.startswith(RDMA_CORE) or hardware_links():
+        return []
+    return [os.path.basename(path) for path in glob.glob("%s/%s/holders/*" % (SYSFS_MODULES, name))]
 
 
 def _needs(name):

@@ -16,7 +16,7 @@ _TOOLS: dict[Measure, str] = {
 }
 _FIRST_PORT = 25601  # above those of the other tools: 4 for each pair
 _BLOCK = "65536"
-_ROUND_TRIPS = "2000"  # perftest has percentiles of a number of messages only, not of a time
+_ROUND_TRIPS = "1000"  # perftest has percentiles of a number of messages only, not of a time
 _PINGS = "3"
 _MEGA_OF_GIGA = 1000
 _ROWS = {"rdma-write": 5, "rdma-write-latency": 9, "rdma-send-latency": 9}

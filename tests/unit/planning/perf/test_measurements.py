@@ -15,6 +15,7 @@ from gedge_provision.planning.perf import (
     MeasureError,
     NetPath,
     Pair,
+    answers,
     check_command,
     command,
     comparable_runs,
@@ -76,6 +77,8 @@ def test_percentiles_of_sockperf_rise(name: str) -> None:
         ("udp", '{"end": {}}', "before it had figures"),
         ("ping-pong", printed("sockperf-silent.txt"), "sockperf: no message came back"),
         ("ping-pong", "", "sockperf: nothing"),
+        ("rdma-send-latency", printed("ib_send_lat-refused.txt"), "ib_send_lat: Unable to init the socket connection"),
+        ("rdma-write", "", "ib_write_bw: nothing"),
         ("under-load", "sockperf: ERROR: address in use\n", "sockperf: ERROR: address in use"),
     ],
 )
@@ -114,6 +117,26 @@ def test_paths_take_turns_and_every_round_begins_with_another() -> None:
         assert len({(task.round, task.step) for task in group}) == 1
 
 
+def test_figures_of_perftest() -> None:
+    found = parse("rdma-send-latency", printed("ib_send_lat.txt"))
+    assert found == {
+        "min_us": 982.19,
+        "max_us": 409020.79,
+        "p50_us": 5849.62,
+        "avg_us": 17151.28,
+        "p99_us": 236258.49,
+        "p99.9_us": 409020.79,
+        "messages": 200,
+    }
+    assert parse("rdma-write", printed("ib_write_bw.txt")) == {"mbit_s": pytest.approx(5.242), "messages": 30}
+
+
+def test_rping_answers_three_times() -> None:
+    assert answers(printed("rping.txt")) == ""
+    assert "rping: ping data: rdma-ping-1" in answers("".join(printed("rping.txt").splitlines(keepends=True)[2:4]))
+    assert answers("") == "rping: nothing"
+
+
 def test_rdma_is_measured_where_pods_have_it() -> None:
     soft = Attachment.model_validate({"name": "soft", "type": "macvlan", "master": "eth0", "rdma": "soft"})
     pair = Pair(2, NetPath("soft", "macvlan", soft, rdma=True), "unpinned")
@@ -123,7 +146,7 @@ def test_rdma_is_measured_where_pods_have_it() -> None:
     assert [task.step.measure for task in found] == ["rdma-write", "rdma-write-latency", "rdma-send-latency"]
     lines = [" ".join(command(task.step, settings, pair, "192.0.2.9")) for task in found]
     assert lines[0].endswith("ib_write_bw -R -F -p 25609 --report_gbits -s 65536 -D 4 192.0.2.9")
-    assert lines[2].endswith("ib_send_lat -R -F -p 25611 -s 128 -n 2000 192.0.2.9")
+    assert lines[2].endswith("ib_send_lat -R -F -p 25611 -s 128 -n 1000 192.0.2.9")
     assert " ".join(rdma_check_command(pair, "192.0.2.9")).endswith("rping -c -v -C 3 -a 192.0.2.9 -p 25612")
 
 
