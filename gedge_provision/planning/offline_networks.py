@@ -36,7 +36,7 @@ OBJECTS = {
 }
 """What the roles of optional parts apply; a test holds it equal to their templates."""
 FILES = {
-    "multus": ("/etc/cni/net.d/00-multus.conf",),
+    "multus": ("/etc/cni/net.d/00-multus.conf", "/etc/tmpfiles.d/gedge-cni.conf"),
     "whereabouts": ("/etc/cni/net.d/whereabouts.d/whereabouts.conf", "/etc/cni/net.d/whereabouts.d/nodename"),
 }
 """What they write on each node."""

@@ -28,7 +28,7 @@ RANGED = {
 }
 PROGRAM, UNIT, SETTINGS = "/usr/local/sbin/gedge-sriov", "gedge-sriov.service", "/etc/gedge/sriov.json"
 UNIT_FILE, OFFERED = f"/etc/systemd/system/{UNIT}", "/etc/pcidp/config.json"
-MULTUS_FILE = "/etc/cni/net.d/00-multus.conf"
+MULTUS_FILES = ["/etc/cni/net.d/00-multus.conf", "/etc/tmpfiles.d/gedge-cni.conf"]
 SRIOV_FILES = [PROGRAM, SETTINGS, UNIT_FILE, OFFERED]
 
 
@@ -78,13 +78,13 @@ def test_a_first_policy_makes_functions_and_brings_multus() -> None:
         "set nic policy data",
         *files("create", *SRIOV_FILES),
         f"enable unit {UNIT}",
-        *files("create", MULTUS_FILE),
+        *files("create", *MULTUS_FILES),
     ]
     wanted = [f"create {name}" for name in OBJECTS["multus"]]
     wanted += [f"create {kind} kube-system/{name}" for kind, name in (
         ("DaemonSet", "kube-sriov-device-plugin"), ("ServiceAccount", "sriov-device-plugin"))]  # fmt: skip
     wanted += ["create label w1 gedge.dev/sriov-device-plugin=site"]
-    assert [line for line in found["m1"] if line not in files("create", MULTUS_FILE)] == wanted
+    assert [line for line in found["m1"] if line not in files("create", *MULTUS_FILES)] == wanted
 
 
 POLICIES: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
