@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Lock
 
 from gedge_provision.adapters.host_network import delete_link, has_link
 from gedge_provision.adapters.processes import run
@@ -14,6 +15,7 @@ __all__ = ["check", "make_switch", "plug_in", "taps"]
 _DEVICE = Path("/dev/net/tun")
 _LINKS = Path("/sys/class/net")
 _MTU = 9216  # the largest frame of an igb
+_MAKING = Lock()
 
 
 def check() -> None:
@@ -38,8 +40,9 @@ def taps(prefix: str) -> list[str]:
 
 def make_switch(bridge: str) -> None:
     """Make a bridge for jumbo frames that this host has no address on; one that is there stays as it is."""
-    if not has_link(bridge):
-        run(["ip", "link", "add", bridge, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"])
+    with _MAKING:  # nodes boot side by side, and share it
+        if not has_link(bridge):
+            run(["ip", "link", "add", bridge, "type", "bridge", "forward_delay", "0", "mcast_snooping", "0"])
     run(["ip", "link", "set", bridge, "mtu", str(_MTU), "addrgenmode", "none", "up"])
 
 
