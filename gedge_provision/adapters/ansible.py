@@ -42,6 +42,7 @@ class _Recorder:
     differences: list[Difference] = field(default_factory=list)
     failures: list[HostFailure] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     _play: str = ""
     _batch: int = 1
     _phase: str = ""
@@ -94,6 +95,8 @@ class _Recorder:
             )
         if kind == "runner_on_ok" and "gedge_host" in result.get("ansible_facts", {}):
             self.facts[host] = result["ansible_facts"]["gedge_host"]
+        if kind == "runner_on_ok" and "gedge_networks" in result.get("ansible_facts", {}):
+            self.networks[host] = result["ansible_facts"]["gedge_networks"]
         if kind == "runner_on_ok" and data.get("task_action", "").endswith("cluster_verify"):
             self.differences += [Difference(**found) for found in result["problems"]]
         # The loop that looks at hosts that left the site file goes on without those that do not answer.
@@ -218,6 +221,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
         failures=tuple(recorder.failures) or _failure_before_tasks(runner, folder),
         facts=dict(sorted(recorder.facts.items())),
         folder=folder,
+        networks=dict(sorted(recorder.networks.items())),
     )
     _write_record(result, folder)
     journal.write("run", detail=result.status)

@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from gedge_provision.cli import _ui, artifacts, lab, nodes, perf, plans, runs, schema, service, site, timer, verify
+from gedge_provision.cli import (
+    _ui,
+    artifacts,
+    lab,
+    nodes,
+    operators,
+    perf,
+    plans,
+    runs,
+    schema,
+    service,
+    site,
+    timer,
+    verify,
+)
 from gedge_provision.models.errors import GedgeError
 
 __all__ = ["app", "main"]
@@ -32,6 +46,7 @@ app.add_typer(lab.app, name="lab")
 app.add_typer(perf.app, name="perf")
 app.add_typer(service.app)
 app.add_typer(timer.app, name="timer")
+app.command()(operators.operators)
 app.command()(schema.schema)
 
 

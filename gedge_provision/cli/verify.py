@@ -40,6 +40,9 @@ def verify(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write it to a file too: NAME.html a page, NAME.json for programs.")
     ] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Start pods that try each secondary network, and remove them.")
+    ] = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="text, json, or html for a page without other files.")
     ] = Output.TEXT,
@@ -47,7 +50,7 @@ def verify(
     """Check every promise of the site file on hosts and cluster; exit code 1 when one is not kept."""
     form = _form(out)
     with _ui.progress() as reporter:
-        report = provisioning.verify(site, reporter)
+        report = provisioning.verify(site, reporter, probe=probe)
     if out is not None:
         write_atomically(out, _rendered(report, form))
     if output is Output.TEXT:

@@ -11,9 +11,10 @@ from gedge_provision.models.base import Document
 from gedge_provision.models.sriov import InterfaceName, ResourceName
 from gedge_provision.models.wording import Form
 
-__all__ = ["Attachment", "AttachmentType", "Bandwidth", "Ipam", "IpamType", "Route"]
+__all__ = ["Attachment", "AttachmentType", "Bandwidth", "Ipam", "IpamType", "Rdma", "Route"]
 
 AttachmentType = Literal["sriov", "macvlan", "ipvlan", "bridge", "host-device"]
+Rdma = Literal["soft", "exclusive"]
 IpamType = Literal["static", "host-local", "whereabouts", "dhcp", "none"]
 
 _NAME = r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
@@ -98,6 +99,12 @@ class Attachment(Document):
     )
     min_tx_rate: Annotated[int, Field(ge=0)] | None = Field(None, description="sriov: Mbit/s that are kept for it.")
     max_tx_rate: Annotated[int, Field(ge=0)] | None = Field(None, description="sriov: most Mbit/s; 0 for no limit.")
+    rdma: Rdma | None = Field(
+        None,
+        description="soft: RDMA in software (rxe) on the pod's interface, on nodes with Linux 7.1 or newer; such pods "
+        "ask for `rdma/soft_rdma` too. exclusive (sriov): the RDMA device of the virtual function moves into the pod, "
+        "on nodes that give each device to one network namespace.",
+    )
     ipam: Ipam = Field(default_factory=lambda: Ipam(type="none"))
     sysctls: dict[SysctlName, str] = Field(default_factory=dict, description="Network settings inside the pod.")
     bandwidth: Bandwidth | None = Field(None, description="Limits of the rate, in software; not on sriov.")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 __all__ = [
+    "ADDRESS_POOL",
     "CONFIG_MAP",
     "CONTROLLER_KINDS",
     "DAEMON_SET",
@@ -77,6 +78,7 @@ NODE = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 NETWORK_ATTACHMENT = Kind("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition", "network-attachment-definitions")
+ADDRESS_POOL = Kind("whereabouts.cni.cncf.io/v1alpha1", "IPPool", "ippools")
 
 CONTROLLER_KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE)}
 """The kinds that a service consists of, by name: what is applied, pruned and deleted."""

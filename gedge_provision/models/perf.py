@@ -27,7 +27,18 @@ __all__ = [
     "path_label",
 ]
 
-Measure = Literal["tcp", "tcp-parallel", "udp", "ping-pong", "under-load", "size-latency", "size-throughput"]
+Measure = Literal[
+    "tcp",
+    "tcp-parallel",
+    "udp",
+    "ping-pong",
+    "under-load",
+    "rdma-write",
+    "rdma-write-latency",
+    "rdma-send-latency",
+    "size-latency",
+    "size-throughput",
+]
 """What is measured; docs/perf.md tells each."""
 Pinning = Literal["unpinned", "pinned"]
 """Whether the pods own their CPUs."""

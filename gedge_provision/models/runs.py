@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,7 @@ class RunResult:
         failures: what failed where; hosts that could not be reached are among them.
         facts: what each host told of itself.
         folder: the run's record: log and timings.
+        networks: what each host told of cards and secondary networks, when it was asked (playbook look).
     """
 
     status: str
@@ -86,6 +87,7 @@ class RunResult:
     failures: tuple[HostFailure, ...]
     facts: dict[str, dict[str, Any]]
     folder: Path
+    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def parked(self) -> tuple[str, ...]:

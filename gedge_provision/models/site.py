@@ -13,7 +13,7 @@ from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.base import Document
 from gedge_provision.models.emulation import EmulatedNode
 from gedge_provision.models.kubelet import KubeletSettings
-from gedge_provision.models.sriov import SriovPolicy
+from gedge_provision.models.sriov import SharedRdma, SriovPolicy
 from gedge_provision.models.wording import Form
 
 __all__ = [
@@ -208,6 +208,7 @@ class NodeClass(Document):
         "`isolcpus=managed_irq,2-7`. A change reboots the host, with consent.",
     )
     sriov: tuple[SriovPolicy, ...] = Field((), description="Virtual functions of network cards.")
+    shared_rdma: tuple[SharedRdma, ...] = Field((), description="RDMA devices that pods share.")
 
 
 class Node(Document):

@@ -19,7 +19,15 @@ from gedge_provision.models.cluster import (
     ServiceState,
 )
 
-__all__ = ["Certificate", "ClusterSnapshot", "ConfigMapState", "DaemonSetState", "KubeletAnswer"]
+__all__ = [
+    "Certificate",
+    "ClusterSnapshot",
+    "ConfigMapState",
+    "DaemonSetState",
+    "DefinitionState",
+    "KubeletAnswer",
+    "PoolState",
+]
 
 
 class _Collected(Observed):
@@ -47,6 +55,29 @@ class ConfigMapState(Observed):
 
     metadata: Metadata
     data: dict[str, str] = Field(default_factory=dict)
+
+
+class _DefinitionSpec(Observed):
+    config: str = ""
+
+
+class DefinitionState(Observed):
+    """A NetworkAttachmentDefinition."""
+
+    metadata: Metadata
+    spec: _DefinitionSpec = Field(default_factory=_DefinitionSpec)
+
+
+class _PoolSpec(Observed):
+    range: str = ""
+    allocations: dict[str, Any] = Field(default_factory=dict)
+
+
+class PoolState(Observed):
+    """A range of whereabouts, and what it gave away (IPPool)."""
+
+    metadata: Metadata
+    spec: _PoolSpec = Field(default_factory=_PoolSpec)
 
 
 class Certificate(_Collected):
@@ -83,6 +114,8 @@ class ClusterSnapshot(_Collected):
         services: the same.
         config_maps: those that hold settings.
         certificates: what API servers show, by ADDRESS:PORT.
+        definitions: the NetworkAttachmentDefinitions of all namespaces.
+        pools: the ranges of whereabouts.
     """
 
     taken: AwareDatetime
@@ -97,6 +130,8 @@ class ClusterSnapshot(_Collected):
     services: tuple[ServiceState, ...] = ()
     config_maps: tuple[ConfigMapState, ...] = ()
     certificates: dict[str, Certificate] = Field(default_factory=dict)
+    definitions: tuple[DefinitionState, ...] = ()
+    pools: tuple[PoolState, ...] = ()
 
     @cached_property
     def _by_name(self) -> dict[str, NodeState]:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from gedge_provision.models.base import Document
 from gedge_provision.models.wording import Form
 
-__all__ = ["DeviceType", "MacAddresses", "NicSelector", "Owner", "ResourceName", "SriovPolicy"]
+__all__ = ["DeviceType", "MacAddresses", "NicSelector", "Owner", "ResourceName", "SharedRdma", "SriovPolicy"]
 
 DeviceType = Literal["netdevice", "vfio-pci"]
 MacAddresses = Literal["derived", "driver"]
@@ -93,7 +93,22 @@ class SriovPolicy(Document):
         description="derived: the same at every boot, computed from host name, PCI address and number; driver: as the "
         "driver gives them.",
     )
+    rdma: bool = Field(
+        default=False,
+        description="The functions have RDMA devices too, which pods get with them; the card must have RDMA.",
+    )
     owner: Owner = Field(
         "host",
         description="Who makes the virtual functions: the role `sriov` on the host, or the SR-IOV network operator.",
+    )
+
+
+class SharedRdma(Document):
+    """RDMA devices of network cards that several pods of a node share, by the RDMA shared device plugin."""
+
+    resource: ResourceName = Field(description="Resource under which pods get them, like `rdma/hca_shared_devices_a`.")
+    nics: NicSelector = Field(description="The cards, by vendor, device, driver or interfaces.")
+    pods: Annotated[int, Field(ge=1, le=1000)] = Field(63, description="Most pods of a node that have them at a time.")
+    owner: Owner = Field(
+        "host", description="Who offers them: the role `rdma_shared_device_plugin`, or NVIDIA's network operator."
     )

@@ -10,7 +10,7 @@ from gedge_provision.models.base import Document
 
 __all__ = ["Check", "Concern", "Counts", "Report", "Status"]
 
-Concern = Literal["cluster", "control plane", "node", "kubelet", "network", "dns", "host"]
+Concern = Literal["cluster", "control plane", "node", "kubelet", "network", "dns", "host", "sriov", "attachments"]
 Status = Literal["pass", "fail", "not-applicable"]
 
 

@@ -104,7 +104,9 @@ def _start(work: Work, batch: Sequence[Pair]) -> Started:
 
 def _round(work: Work, tasks: Sequence[Task], started: Started, name: str) -> None:
     for count, task in enumerate(tasks):
-        if task.pair.number in work.found.broken:
+        if task.pair.number in work.found.broken or (
+            task.pair.number in started.without_rdma and task.step.measure in planning.RDMA_MEASURES
+        ):
             continue
         if work.late:
             raise GedgeError(

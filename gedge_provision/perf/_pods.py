@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gedge_provision.adapters.kube import Kube, KubeError, UnreachableError
 from gedge_provision.models.cluster import NETWORK_ATTACHMENT, POD, Event
-from gedge_provision.models.perf import PathFacts, Problem
+from gedge_provision.models.perf import PathFacts, PerfSettings, Problem
 from gedge_provision.planning import perf as planning
 from gedge_provision.planning.perf import CONTAINER, NAMESPACE, SIDES, Pair, PodNetwork, Side
 
@@ -19,6 +19,7 @@ _PAUSE_S = 0.5
 _GONE_S = 120.0
 _CHECKS = 6
 _LIMIT_S = 20.0
+_RDMA_LIMIT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Wanted:
         ends: their nodes.
         image: the image with the tools.
         pull: whether the kubelet may pull it.
-        pinned_cpus: CPUs of each pod that owns its own.
+        settings: how it is measured.
         limit_s: seconds after which the kubelet ends the pods by itself.
         ready_s: seconds to wait until they are ready.
     """
@@ -37,16 +38,17 @@ class Wanted:
     ends: planning.Ends
     image: str
     pull: bool
-    pinned_cpus: int
+    settings: PerfSettings
     limit_s: int
     ready_s: float
 
 
 @dataclass
 class Started:
-    """Pairs whose servers answer, by number; what else became of the batch."""
+    """Pairs whose servers answer, by number, and those that do not over RDMA; what else became of the batch."""
 
     servers: dict[int, str] = field(default_factory=dict)
+    without_rdma: set[int] = field(default_factory=set)
     facts: dict[int, PathFacts] = field(default_factory=dict)
     models: dict[Side, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -55,7 +57,7 @@ class Started:
 def start(kube: Kube, batch: Sequence[Pair], wanted: Wanted) -> Started:
     """Start the pods of a batch, wait until they are ready, and try whether each server answers."""
     objects = planning.batch_objects(
-        batch, wanted.ends, wanted.image, pull=wanted.pull, pinned_cpus=wanted.pinned_cpus, limit_s=wanted.limit_s
+        batch, wanted.ends, wanted.image, pull=wanted.pull, settings=wanted.settings, limit_s=wanted.limit_s
     )
     started = Started()
     for manifest in objects:
@@ -124,6 +126,9 @@ def _try_pair(kube: Kube, pair: Pair, wanted: Wanted, networks: Mapping[Side, Po
     if said:
         started.problems.append(planning.silent_server(pair, wanted.ends, server.address, said))
         return
+    if pair.path.rdma and (said := _rdma_answer(kube, pair, server.address)):
+        started.problems.append(planning.no_rdma(pair, said))
+        started.without_rdma.add(pair.number)
     told = {}
     for side in SIDES:
         script = planning.FACTS_SCRIPT.format(interface=networks[side].interface or "none")
@@ -158,4 +163,20 @@ def _answer(kube: Kube, pair: Pair, server: str) -> str:
             time.sleep(_PAUSE_S)
         else:
             return ""
+    return said
+
+
+def _rdma_answer(kube: Kube, pair: Pair, server: str) -> str:
+    """Return why RDMA gets no answer; empty when it does."""
+    said = ""
+    for _ in range(_CHECKS):
+        command = planning.rdma_check_command(pair, server)
+        try:
+            done = kube.execute(NAMESPACE, planning.pod_name(pair, "client"), CONTAINER, command, _RDMA_LIMIT_S)
+            said = planning.answers(done.output or done.errors)
+        except UnreachableError as error:
+            said = str(error)
+        if not said:
+            break
+        time.sleep(_PAUSE_S)
     return said

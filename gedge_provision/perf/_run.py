@@ -16,9 +16,9 @@ from gedge_provision.models.wording import counted
 from gedge_provision.perf._measure import Found, Work, measure_all
 from gedge_provision.perf._pods import Wanted
 from gedge_provision.perf._prepare import Choice, Ground, choose, look
-from gedge_provision.perf._space import own_space
 from gedge_provision.planning import perf as planning
 from gedge_provision.planning.durations import spoken
+from gedge_provision.provisioning.own_space import Space, own_space
 from gedge_provision.provisioning.sites import site_folder
 
 __all__ = ["measure_network"]
@@ -91,7 +91,7 @@ def _run(kube: Kube, choice: Choice, ground: Ground, reporter: Reporter) -> Perf
         choice.ends,
         choice.image,
         choice.pull,
-        choice.settings.pinned_cpus or 0,
+        choice.settings,
         limit_s,
         _SLOW_READY_S if ground.slow else _READY_S,
     )
@@ -99,7 +99,7 @@ def _run(kube: Kube, choice: Choice, ground: Ground, reporter: Reporter) -> Perf
     pairs = tuple(pair for batch in ground.batches for pair in batch)
     interrupted = True
     try:
-        with own_space(kube, pairs, choice.folder, limit_s + _SPARE_S, reporter):
+        with own_space(kube, _space(pairs), choice.folder, limit_s + _SPARE_S, reporter):
             measure_all(work, ground.batches)
             interrupted = False
     finally:
@@ -107,6 +107,16 @@ def _run(kube: Kube, choice: Choice, ground: Ground, reporter: Reporter) -> Perf
             results = _results(choice, ground, work.found, folder, began, interrupted=interrupted)
             write_results(folder, results)
     return results
+
+
+def _space(pairs: tuple[planning.Pair, ...]) -> Space:
+    return Space(
+        planning.NAMESPACE,
+        planning.BY,
+        planning.UNTIL,
+        "measures",
+        lambda by, until: planning.namespace(pairs, by, until),
+    )
 
 
 def _announce(choice: Choice, ground: Ground, expected: int, limit_s: int, reporter: Reporter) -> None:

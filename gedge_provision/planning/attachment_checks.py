@@ -21,11 +21,12 @@ _FIELDS = {
         "link_state",
         "min_tx_rate",
         "max_tx_rate",
+        "rdma",
     },
-    "macvlan": {"master", "mode", "mtu", "bandwidth"},
+    "macvlan": {"master", "mode", "mtu", "bandwidth", "rdma"},
     "ipvlan": {"master", "mode", "mtu", "bandwidth"},
-    "bridge": {"bridge", "vlan", "mtu", "bandwidth"},
-    "host-device": {"device", "resource", "bandwidth"},
+    "bridge": {"bridge", "vlan", "mtu", "bandwidth", "rdma"},
+    "host-device": {"device", "resource", "bandwidth", "rdma"},
 }
 """Fields that a plugin takes, beside those that all take."""
 _COMMON = {"name", "namespace", "type", "node_classes", "ipam", "sysctls"}

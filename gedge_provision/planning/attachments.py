@@ -5,11 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gedge_provision.models.attachments import Attachment, Ipam
+from gedge_provision.models.attachments import Attachment, Ipam, Rdma
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.site import Node, Site
+from gedge_provision.models.sriov import Owner
+from gedge_provision.planning.features import SOFT_RDMA_RESOURCE
 
-__all__ = ["attachment_manifests", "attachment_masters", "cni_configuration", "definition", "holders"]
+__all__ = [
+    "attachment_manifests",
+    "attachment_masters",
+    "cni_configuration",
+    "definition",
+    "has_rdma",
+    "holders",
+    "pod_resources",
+    "with_rdma",
+]
 
 _CNI_VERSION = "0.3.1"  # the newest that every plugin here understands, the SR-IOV CNI included
 
@@ -44,6 +55,28 @@ def attachment_masters(site: Site, node: Node) -> list[dict[str, str]]:
         if interface and node.name in holders(site, one):
             found.append({"interface": interface, "attachment": f"{one.namespace}/{one.name}"})
     return found
+
+
+def pod_resources(attachment: Attachment) -> list[str]:
+    """Return the resources that a pod asks for, one of each, to use an attachment."""
+    found = [attachment.resource] if attachment.resource else []
+    return [*found, SOFT_RDMA_RESOURCE] if attachment.rdma == "soft" else found
+
+
+def has_rdma(site: Site, attachment: Attachment) -> bool:
+    """Tell whether pods on an attachment have RDMA: by its chain, or with the device that they ask for."""
+    policies = [policy for node_class in site.node_classes.values() for policy in node_class.sriov]
+    return attachment.rdma is not None or any(
+        policy.rdma and policy.resource == attachment.resource is not None for policy in policies
+    )
+
+
+def with_rdma(site: Site, node: Node, kind: Rdma, owner: Owner | None = None) -> list[str]:
+    """Return the attachments, as namespace/name, that give pods of a node RDMA in one way, on cards of one owner."""
+    policies = [policy for node_class in site.node_classes.values() for policy in node_class.sriov]
+    others = {policy.resource for policy in policies if owner is not None and policy.owner != owner}
+    found = [one for one in site.networks.attachments if one.rdma == kind and one.resource not in others - {None}]
+    return [f"{one.namespace}/{one.name}" for one in found if node.name in holders(site, one)]
 
 
 def definition(attachment: Attachment) -> Manifest:
@@ -109,6 +142,10 @@ def _chained(one: Attachment) -> list[dict[str, Any]]:
             "egressBurst": one.bandwidth.egress_burst,
         }
         plugins.append({"type": "bandwidth"} | {key: value for key, value in limits.items() if value is not None})
+    if one.rdma == "exclusive":
+        plugins.append({"type": "rdma"})
+    if one.rdma == "soft":  # the last one: an interface without its address has no RDMA address either
+        plugins.append({"type": "soft-rdma"})
     return plugins
 
 

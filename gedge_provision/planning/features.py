@@ -5,41 +5,69 @@ from __future__ import annotations
 from typing import Literal
 
 from gedge_provision.models.site import NodeClass, Site
+from gedge_provision.models.sriov import Owner, SriovPolicy
 
 __all__ = [
     "DEVICE_PLUGIN",
     "MULTUS",
+    "OPERATOR_LABEL",
     "PERF",
+    "RDMA",
+    "SOFT_RDMA",
+    "SOFT_RDMA_LABEL",
+    "SOFT_RDMA_RESOURCE",
+    "SOFT_RDMA_SLOTS",
     "SRIOV",
     "WHEREABOUTS",
     "daemon_sets",
     "device_plugin_sources",
     "plugin_source",
+    "shared_rdma_classes",
     "site_features",
 ]
 
 MULTUS = "multus"
 SRIOV = "sriov"
+RDMA = "rdma"
+SOFT_RDMA = "soft_rdma"
 WHEREABOUTS = "whereabouts"
 PERF = "perf"
 DEVICE_PLUGIN = "gedge.dev/sriov-device-plugin"
 """Label of nodes with the SR-IOV device plugin: whose configuration it takes, `site` or `own`."""
+OPERATOR_LABEL = "gedge.dev/sriov-owner"
+"""Label of nodes whose cards the SR-IOV network operator configures; its value is `operator`."""
+SOFT_RDMA_LABEL = "gedge.dev/soft-rdma"
+"""Label of nodes whose pods can have software RDMA."""
+SOFT_RDMA_RESOURCE = "rdma/soft_rdma"
+SOFT_RDMA_SLOTS = 16  # of the role soft_rdma_device_plugin, for each node
 
 
 def site_features(site: Site) -> frozenset[str]:
     """Return what a site uses beyond the plain cluster; the catalog's artifacts name the same words."""
     found = set()
     attachments = site.networks.attachments
-    used = {node.node_class for node in site.nodes}
-    if any(site.node_classes[name].sriov for name in used if name in site.node_classes):
+    if _policies(site, "host"):  # operators bring plugins of their own
         found.add(SRIOV)
-    if attachments or site.networks.multus or SRIOV in found:
+    offered = {policy.resource for policy in _policies(site, "operator")}
+    exclusive = [one for one in attachments if one.rdma == "exclusive" and one.resource not in offered]
+    if shared_rdma_classes(site) or exclusive:
+        found.add(RDMA)
+    if attachments or site.networks.multus or found or offered:
         found.add(MULTUS)
+    if any(attachment.rdma == "soft" for attachment in attachments):
+        found.add(SOFT_RDMA)
     if any(attachment.ipam.type == "whereabouts" for attachment in attachments):
         found.add(WHEREABOUTS)
     if site.networks.test_tools if site.networks.test_tools is not None else MULTUS in found:
         found.add(PERF)
     return frozenset(found)
+
+
+def _policies(site: Site, owner: Owner) -> list[SriovPolicy]:
+    """Return the policies of one owner in classes that nodes have."""
+    used = {node.node_class for node in site.nodes}
+    classes = [site.node_classes[name] for name in sorted(used) if name in site.node_classes]
+    return [policy for node_class in classes for policy in node_class.sriov if policy.owner == owner]
 
 
 def plugin_source(node_class: NodeClass) -> Literal["site", "own", ""]:
@@ -56,10 +84,19 @@ def device_plugin_sources(site: Site) -> list[str]:
     return sorted({plugin_source(site.node_classes[name]) for name in used} - {""})
 
 
+def shared_rdma_classes(site: Site) -> list[str]:
+    """Return the classes of nodes with RDMA devices that pods share by our device plugin."""
+    used = {node.node_class for node in site.nodes}
+    classes = [name for name in sorted(used) if name in site.node_classes]
+    return [name for name in classes if any(one.owner == "host" for one in site.node_classes[name].shared_rdma)]
+
+
 def daemon_sets(site: Site) -> list[str]:
     """Return the DaemonSets of what a site uses beyond the plain cluster, as namespace/name."""
     features = site_features(site)
     found = ["kube-system/kube-multus-ds"] if MULTUS in features else []
     found += ["kube-system/whereabouts"] if WHEREABOUTS in features else []
+    found += ["kube-system/soft-rdma-device-plugin"] if SOFT_RDMA in features else []
+    found += [f"kube-system/rdma-shared-device-plugin-{name}" for name in shared_rdma_classes(site)]
     names = {"site": "kube-system/kube-sriov-device-plugin", "own": "kube-system/kube-sriov-device-plugin-own"}
     return found + [names[source] for source in device_plugin_sources(site)]

@@ -7,15 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gedge_provision.models.site import Node, Role, Site
+from gedge_provision.models.site import Node, NodeClass, Role, Site
+from gedge_provision.models.sriov import SharedRdma
 from gedge_provision.models.ssh import known_hosts_option
 from gedge_provision.planning.alignment import alignment_policy
-from gedge_provision.planning.attachments import attachment_manifests, attachment_masters
+from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, with_rdma
 from gedge_provision.planning.features import (
     DEVICE_PLUGIN,
+    OPERATOR_LABEL,
+    SOFT_RDMA_LABEL,
+    SOFT_RDMA_RESOURCE,
+    SOFT_RDMA_SLOTS,
     daemon_sets,
     device_plugin_sources,
     plugin_source,
+    shared_rdma_classes,
     site_features,
 )
 
@@ -28,6 +34,7 @@ __all__ = [
     "endpoint_port",
     "node_labels",
     "node_taints",
+    "shared_configuration",
 ]
 
 API_PORT = 6443
@@ -36,10 +43,13 @@ _BALANCED_API_PORT = 8443  # haproxy stands on the same hosts as the API servers
 _CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 _CONTROL_PLANE_MIN_MEMORY_MIB = 1700  # kubeadm's own floor
 _CONTROL_PLANE_MIN_CPUS = 2
+_LOOK_AGAIN_S = 60  # how often the RDMA shared device plugin looks for devices
 _IMAGES = {
     "flannel": "flannel_image",
     "multus": "multus_image",
     "pause": "containerd_sandbox_image",
+    "rdma-shared-device-plugin": "rdma_shared_device_plugin_image",
+    "soft-rdma-device-plugin": "soft_rdma_device_plugin_image",
     "sriov-network-device-plugin": "sriov_device_plugin_image",
     "whereabouts-control-loop": "whereabouts_image",
 }
@@ -136,6 +146,13 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
         "sriov_device_plugin_sources": device_plugin_sources(site),
         "kernel_arguments_first_control_plane": managers[0].name,
         "kernel_arguments_drain": site.rollout.drain,
+        "rdma_shared_device_plugin_classes": [
+            {"name": name, "configuration": shared_configuration(_shared(site.node_classes[name]))}
+            for name in shared_rdma_classes(site)
+        ],
+        "soft_rdma_device_plugin_resource": SOFT_RDMA_RESOURCE,
+        "soft_rdma_device_plugin_devices": SOFT_RDMA_SLOTS,
+        "soft_rdma_device_plugin_node_selector": {SOFT_RDMA_LABEL: "true"},
         "sriov_first_control_plane": managers[0].name,
         "sriov_drain": site.rollout.drain,
         "kubelet_first_control_plane": managers[0].name,
@@ -150,6 +167,7 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
                 "kubelet": site.node_classes[node.node_class].kubelet.to_kubelet(),
                 "version": f"v{site.kubernetes.version}",
                 "labels": node_labels(site, node),
+                "resources": _rdma_resources(site, node),
             }
             for node in site.nodes
         ],
@@ -194,6 +212,14 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         ],
         "sriov_management_address": str(node.address),
         "host_prepare_interfaces": attachment_masters(site, node),
+        "host_prepare_rdma": {
+            "soft": with_rdma(site, node, "soft"),
+            "exclusive": with_rdma(site, node, "exclusive", owner="host"),
+            "shared": [
+                {"resource": one.resource, "nics": one.nics.model_dump(mode="json", exclude_defaults=True)}
+                for one in _shared(node_class)
+            ],
+        },
     }
     if manager:
         ports = {"10250": "kubelet", "10248": "kubelet", str(API_PORT): "kube-apiserver", **_CONTROL_PLANE_PORTS}
@@ -207,6 +233,37 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
     return variables
 
 
+def _rdma_resources(site: Site, node: Node) -> dict[str, int]:
+    """Return the numbers of RDMA resources that a node offers beside its virtual functions."""
+    shared = {one.resource: one.pods for one in _shared(site.node_classes[node.node_class])}
+    return shared | ({SOFT_RDMA_RESOURCE: SOFT_RDMA_SLOTS} if with_rdma(site, node, "soft") else {})
+
+
+def _shared(node_class: NodeClass) -> list[SharedRdma]:
+    return [one for one in node_class.shared_rdma if one.owner == "host"]
+
+
+def shared_configuration(shared: Sequence[SharedRdma]) -> dict[str, Any]:
+    """Return the configuration of the RDMA shared device plugin, in its own words."""
+    return {"periodicUpdateInterval": _LOOK_AGAIN_S, "configList": [_shared_entry(one) for one in shared]}
+
+
+def _shared_entry(one: SharedRdma) -> dict[str, Any]:
+    prefix, _, name = one.resource.partition("/")
+    words = {
+        "vendors": [one.nics.vendor] if one.nics.vendor else [],
+        "deviceIDs": [one.nics.device] if one.nics.device else [],
+        "drivers": [one.nics.driver] if one.nics.driver else [],
+        "ifNames": list(one.nics.interfaces),
+    }
+    return {
+        "resourcePrefix": prefix,
+        "resourceName": name,
+        "rdmaHcaMax": one.pods,
+        "selectors": {key: value for key, value in words.items() if value},
+    }
+
+
 def node_labels(site: Site, node: Node) -> dict[str, str]:
     """Return the labels that a node must carry: its class by name, those of the class, its own."""
     node_class = site.node_classes[node.node_class]
@@ -214,6 +271,10 @@ def node_labels(site: Site, node: Node) -> dict[str, str]:
     source = plugin_source(node_class)
     if source:
         labels[DEVICE_PLUGIN] = source
+    if any(policy.owner == "operator" for policy in node_class.sriov):
+        labels[OPERATOR_LABEL] = "operator"
+    if with_rdma(site, node, "soft"):
+        labels[SOFT_RDMA_LABEL] = "true"
     emulated = {EMULATED_LABEL: "true"} if site.lab is not None and node.name in site.lab.emulated else {}
     return labels | dict(node_class.labels) | dict(node.labels) | emulated
 

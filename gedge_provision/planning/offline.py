@@ -14,6 +14,7 @@ from gedge_provision.models.selection import Selection
 from gedge_provision.models.site import Site
 from gedge_provision.models.site_records import HostRecord, SiteRecord
 from gedge_provision.planning.inventory import Inventory
+from gedge_provision.planning.offline_networks import attachment_changes, attachment_files, sriov_changes
 
 __all__ = ["recorded_changes"]
 
@@ -21,6 +22,20 @@ _PATCH = "/etc/kubernetes/patches/kubeletconfiguration0+merge.yaml"
 _CONFLIST = "/etc/cni/net.d/10-flannel.conflist"
 _FLANNEL = ("flannel_pod_network", "flannel_backend", "flannel_vni", "flannel_port", "flannel_api_endpoint")
 _KEEPALIVED = ("api_endpoint_virtual_ip", "api_endpoint_virtual_router_id", "api_endpoint_backends")
+_CONCERNS = (
+    ("kubelet", "kubelet"),
+    ("/etc/kubernetes", "kubelet"),
+    ("containerd", "runtime"),
+    ("crictl", "runtime"),
+    ("sriov", "sriov"),
+    ("/etc/pcidp", "sriov"),
+    ("multus", "attachments"),
+    ("whereabouts", "attachments"),
+    ("/etc/cni", "network"),
+    ("haproxy", "endpoint"),
+    ("keepalived", "endpoint"),
+)
+"""Parts of names of files and units, and the concern that makes them; the first that fits counts."""
 
 Found = Iterator[tuple[str, str, Change]]
 """Host, concern, change."""
@@ -55,9 +70,14 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
     for host in installed:
         yield from _artifacts(host, old.host_variables[host], new.host_variables[host])
         yield from _mirrors(host, old.variables, new.variables)
+        policies = (found.host_variables[host].get("sriov_policies", []) for found in (old, new))
+        yield from ((host, "sriov", change) for change in sriov_changes(record.hosts[host].made, *policies))
         if host in new.groups["control_plane_balanced"]:
             yield from _endpoint(host, old.variables, new.variables)
     yield from _network(first, installed, old.variables, new.variables)
+    yield from ((first, "attachments", change) for change in attachment_changes(old.variables, new.variables))
+    for host in installed:
+        yield from ((host, "attachments", change) for change in attachment_files(old.variables, new.variables))
     for host in names:
         if host not in installed:
             yield from _new(host, _like(record, site, host))
@@ -67,6 +87,7 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
     for host in new.groups["leaving"]:
         yield from ((host, "cluster", Change("node", host, action)) for action in ("drain", "leave", "forget"))
     yield from _nodes(first, names, old.variables, new.variables)
+    yield from _notes(first, installed, old, new)
 
 
 def _artifacts(host: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
@@ -141,6 +162,17 @@ def _nodes(first: str, names: Sequence[str], old: Mapping[str, Any], new: Mappin
             yield first, "nodes", Change("taint", f"{host} {key}{f'={value}' if value else ''}:{effect}", action)
 
 
+def _notes(first: str, installed: Sequence[str], old: Inventory, new: Inventory) -> Found:
+    """Yield annotations of how nodes align: by their policies, and by the functions that they have."""
+    for host in installed:
+        before, after = (found.variables["gedge_alignment"].get(host) for found in (old, new))
+        keys = [found.host_variables[host].get("sriov_policies", []) for found in (old, new)]
+        devices = [[(one.get("resource"), one["vfs"], one["nics"]) for one in policies] for policies in keys]
+        if before != after or (after and devices[0] != devices[1]):
+            action = "remove" if not after else "change" if before else "create"
+            yield first, "nodes", Change("annotation", f"{host} gedge.dev/alignment", action)
+
+
 def _compared(old: Mapping[Any, str], new: Mapping[Any, str]) -> list[tuple[Any, str]]:
     """Return what differs, sorted, with the action; what is removed comes last."""
     made = [(key, "change" if key in old else "create") for key in sorted(new) if old.get(key) != new[key]]
@@ -180,12 +212,6 @@ def _concern(change: Change) -> str:
     """Return the concern under which something is made at an install."""
     if change.kind in ("binary", "cni_plugin", "image"):
         return "artifacts"
-    if "kubelet" in change.name or "/etc/kubernetes" in change.name:
-        return "kubelet"
-    if "containerd" in change.name or "crictl" in change.name:
-        return "runtime"
-    if change.name.startswith("/etc/cni"):
-        return "network"
-    if "haproxy" in change.name or "keepalived" in change.name:
-        return "endpoint"
-    return "host"
+    if change.kind == "nic":
+        return "sriov"
+    return next((concern for word, concern in _CONCERNS if word in change.name), "host")

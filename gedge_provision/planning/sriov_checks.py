@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
+from gedge_provision.models.base import Document
 from gedge_provision.models.documents import Path, Problem
 from gedge_provision.models.site import NodeClass, Site
 
@@ -16,6 +17,7 @@ def check_policies(site: Site) -> Iterator[Problem]:
     for name, node_class in site.node_classes.items():
         yield from _policies(("node_classes", name, "sriov"), node_class)
     yield from _one_source_of_resources(site)
+    yield from _of_operators(site)
     yield from _kinds_of_resources(site)
 
 
@@ -46,6 +48,42 @@ def _policies(path: Path, node_class: NodeClass) -> Iterator[Problem]:
                 )
 
 
+def _of_operators(site: Site) -> Iterator[Problem]:
+    """Yield what the SR-IOV network operator cannot be told in a policy."""
+    prefixes: dict[str, str] = {}
+    for name, node_class in site.node_classes.items():
+        for index, policy in enumerate(node_class.sriov):
+            if policy.owner != "operator":
+                continue
+            path: Path = ("node_classes", name, "sriov", index)
+            if policy.resource is None:
+                yield Problem(path, "the operator needs a resource for every policy", "add resource")
+            else:
+                prefix = policy.resource.partition("/")[0]
+                prefixes.setdefault(prefix, policy.name)
+                first = next(iter(prefixes))
+                if prefix != first:
+                    yield Problem(
+                        (*path, "resource"),
+                        f"the operator has one prefix for all resources, and {prefixes[first]} uses {first}",
+                        f"write {first}/{policy.resource.partition('/')[2]}",
+                    )
+            for field in sorted({"driver", "numa_nodes"} & _given(policy.nics)):
+                yield Problem(
+                    (*path, "nics", field),
+                    f"the operator does not select cards by {field}",
+                    "use vendor and device, interfaces or addresses",
+                )
+            for field in sorted({"vlan", "trust", "spoof_check"} & _given(policy)):
+                yield Problem(
+                    (*path, field), f"the operator does not set {field} in a policy", "set it in the attachment"
+                )
+
+
+def _given(document: Document) -> set[str]:
+    return set(document.model_dump(exclude_defaults=True))
+
+
 def _one_source_of_resources(site: Site) -> Iterator[Problem]:
     """Yield a problem where some policies name a resource and others do not: the ConfigMap is ours or yours."""
     placed = [
@@ -70,11 +108,12 @@ def _kinds_of_resources(site: Site) -> Iterator[Problem]:
         for index, policy in enumerate(node_class.sriov):
             if policy.resource is None:
                 continue
-            kind, first = kinds.setdefault(policy.resource, (policy.device_type, policy.name))
-            if kind != policy.device_type:
+            present = f"{policy.device_type} with RDMA" if policy.rdma else policy.device_type
+            kind, first = kinds.setdefault(policy.resource, (present, policy.name))
+            if kind != present:
                 yield Problem(
                     ("node_classes", name, "sriov", index, "resource"),
-                    f"{policy.resource} is {kind} in policy {first} and {policy.device_type} here: "
+                    f"{policy.resource} is {kind} in policy {first} and {present} here: "
                     "a pod would not know what it gets",
-                    "give each device_type its own resource",
+                    "give each kind of device its own resource",
                 )

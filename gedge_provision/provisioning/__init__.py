@@ -2,6 +2,7 @@
 
 from gedge_provision.provisioning.drift import record_drift
 from gedge_provision.provisioning.history import find_run, journal, resume, runs, unfinished
+from gedge_provision.provisioning.operators import write_operator_documents
 from gedge_provision.provisioning.plans import apply_plan, load_plan, plan
 from gedge_provision.provisioning.report_page import report_html
 from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset
@@ -34,4 +35,5 @@ __all__ = [
     "unfinished",
     "verify",
     "watch",
+    "write_operator_documents",
 ]

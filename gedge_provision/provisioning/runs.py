@@ -27,7 +27,7 @@ from gedge_provision.planning.site_records import after_apply, applied, before_a
 from gedge_provision.provisioning.inventories import catalog_images, site_inventory
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site, owns_kubeconfig, site_folder
 
-__all__ = ["apply", "fetch_kubeconfig", "look", "reset"]
+__all__ = ["apply", "fetch_kubeconfig", "look", "look_at_networks", "reset"]
 
 _PLAYBOOKS = {"apply": "site", "plan": "site"}
 """Names of playbooks that differ from those of their verbs."""
@@ -62,6 +62,15 @@ def apply(
 def look(site_path: Path, reporter: Reporter, only: str | None, command: str) -> RunResult:
     """Find out what `apply` would change; others are told that `command` works on the site."""
     return _run("plan", site_path, reporter, check=True, only=only, command=command)
+
+
+def look_at_networks(site_path: Path, reporter: Reporter) -> RunResult:
+    """Find out what hosts show of network cards and secondary networks; nothing is changed.
+
+    Raises:
+        RunFailedError: of some hosts it cannot be known; the result has the others.
+    """
+    return _run("look", site_path, reporter, check=True, command="gedge verify")
 
 
 def reset(site_path: Path, reporter: Reporter = SILENT, *, check: bool = False, only: str | None = None) -> RunResult:

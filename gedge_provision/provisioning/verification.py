@@ -13,22 +13,39 @@ from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.kube import Kube, KubeError, NotFoundError, connect
 from gedge_provision.adapters.tls import read_certificate
 from gedge_provision.models.changes import REACHABLE
-from gedge_provision.models.cluster import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, NODE, POD, SERVICE, Kind, Manifest
+from gedge_provision.models.cluster import (
+    ADDRESS_POOL,
+    CONFIG_MAP,
+    DAEMON_SET,
+    DEPLOYMENT,
+    NETWORK_ATTACHMENT,
+    NODE,
+    POD,
+    SERVICE,
+    Kind,
+    Manifest,
+)
+from gedge_provision.models.host_networks import HostNetworks
 from gedge_provision.models.plan import Plan
+from gedge_provision.models.probes import Probes
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.runs import RunFailedError
 from gedge_provision.models.site import Site
 from gedge_provision.models.snapshot import ClusterSnapshot, KubeletAnswer
 from gedge_provision.models.verification import Report
+from gedge_provision.planning.features import MULTUS, site_features
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 from gedge_provision.planning.verification import host_problems, make_report
 from gedge_provision.provisioning.plans import plan
+from gedge_provision.provisioning.probes import probe as start_probes
+from gedge_provision.provisioning.runs import look_at_networks
 from gedge_provision.provisioning.sites import load_site, present_kubeconfig
 
 __all__ = ["snapshot", "verify"]
 
 _NAMESPACES = ("kube-system", "kube-flannel")
 _CONFIG_MAPS = (("kube-system", "kubeadm-config"), ("kube-system", "coredns"), ("kube-flannel", "kube-flannel-cfg"))
+_OWN_DEVICES = ("kube-system", "sriovdp-config")
 _SERVICES = (("default", "kubernetes"), ("kube-system", "kube-dns"))
 _AT_ONCE = 16
 _ANSWER_S = 5.0
@@ -42,7 +59,7 @@ class _HostLook:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
-def verify(site_path: Path, reporter: Reporter = SILENT) -> Report:
+def verify(site_path: Path, reporter: Reporter = SILENT, *, probe: bool = False) -> Report:
     """Check every promise of a site file on the hosts and on the running cluster; nothing is changed.
 
     Hosts that cannot be looked at and a cluster that does not answer are failing checks, not errors.
@@ -50,6 +67,7 @@ def verify(site_path: Path, reporter: Reporter = SILENT) -> Report:
     Args:
         site_path: the site file.
         reporter: receives each phase.
+        probe: start pods that try each secondary network, and remove them.
 
     Raises:
         DocumentError: the site file is wrong.
@@ -62,6 +80,8 @@ def verify(site_path: Path, reporter: Reporter = SILENT) -> Report:
     with step(reporter, "Ask the cluster"):
         found = snapshot(site, kubeconfig)
     hosts = _look_at_hosts(site, site_path, digest, reporter, again=not found.problem)
+    networks = _look_at_networks(site, site_path, reporter)
+    probes = _probe(site, kubeconfig, found.problem, reporter) if probe else None
     runtime = load_catalog().artifact("containerd")
     return make_report(
         site,
@@ -70,7 +90,27 @@ def verify(site_path: Path, reporter: Reporter = SILENT) -> Report:
         found,
         runtime_version=runtime.version if runtime else "",
         host_problems=hosts.problems,
+        networks=networks,
+        probes=probes,
     )
+
+
+def _probe(site: Site, kubeconfig: Path, problem: str, reporter: Reporter) -> Probes:
+    if problem or not site.networks.attachments:
+        return Probes(problem=problem)
+    with connect(kubeconfig) as kube:
+        return start_probes(kube, site, reporter)
+
+
+def _look_at_networks(site: Site, site_path: Path, reporter: Reporter) -> dict[str, HostNetworks]:
+    """Return what the hosts show of secondary networks, of a site that has some; those that do not tell are missing."""
+    if MULTUS not in site_features(site):
+        return {}
+    try:
+        found = look_at_networks(site_path, reporter)
+    except RunFailedError as error:
+        found = error.result
+    return {name: HostNetworks.model_validate(told) for name, told in found.networks.items()}
 
 
 def _look_at_hosts(site: Site, site_path: Path, digest: str, reporter: Reporter, *, again: bool) -> _HostLook:
@@ -118,7 +158,7 @@ def snapshot(site: Site, kubeconfig: Path) -> ClusterSnapshot:
         }
         empty = ClusterSnapshot(taken=now, server=kube.server, certificates=certificates)
         try:
-            objects = _objects(kube)
+            objects = _objects(kube) | (_network_objects(kube) if MULTUS in site_features(site) else {})
             names = [item["metadata"]["name"] for item in objects["nodes"]]
             kubelets = dict(zip(names, pool.map(lambda name: _kubelet(kube, name), names), strict=True))
             version = kube.version()
@@ -136,8 +176,20 @@ def _objects(kube: Kube) -> dict[str, list[Manifest]]:
         "daemonSets": [item for namespace in _NAMESPACES for item in kube.find(DAEMON_SET, namespace)],
         "deployments": [item for namespace in _NAMESPACES for item in kube.find(DEPLOYMENT, namespace)],
         "services": [item for place in _SERVICES if (item := _one(kube, SERVICE, place))],
-        "configMaps": [item for place in _CONFIG_MAPS if (item := _one(kube, CONFIG_MAP, place))],
+        "configMaps": [item for place in (*_CONFIG_MAPS, _OWN_DEVICES) if (item := _one(kube, CONFIG_MAP, place))],
     }
+
+
+def _network_objects(kube: Kube) -> dict[str, list[Manifest]]:
+    return {"definitions": _all(kube, NETWORK_ATTACHMENT), "pools": _all(kube, ADDRESS_POOL)}
+
+
+def _all(kube: Kube, kind: Kind) -> list[Manifest]:
+    """Return all objects of a kind; none where the cluster does not know the kind."""
+    try:
+        return kube.find(kind)
+    except NotFoundError:
+        return []
 
 
 def _one(kube: Kube, kind: Kind, place: tuple[str, str]) -> Manifest | None:

@@ -6,12 +6,14 @@ Standard library only, Python 3.8 and later.
 
 from __future__ import annotations
 
-from .host_state import files_made, has_function, in_container, made, read_record, read_text, sync_file, write_record
+from .host_state import files_made, in_container, made, read_record, read_text, sync_file, write_record
+from .kernel_modules import keep_feature_modules, load_modules
 
 HEADER = "# Written by gedge-provision; local changes are lost at the next run.\n"
 TIME_SERVICES = ("chronyd.service", "chrony.service", "ntpsec.service", "ntpd.service", "systemd-timesyncd.service")
 OPTIONS = {
     "kernel_modules": {"type": "dict", "default": {}},
+    "feature_modules": {"type": "dict", "default": {}},
     "sysctls": {"type": "dict", "default": {}},
     "swap": {"type": "str", "choices": ["off", "keep"], "default": "keep"},
     "time_service": {"type": "str", "default": ""},
@@ -24,11 +26,17 @@ def sync_settings(module, wanted, check_mode):
     Returns:
         What was (in check mode, would be) done, empty when nothing differs; diffs for Ansible, one for each file and
         one for the kernel and services; and what was left alone since it belongs to the kernel that this container
-        node shares.
+        node shares, or since pods use it.
     """
     shared_kernel = in_container()
     changes, diffs, left_alone = [], [], []
-    set_modules(module, wanted, check_mode, changes, diffs)
+    changes += load_modules(module, wanted["kernel_modules"], check_mode)
+    found, in_use = keep_feature_modules(module, wanted["feature_modules"], check_mode)
+    changes += found
+    left_alone += in_use
+    names = sorted({*wanted["kernel_modules"], *wanted["feature_modules"]})
+    if names:
+        save(diffs, check_mode, "/etc/modules-load.d/gedge.conf", HEADER + "".join(name + "\n" for name in names))
     if shared_kernel:
         left_alone += [name for name in sorted(wanted["sysctls"]) if not name.startswith("net.")]
     sysctls = {name: str(value) for name, value in sorted(wanted["sysctls"].items()) if name not in left_alone}
@@ -45,25 +53,6 @@ def sync_settings(module, wanted, check_mode):
         text = "".join("%(action)s %(kind)s %(name)s\n" % change for change in changes)
         diffs.append({"before": "", "after": text, "after_header": "kernel and services"})
     return objects, diffs, left_alone
-
-
-def set_modules(module, wanted, check_mode, changes, diffs):
-    names = sorted(wanted["kernel_modules"])
-    for name in names:
-        proof = wanted["kernel_modules"][name]
-        if has_function(proof):
-            continue
-        changes.append(made("kernel_module", name, "load"))
-        if check_mode:
-            continue
-        rc, _, err = module.run_command(["modprobe", name])
-        if rc != 0 or not has_function(proof):
-            module.fail_json(
-                msg="the kernel lacks %s (%s): %s -> install the kernel package that carries this module"
-                % (name, proof, err.strip())
-            )
-    if names:
-        save(diffs, check_mode, "/etc/modules-load.d/gedge.conf", HEADER + "".join(name + "\n" for name in names))
 
 
 def set_sysctls(module, wanted, check_mode, changes, diffs):

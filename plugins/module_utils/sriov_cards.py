@@ -14,6 +14,26 @@ from .host_state import read_text
 
 OPERATOR_FOLDER = "/etc/sriov-operator"
 CHECKPOINT = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
+PODS, POD_LOGS = "/var/lib/kubelet/pods", "/var/log/pods"
+POLICIES = {
+    "type": "list",
+    "elements": "dict",
+    "required": True,
+    "options": {
+        "name": {"type": "str", "required": True},
+        "nics": {"type": "dict", "required": True},
+        "vfs": {"type": "int", "required": True},
+        "resource": {"type": "str"},
+        "device_type": {"type": "str", "choices": ["netdevice", "vfio-pci"], "default": "netdevice"},
+        "rdma": {"type": "bool", "default": False},
+        "mtu": {"type": "int"},
+        "vlan": {"type": "int", "default": 0},
+        "trust": {"type": "bool"},
+        "spoof_check": {"type": "bool"},
+        "mac_addresses": {"type": "str", "choices": ["derived", "driver"], "default": "derived"},
+    },
+}
+# Options of the modules that take policies.
 
 
 def resolve(module, cards):
@@ -75,12 +95,18 @@ def nothing_selected(policy, cards):
         for key, value in sorted(policy["nics"].items())
         if value
     )
-    plain = [name for name in policy["nics"].get("interfaces") or [] if os.path.exists("/sys/class/net/" + name)]
+    plain = [
+        name
+        for name in policy["nics"].get("interfaces") or []
+        if os.path.exists(os.path.join(functions.NETWORKS, name))
+    ]
     if plain:
         return "policy %s selects %s, which has no SR-IOV%s -> name a card that has, or leave the policy out" % (
             policy["name"],
             plain[0],
-            " (it may be off in the firmware)" if os.path.exists("/sys/class/net/%s/device" % plain[0]) else "",
+            " (it may be off in the firmware)"
+            if os.path.exists(os.path.join(functions.NETWORKS, plain[0], "device"))
+            else "",
         )
     have = "; ".join(described(card) for card in cards.values()) or "none; it may be off in the firmware"
     return "policy %s selects no card (%s) -> cards with SR-IOV here: %s" % (policy["name"], asked, have)
@@ -115,14 +141,19 @@ def card_problems(module, policy, card, management):
                 name,
                 largest,
             )
+    if policy["rdma"] and not glob.glob(os.path.join(functions.DEVICES, card["address"], "infiniband", "*")):
+        yield (
+            "policy %s asks for RDMA, and %s has no RDMA device -> load its RDMA driver (mlx5_ib, irdma, ...), "
+            "or take rdma: true out" % (policy["name"], name)
+        )
     if policy["device_type"] == functions.VFIO:
-        if not (card["iommu"] or module.params["iommu_is_coming"]):
+        if not (card["iommu"] or module.params.get("iommu_is_coming")):
             yield (
                 "policy %s gives functions to vfio-pci, and %s has no IOMMU -> switch it on in the firmware (VT-d, "
                 "AMD-Vi) and take arguments from the kernel that switch it off, or use device_type: netdevice"
                 % (policy["name"], name)
             )
-        if not os.path.isdir("/sys/bus/pci/drivers/vfio-pci") and (
+        if not os.path.isdir(os.path.join(functions.DRIVERS, functions.VFIO)) and (
             module.run_command(["modprobe", "--dry-run", "--quiet", "vfio-pci"])[0] != 0
         ):
             yield "the kernel has no driver vfio-pci -> install the kernel package that carries it"
@@ -139,7 +170,9 @@ def carriers(module, address):
     found |= {route["dev"] for route in json.loads(out or "[]") if rc == 0 and "dev" in route}
     waiting = list(found)
     while waiting:
-        below = [os.path.basename(path)[6:] for path in glob.glob("/sys/class/net/%s/lower_*" % waiting.pop())]
+        below = [
+            os.path.basename(path)[6:] for path in glob.glob(os.path.join(functions.NETWORKS, waiting.pop(), "lower_*"))
+        ]
         waiting += [name for name in below if name not in found]
         found |= set(below)
     return found
@@ -180,9 +213,9 @@ def given_to_pods():
 
 def pod_name(uid):
     """Return the pod that a UID means; empty when it is gone: notes of its devices may outlive it."""
-    if not uid or not os.path.isdir("/var/lib/kubelet/pods/" + uid):
+    if not uid or not os.path.isdir(os.path.join(PODS, uid)):
         return ""
-    logs = glob.glob("/var/log/pods/*_%s" % uid)
+    logs = glob.glob(os.path.join(POD_LOGS, "*_" + uid))
     return "/".join(os.path.basename(logs[0]).split("_")[:2]) if logs else "pod " + uid
 
 

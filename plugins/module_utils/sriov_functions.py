@@ -16,6 +16,8 @@ import sys
 import time
 
 DEVICES = "/sys/bus/pci/devices"
+DRIVERS, PROBE = "/sys/bus/pci/drivers", "/sys/bus/pci/drivers_probe"
+NETWORKS = "/sys/class/net"
 VFIO = "vfio-pci"
 NETWORK_CLASS = "0x02"
 PATIENCE_S = 120
@@ -85,8 +87,8 @@ def physical_function(address):
         "total_vfs": int(read(folder, "sriov_totalvfs") or 0),
         "vfs": int(read(folder, "sriov_numvfs") or 0),
         "autoprobe": read(folder, "sriov_drivers_autoprobe") or "1",
-        "mtu": int(read("/sys/class/net", interface, "mtu") or 0) if interface else 0,
-        "up": bool(int(read("/sys/class/net", interface, "flags") or "0x0", 16) & 1) if interface else False,
+        "mtu": int(read(NETWORKS, interface, "mtu") or 0) if interface else 0,
+        "up": bool(int(read(NETWORKS, interface, "flags") or "0x0", 16) & 1) if interface else False,
         "iommu": bool(link(folder, "iommu_group")),
     }
 
@@ -149,7 +151,7 @@ def differences(pf, wanted, in_use):
 
     Settings of virtual functions that pods have now are theirs: the SR-IOV CNI sets them and sets them back.
     """
-    found = []
+    found = [] if pf["up"] else [("link", "up")]
     if wanted["mtu"] and pf["mtu"] != wanted["mtu"]:
         found.append(("mtu", wanted["mtu"]))
     if pf["vfs"] != len(wanted["functions"]):
@@ -166,8 +168,11 @@ def differences(pf, wanted, in_use):
     return found
 
 
-def bring(wanted):
-    """Bring a physical function to what is wanted; what is right already is not touched."""
+def bring(wanted, in_use=()):
+    """Bring a physical function to what is wanted; what is right already is not touched.
+
+    Nor are virtual functions that pods have: `in_use` names them by PCI address.
+    """
     pf = wait_for_card(wanted)
     interface, address = pf["interface"], pf["address"]
     if not pf["up"]:
@@ -177,11 +182,12 @@ def bring(wanted):
     if pf["vfs"] != len(wanted["functions"]):
         set_number(address, len(wanted["functions"]))
     settings = settings_of(interface)
-    for number, function in enumerate(wanted["functions"]):
-        words = differing_settings(settings.get(number, {}), function)
+    free = [(number, found) for number, found in enumerate(functions_of(address)) if found not in in_use]
+    for number, _ in free:
+        words = differing_settings(settings.get(number, {}), wanted["functions"][number])
         for place in range(0, len(words), 2):
             ip("link", "set", "dev", interface, "vf", str(number), words[place], words[place + 1])
-    for number, found in enumerate(functions_of(address)):
+    for number, found in free:
         bind(found, wanted["device_type"])
         if wanted["device_type"] != VFIO:
             finish_interface(found, wanted["functions"][number], wanted["mtu"])
@@ -245,7 +251,7 @@ def bind(address, device_type):
             return
         if driver_of(address):
             write(address, folder, "driver", "unbind")
-        write(address, "/sys/bus/pci/drivers_probe")
+        write(address, PROBE)
     if not is_bound(address, device_type):
         raise FunctionError(
             "no driver took the virtual function %s -> load its driver (modprobe), or look whether it is blocked in "
@@ -267,20 +273,20 @@ def loaded_modules():
 def load(module):
     """Load a kernel module; one that is built in is there."""
     subprocess.run(["modprobe", module], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    if not os.path.isdir("/sys/bus/pci/drivers/" + module):
+    if not os.path.isdir(os.path.join(DRIVERS, module)):
         raise FunctionError("the kernel has no driver %s -> install the kernel package that carries it" % module)
 
 
 def finish_interface(address, function, mtu):
     """Let a virtual function's interface take the MAC address and MTU that it shall have."""
     name = wait_for_interface(address)
-    if function.get("mac") and read("/sys/class/net", name, "address") != function["mac"]:
+    if function.get("mac") and read(NETWORKS, name, "address") != function["mac"]:
         # A driver reads the address that the physical function gives when it is bound.
-        driver = os.path.join("/sys/bus/pci/drivers", driver_of(address))
+        driver = os.path.join(DRIVERS, driver_of(address))
         write(address, driver, "unbind")
         write(address, driver, "bind")
         name = wait_for_interface(address)
-    if mtu and int(read("/sys/class/net", name, "mtu") or 0) != mtu:
+    if mtu and int(read(NETWORKS, name, "mtu") or 0) != mtu:
         ip("link", "set", "dev", name, "mtu", str(mtu))
 
 
@@ -317,7 +323,7 @@ def put_back(former, modules):
     if os.path.exists(os.path.join(folder, "sriov_drivers_autoprobe")):
         write(former["autoprobe"], folder, "sriov_drivers_autoprobe")
     interface = interface_of(address)
-    if interface and former["mtu"] and int(read("/sys/class/net", interface, "mtu") or 0) != former["mtu"]:
+    if interface and former["mtu"] and int(read(NETWORKS, interface, "mtu") or 0) != former["mtu"]:
         ip("link", "set", "dev", interface, "mtu", str(former["mtu"]))
     if former["vfs"]:
         write(former["vfs"], folder, "sriov_numvfs")
@@ -329,7 +335,7 @@ def put_back(former, modules):
 def unload(drivers, kept):
     """Unload modules of drivers but for those to be kept; one that another card needs stays loaded."""
     for driver in sorted(drivers - {""}):
-        module = link("/sys/bus/pci/drivers", driver, "module")
+        module = link(DRIVERS, driver, "module")
         if module and module not in kept:
             subprocess.run(["modprobe", "--remove", "--quiet", module], stderr=subprocess.DEVNULL, check=False)
 

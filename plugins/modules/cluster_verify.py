@@ -106,7 +106,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.kube_client import ADMIN_CONF, KubeClient, KubeError
 
-TEMPLATE = "deprecated.daemonset.template.generation"
+REVISION = "controller-revision-hash"
 STRANGER = (
     "a node of the cluster that the site file does not have -> add it there; to remove it, apply, take it out again "
     "and apply with --removal-ok"
@@ -217,13 +217,30 @@ def late_daemons(module, live, wanted):
         labels = ",".join("%s=%s" % pair for pair in sorted(daemon["spec"]["selector"]["matchLabels"].items()))
         answer, _ = ask(module, "/api/v1/namespaces/%s/pods?labelSelector=%s" % (space, quote(labels)))
         pods = {pod["spec"].get("nodeName"): pod for pod in (answer or {"items": []})["items"] if not leaves(pod)}
-        newest = daemon["metadata"].get("annotations", {}).get(TEMPLATE)
+        newest = newest_revision(module, daemon, space, labels)
         chosen = daemon["spec"]["template"]["spec"].get("nodeSelector", {})
         for node in sorted(wanted):
             if all(live[node]["metadata"].get("labels", {}).get(key) == value for key, value in chosen.items()):
                 why = lateness(pods.get(node), newest)
                 found += [problem(node, "daemon", "the pod of %s %s" % (name, why))] if why else []
     return found
+
+
+def newest_revision(module, daemon, space, labels):
+    """Return the hash of a DaemonSet's newest revision; a template that came back has that of its first time.
+
+    None while its controller has not taken notice of a change.
+    """
+    if daemon["status"].get("observedGeneration", 0) < daemon["metadata"]["generation"]:
+        return None
+    answer, _ = ask(module, "/apis/apps/v1/namespaces/%s/controllerrevisions?labelSelector=%s" % (space, quote(labels)))
+    owned = [
+        item
+        for item in (answer or {"items": []})["items"]
+        if daemon["metadata"]["uid"] in [owner["uid"] for owner in item["metadata"].get("ownerReferences", [])]
+    ]
+    newest = max(owned, key=lambda item: item["revision"], default=None)
+    return newest["metadata"]["labels"].get(REVISION) if newest else None
 
 
 def leaves(pod):
@@ -234,7 +251,7 @@ def lateness(pod, newest):
     """Return why a DaemonSet's pod is not as it should be, or an empty string."""
     if pod is None:
         return "is missing"
-    if pod["metadata"]["labels"].get("pod-template-generation") != newest:
+    if pod["metadata"]["labels"].get(REVISION) != newest:
         return "is of an older revision"
     for state in pod["status"].get("containerStatuses", []):
         waiting = state.get("state", {}).get("waiting", {})

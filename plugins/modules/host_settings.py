@@ -16,6 +16,12 @@ options:
       Modules, each with the path that proves its function (so that one that is built in is not asked for).
     type: dict
     default: {}
+  feature_modules:
+    description: >-
+      Modules of what a site uses beyond the plain cluster, in the same form. Those that are no longer here are
+      unloaded, with what they brought, unless they were loaded before or pods use them.
+    type: dict
+    default: {}
   sysctls:
     description: Kernel settings and their values.
     type: dict
@@ -53,7 +59,7 @@ objects:
   elements: dict
   returned: always
 left_alone:
-  description: What was not set since it belongs to the kernel that this container node shares.
+  description: What was not set since it belongs to the kernel that this container node shares, or since pods use it.
   type: list
   elements: str
   returned: always

@@ -58,7 +58,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import kernel_boot, sriov_functions
+from ..module_utils import kernel_boot, kernel_modules, sriov_functions
 from ..module_utils.host_state import NO_PROXY, STATE_DIR, copy_file, host_lock, made, read_record, read_text
 
 KUBEADM = "/usr/local/bin/kubeadm"
@@ -107,6 +107,7 @@ def plan(module):
     record = read_record("settings.json")
     objects += [made("sysctl", "%s=%s" % pair, "set") for pair in sorted(record.get("sysctls", {}).items())]
     objects += [made("unit", unit, "unmask") for unit in record.get("masked_units", [])]
+    objects += [made("kernel_module", name, "unload") for name in record.get("feature_modules", {}).get("names", [])]
     objects += [made("unit", unit, "disable") for unit in record.get("enabled_units", [])]
     objects += [made("swap", "all", "start")] if record.get("swap_was_on") else []
     arguments = kernel_boot.KernelBoot(module, [], False, kernel_boot.this_boot()).changes()[0]
@@ -328,6 +329,7 @@ class Reset:
             self.module.run_command(["systemctl", "unmask", unit])
         for unit in record.get("enabled_units", []):
             self.module.run_command(["systemctl", "disable", "--now", unit])
+        self.failures += ["kernel module %s" % name for name in kernel_modules.unload_recorded(record)]
         if record.get("swap_was_on"):
             self.module.run_command(["swapon", "-a"])
 

@@ -57,6 +57,34 @@ options:
         description: Who needs it, for the message.
         type: str
         required: true
+  rdma:
+    description: What asks for RDMA, which the host must have.
+    type: dict
+    suboptions:
+      soft:
+        description: Attachments with software RDMA on the pod's interface.
+        type: list
+        elements: str
+        default: []
+      exclusive:
+        description: Attachments that give pods RDMA devices of their own.
+        type: list
+        elements: str
+        default: []
+      shared:
+        description: Resources behind which are RDMA devices that pods share.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          resource:
+            description: The resource, as prefix/name.
+            type: str
+            required: true
+          nics:
+            description: Selects cards by C(vendor), C(device), C(driver), C(interfaces).
+            type: dict
+            required: true
   distributions:
     description: >-
       Known distributions, by C(id-version), C(id-major) or C(family:NAME), each with C(packages) (whose absence is
@@ -104,6 +132,7 @@ import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils import rdma
 from ..module_utils.host_state import (
     cgroup_version,
     has_function,
@@ -113,6 +142,7 @@ from ..module_utils.host_state import (
     read_record,
     read_text,
 )
+from ..module_utils.kernel_modules import loads
 from ..module_utils.kernel_settings import OPTIONS, sync_settings
 from ..module_utils.kube_client import ADMIN_CONF
 
@@ -140,6 +170,7 @@ def main():
                     "attachment": {"type": "str", "required": True},
                 },
             },
+            "rdma": {"type": "dict", "options": rdma.OPTIONS},
             "distributions": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -178,6 +209,7 @@ def main():
     problems = [
         *host_problems(wanted, host),
         *kernel_problems(module, wanted["kernel_modules"]),
+        *rdma_problems(module),
         *distribution_problems(module, host),
     ]
     if wanted["settings"]:
@@ -249,11 +281,15 @@ def host_problems(wanted, host):
 
 def kernel_problems(module, wanted):
     for name, proof in sorted(wanted.items()):
-        # modprobe is in the list of packages, so that its absence does not mean that the module is missing
-        if has_function(proof) or not module.get_bin_path("modprobe"):
-            continue
-        if module.run_command(["modprobe", "--dry-run", "--quiet", name])[0] != 0:
+        if not has_function(proof) and not loads(module, name):
             yield "the kernel lacks %s (%s) -> install the kernel package that carries this module" % (name, proof)
+
+
+def rdma_problems(module):
+    """Return what stands in the way of the RDMA that is asked for."""
+    asked = module.params["rdma"]
+    modules = (module.params["settings"] or {}).get("feature_modules", {})
+    return rdma.problems(module, asked, modules) if asked else []
 
 
 def distribution_problems(module, host):

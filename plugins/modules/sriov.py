@@ -41,6 +41,10 @@ options:
         type: str
         choices: [netdevice, vfio-pci]
         default: netdevice
+      rdma:
+        description: Whether the functions have RDMA devices, which pods get with them.
+        type: bool
+        default: false
       mtu:
         description: MTU of physical and virtual functions; unset leaves it.
         type: int
@@ -137,10 +141,12 @@ from ..module_utils.host_state import (
     sync_file,
     write_record,
 )
-from ..module_utils.sriov_cards import pods_with, resolve
+from ..module_utils.sriov_cards import POLICIES, pods_with, resolve
+from ..module_utils.sriov_offer import by_numa, device_plugin_settings, offered
 
 RECORD = "sriov.json"
 UNIT = "gedge-sriov.service"
+UNITS = "/etc/systemd/system"
 PROGRAM = "/usr/local/sbin/gedge-sriov"
 SETTINGS = "/etc/gedge/sriov.json"
 PLUGIN_SETTINGS = "/etc/pcidp/config.json"
@@ -165,23 +171,7 @@ WantedBy=multi-user.target
 def main():
     module = AnsibleModule(
         argument_spec={
-            "policies": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "nics": {"type": "dict", "required": True},
-                    "vfs": {"type": "int", "required": True},
-                    "resource": {"type": "str"},
-                    "device_type": {"type": "str", "choices": ["netdevice", "vfio-pci"], "default": "netdevice"},
-                    "mtu": {"type": "int"},
-                    "vlan": {"type": "int", "default": 0},
-                    "trust": {"type": "bool"},
-                    "spoof_check": {"type": "bool"},
-                    "mac_addresses": {"type": "str", "choices": ["derived", "driver"], "default": "derived"},
-                },
-            },
+            "policies": POLICIES,
             "node_name": {"type": "str", "default": ""},
             "management_address": {"type": "str", "default": ""},
             "iommu_is_coming": {"type": "bool", "default": False},
@@ -258,8 +248,9 @@ def due_cards(cards, wanted):
     dues = {}
     for card in wanted:
         users = pods_with(card["address"])
-        if functions.differences(cards[card["address"]], card, users):
-            dues[card["address"]] = sorted(set(users.values()))
+        found = [what for what, _ in functions.differences(cards[card["address"]], card, users)]
+        if found:  # a link that comes up again disturbs nobody
+            dues[card["address"]] = sorted(set(users.values())) if found != ["link"] else []
     for address in sorted(set(read_record(RECORD).get("former", {})) - kept):
         dues[address] = sorted(set(pods_with(address).values()))
     return dues
@@ -289,7 +280,7 @@ def change(module, cards, wanted, dues):
     if not check:
         for address in sorted(set(dues) & set(by_address)):
             remember(cards[address])
-            functions.bring(by_address[address])
+            functions.bring(by_address[address], pods_with(address))
         if diffs and not dues:
             note_change()
         restart_plugin(module, wanted)
@@ -342,9 +333,9 @@ def files(module, wanted, check):
     contents = {
         PROGRAM: (own_source(), 0o755),
         SETTINGS: (as_text({"physical_functions": wanted}), 0o644),
-        "/etc/systemd/system/" + UNIT: (UNIT_TEXT, 0o644),
+        os.path.join(UNITS, UNIT): (UNIT_TEXT, 0o644),
     }
-    offered = plugin_settings(module.params["policies"], wanted)
+    offers = device_plugin_settings(module.params["policies"], wanted)
     if not wanted:
         stop_unit(module, check)
         found = [return_file(path, check) for path in [*contents, PLUGIN_SETTINGS]]
@@ -353,8 +344,8 @@ def files(module, wanted, check):
             module.run_command(["systemctl", "reset-failed", UNIT])
     else:
         found = [sync_file(path, text, mode, check) for path, (text, mode) in contents.items()]
-        if offered:
-            found.append(sync_file(PLUGIN_SETTINGS, as_text(offered), 0o644, check))
+        if offers:
+            found.append(sync_file(PLUGIN_SETTINGS, as_text(offers), 0o644, check))
         else:
             found.append(return_file(PLUGIN_SETTINGS, check))
     return [diff for diff in found if diff]
@@ -369,60 +360,14 @@ def as_text(value):
     return json.dumps(value, indent=1, sort_keys=True) + "\n"
 
 
-def plugin_settings(policies, wanted):
-    """Return the configuration of the SR-IOV network device plugin; None when no policy names a resource."""
-    resources = {}
-    for card in wanted:
-        policy = policies[card_policy(policies, card["address"])]
-        if policy["resource"]:
-            resources.setdefault(policy["resource"], (policy["device_type"], []))[1].append(card["address"])
-    if not resources:
-        return None
-    return {
-        "resourceList": [
-            {
-                "resourcePrefix": name.partition("/")[0],
-                "resourceName": name.partition("/")[2],
-                "selectors": dict(
-                    {"rootDevices": sorted(addresses)}, **({"drivers": [kind]} if kind == functions.VFIO else {})
-                ),
-            }
-            for name, (kind, addresses) in sorted(resources.items())
-        ]
-    }
-
-
-def offered(policies):
-    """Return how many virtual functions the node offers of each resource."""
-    numbers = {}
-    for policy in policies:
-        if policy["resource"]:
-            numbers[policy["resource"]] = numbers.get(policy["resource"], 0) + policy["vfs"] * len(policy["cards"])
-    return numbers
-
-
-def by_numa(policies, cards):
-    """Return how many virtual functions of each resource are on each NUMA node, by its number as text."""
-    numbers = {}
-    for policy in policies:
-        for address in policy["cards"] if policy["resource"] else []:
-            node = numbers.setdefault(str(max(cards[address]["numa_node"], 0)), {})
-            node[policy["resource"]] = node.get(policy["resource"], 0) + policy["vfs"]
-    return numbers
-
-
-def card_policy(policies, address):
-    return next(index for index, policy in enumerate(policies) if address in policy["cards"])
-
-
 def stop_unit(module, check):
-    if not check and os.path.exists("/etc/systemd/system/" + UNIT):
+    if not check and os.path.exists(os.path.join(UNITS, UNIT)):
         module.run_command(["systemctl", "disable", UNIT])
 
 
 def unit(module, wanted, check, changed):
     """Enable the unit of the boot. It is not started: the work is done here."""
-    enabled = os.path.lexists("/etc/systemd/system/multi-user.target.wants/" + UNIT)
+    enabled = os.path.lexists(os.path.join(UNITS, "multi-user.target.wants", UNIT))
     if not check and changed:
         module.run_command(["systemctl", "daemon-reload"])
     if not wanted or enabled:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from conftest import EmulatedLab
 
 TOOLS = "ghcr.io/gedge-provision/network-tools:v0.1.0"
+SOFT_RDMA = "rdma/soft_rdma"
 VF = "intel.com/intel_sriov_netdevice"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 STATUS = "k8s.v1.cni.cncf.io/network-status"
@@ -27,6 +28,7 @@ class Pod:
     networks: Sequence[Mapping[str, object]] = ()
     cpus: int = 0
     vfs: int = 0
+    rdma: bool = False
     command: Sequence[str] = ("sleep", "infinity")
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -37,6 +39,8 @@ class Pod:
             amounts["cpu"] = str(self.cpus)
         if self.vfs:
             amounts[VF] = str(self.vfs)
+        if self.rdma:
+            amounts[SOFT_RDMA] = "1"
         container = {
             "name": "main",
             "image": TOOLS,

@@ -74,6 +74,10 @@ def reboot(lab: EmulatedLab) -> None:
     before = host.run("cat /proc/sys/kernel/random/boot_id")
     host.run("systemctl reboot", check=False)
     until(lambda: booted(host) not in {"", before}, "the node is back")
+    until(lambda: serves(lab), "a pod has functions again")
+    # The kubelet refuses pods that come back before their device plugin (UnexpectedAdmissionError); another one has
+    # taken the place, and what stays of the first holds its addresses of whereabouts until it is deleted.
+    lab.kubectl("delete", "pods", "-l", "app=cycle", "--field-selector", "status.phase=Failed")
 
 
 _SANDBOX = f"{CRICTL} pods --quiet --state ready --label app=cycle"

@@ -64,6 +64,13 @@ CASES = [
     ("vfio-pci", "uio", "sriov[1].device_type", "'uio' is not possible here", "netdevice, vfio-pci"),
     ("        resource: intel.com/dpdk\n", "", "sriov[1]", "user names no resource, and data does", "in none"),
     ("intel.com/dpdk", "intel.com/vf", "sriov[1].resource", "is netdevice in policy data", "its own resource"),
+    (
+        "resource: intel.com/dpdk\n        device_type: vfio-pci",
+        "resource: intel.com/vf\n        rdma: true",
+        "sriov[1].resource",
+        "is netdevice in policy data and netdevice with RDMA here",
+        "its own resource",
+    ),
     ("intel.com/dpdk", "intel.com/my-vf", "sriov[1].resource", "device plugin does not take", "letters, digits"),
     ("intel.com/dpdk", "vf", "sriov[1].resource", "'vf' is no resource", "PREFIX/NAME"),
     ("intel.com/dpdk", "kubernetes.io/vf", "sriov[1].resource", "belongs to Kubernetes", "of your own"),
@@ -104,6 +111,58 @@ CASES = [
         "[1].bridge",
         "the pod network itself",
         "another name",
+    ),
+    ("type: macvlan", "type: ipvlan\n      rdma: soft", "[1].rdma", "ipvlan does not take rdma", "sriov"),
+    ("vlan: 7", "rdma: hard", "[0].rdma", "'hard' is not possible here", "soft"),
+    (
+        "intel.com/vf\n      vlan: 7",
+        "intel.com/dpdk\n      rdma: soft",
+        "[0].rdma",
+        "functions of policy user (vfio-pci) are no interfaces",
+        "netdevice",
+    ),
+    (
+        "master: ens1\n      ipam: {type: static, addresses: [10.10.3.5/24]}",
+        "master: ens1\n      rdma: soft",
+        "[1].rdma",
+        "finds its peers by addresses",
+        "add ipam",
+    ),
+    ("vlan: 7", "rdma: exclusive", "[0].rdma", "policy data gives functions without RDMA", "set rdma: true in policy"),
+    (
+        "master: ens1",
+        "master: ens1\n      rdma: exclusive",
+        "[1].rdma",
+        "macvlan has no RDMA device",
+        "on sriov, or soft",
+    ),
+    (
+        "  plain: {}",
+        "  plain:\n    shared_rdma: [{resource: rdma/a, nics: {numa_nodes: [0]}}]",
+        "shared_rdma[0].nics.numa_nodes",
+        "does not select by numa_nodes",
+        "use vendor, device",
+    ),
+    (
+        "  plain: {}",
+        "  plain:\n    shared_rdma: [{resource: rdma/a, nics: {}}]",
+        "shared_rdma[0].nics",
+        "it selects nothing",
+        "name vendor and device",
+    ),
+    (
+        "  ai:\n",
+        "  ai:\n    shared_rdma: [{resource: intel.com/vf, nics: {driver: ice}}]\n",
+        "shared_rdma[0].resource",
+        "is the resource of an SR-IOV policy too",
+        "its own resource",
+    ),
+    (
+        "  plain: {}",
+        "  plain:\n    shared_rdma: [{resource: rdma/a, nics: {driver: a}, pods: 0}]",
+        "shared_rdma[0].pods",
+        "0 is out of range",
+        "from 1",
     ),
     # addresses
     ("10.10.2.0/24\n", "10.244.3.0/24\n", "[0].ipam.range", "overlaps networks.pods 10.244.0.0/16", "of its own"),
@@ -181,3 +240,16 @@ def test_attachments_may_share_a_range(tmp_path: Path, ipam: str) -> None:
     path = tmp_path / "site.yml"
     path.write_text(GOOD.replace("{type: static, addresses: [10.10.3.5/24]}", ipam), encoding="utf-8")
     assert load_site(path)
+
+
+def test_a_node_shares_rdma_devices_or_gives_them_away(tmp_path: Path) -> None:
+    path = tmp_path / "site.yml"
+    text = GOOD.replace("vlan: 7", "rdma: exclusive").replace("vfs: 4", "vfs: 4\n        rdma: true")
+    path.write_text(text, encoding="utf-8")
+    assert load_site(path).networks.attachments[0].rdma == "exclusive"
+    shared = "  ai:\n    shared_rdma: [{resource: rdma/hca, nics: {driver: mlx5_core}}]\n"
+    path.write_text(text.replace("  ai:\n", shared), encoding="utf-8")
+    with pytest.raises(
+        DocumentError, match="w1 would share RDMA devices, and give them to single pods for default/fast"
+    ):
+        load_site(path)

@@ -27,6 +27,7 @@ from gedge_provision.planning.perf._pods import (
     pod_name,
     secondary,
 )
+from gedge_provision.planning.perf._rdma import RDMA_MEASURES, answers
 from gedge_provision.planning.perf._steps import (
     Pair,
     Step,
@@ -34,6 +35,7 @@ from gedge_provision.planning.perf._steps import (
     check_command,
     command,
     expected_seconds,
+    rdma_check_command,
     schedule,
     steps,
 )
@@ -41,6 +43,7 @@ from gedge_provision.planning.perf._tables import Row, spelled, table_rows
 from gedge_provision.planning.perf._tools import MeasureError, parse
 from gedge_provision.planning.perf._troubles import (
     IMAGE_REMEDY,
+    no_rdma,
     pod_problem,
     ready_network,
     same_address,
@@ -54,6 +57,7 @@ __all__ = [
     "IMAGE_REMEDY",
     "METRICS",
     "NAMESPACE",
+    "RDMA_MEASURES",
     "SIDES",
     "UNTIL",
     "Compared",
@@ -69,6 +73,7 @@ __all__ = [
     "Side",
     "Step",
     "Task",
+    "answers",
     "attachment_name",
     "batch_objects",
     "check_command",
@@ -85,12 +90,14 @@ __all__ = [
     "make_pairs",
     "measure_title",
     "namespace",
+    "no_rdma",
     "node_facts",
     "parse",
     "parse_addresses",
     "path_labels",
     "pod_name",
     "pod_problem",
+    "rdma_check_command",
     "read_facts",
     "ready_network",
     "same_address",

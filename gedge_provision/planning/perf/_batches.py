@@ -9,6 +9,7 @@ from decimal import Decimal
 from gedge_provision.models.cluster import Manifest, NodeState
 from gedge_provision.models.perf import PerfSettings, Problem
 from gedge_provision.models.quantities import Quantity
+from gedge_provision.planning.attachments import pod_resources
 from gedge_provision.planning.perf._paths import Ends, NetPath
 from gedge_provision.planning.perf._steps import Pair
 
@@ -101,6 +102,6 @@ def _wanted(batch: Sequence[Pair], pinned_cpus: int) -> Amounts:
     for pair in batch:
         if pair.pinning == "pinned":
             wanted[_CPU] += pinned_cpus
-        if pair.path.attachment is not None and pair.path.attachment.resource:
-            wanted[pair.path.attachment.resource] += 1
+        if pair.path.attachment is not None:
+            wanted.update(pod_resources(pair.path.attachment))
     return {name: Decimal(amount) for name, amount in wanted.items()}

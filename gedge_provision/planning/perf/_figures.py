@@ -45,6 +45,9 @@ _SHOWN: dict[Measure, tuple[str, ...]] = {
     "udp": ("mbit_s", "lost_percent", "jitter_us"),
     "ping-pong": _LATENCY,
     "under-load": (*_LATENCY, "dropped"),
+    "rdma-write": ("mbit_s",),
+    "rdma-write-latency": ("p50_us", "p99_us", "max_us"),
+    "rdma-send-latency": ("p50_us", "p99_us", "max_us"),
     "size-latency": ("p50_us", "p99_us"),
     "size-throughput": ("mbit_s", "lost_percent"),
 }
@@ -108,6 +111,9 @@ def measure_title(measure: Measure, size: int | None, settings: PerfSettings) ->
         "udp": f"UDP at {settings.udp_mbits} Mbit/s",
         "ping-pong": f"latency, {sized}",
         "under-load": f"latency at {settings.load_messages} messages/s",
+        "rdma-write": "RDMA write, 64 KiB",
+        "rdma-write-latency": f"RDMA write latency, {sized}",
+        "rdma-send-latency": f"RDMA send latency, {sized}",
         "size-latency": f"sweep, {sized}: latency",
         "size-throughput": f"sweep, {sized}: UDP",
     }[measure]

@@ -11,7 +11,7 @@ from gedge_provision.models.attachments import Attachment, Ipam
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.perf import Problem
 from gedge_provision.models.site import Node, Site
-from gedge_provision.planning.attachments import holders
+from gedge_provision.planning.attachments import has_rdma, holders
 
 __all__ = ["Ends", "NetPath", "choose_ends", "find_paths", "parse_addresses"]
 
@@ -41,12 +41,14 @@ class NetPath:
         kind: host, flannel or the attachment's type.
         attachment: the attachment as the pods use it; None for host and flannel.
         addresses: fixed addresses of server and client with prefix length; empty where the attachment gives them.
+        rdma: whether its pods have RDMA.
     """
 
     name: str
     kind: str
     attachment: Attachment | None = None
     addresses: tuple[str, ...] = field(default=())
+    rdma: bool = False
 
 
 def choose_ends(site: Site, client: str | None, server: str | None, *, same_node: bool = False) -> Ends:
@@ -175,10 +177,10 @@ def _attached(  # noqa: PLR0913, PLR0911 - what decides, and one answer each
         )
     if fixed is not None:
         static = attachment.model_copy(update={"ipam": Ipam(type="static")})
-        return NetPath(name, attachment.type, static, fixed)
+        return NetPath(name, attachment.type, static, fixed, rdma=has_rdma(site, attachment))
     if attachment.ipam.type in {"static", "none"}:
         return left_out("it gives pods no addresses of their own", _BY_ADDRESS.format(name=name))
-    return NetPath(name, attachment.type, attachment)
+    return NetPath(name, attachment.type, attachment, rdma=has_rdma(site, attachment))
 
 
 def _for_own_drivers(site: Site, attachment: Attachment) -> bool:

@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.cluster import Manifest
-from gedge_provision.planning.attachments import definition
+from gedge_provision.models.perf import PerfSettings
+from gedge_provision.planning.attachments import definition, pod_resources
 from gedge_provision.planning.manifests import MANAGED
 from gedge_provision.planning.perf._paths import FLANNEL, HOST, Ends
+from gedge_provision.planning.perf._rdma import server_script
 from gedge_provision.planning.perf._steps import Pair
 
 __all__ = [
@@ -67,7 +69,7 @@ def namespace(pairs: Sequence[Pair], by: str, until: str) -> Manifest:
 
 
 def batch_objects(  # noqa: PLR0913 - all that decides how pods look
-    batch: Sequence[Pair], ends: Ends, image: str, *, pull: bool, pinned_cpus: int, limit_s: int
+    batch: Sequence[Pair], ends: Ends, image: str, *, pull: bool, settings: PerfSettings, limit_s: int
 ) -> list[Manifest]:
     """Return attachments and pods, in the order in which they are made.
 
@@ -79,7 +81,7 @@ def batch_objects(  # noqa: PLR0913 - all that decides how pods look
         ends: the nodes.
         image: the image with the tools.
         pull: whether the kubelet may pull it.
-        pinned_cpus: CPUs of each pod that owns its own.
+        settings: how it is measured.
         limit_s: seconds after which the kubelet ends the pods by itself.
     """
     chosen = _Image(image, "IfNotPresent" if pull else "Never")
@@ -89,9 +91,8 @@ def batch_objects(  # noqa: PLR0913 - all that decides how pods look
             objects.append(_copy(pair.path.attachment, attachment_name(pair)))
         for side in SIDES:
             node = ends.server if side == "server" else ends.client
-            cpus = pinned_cpus if pair.pinning == "pinned" else 0
             address = str(node.address) if pair.path.kind == HOST else "0.0.0.0"  # noqa: S104 - inside the pod
-            objects.append(_pod(pair, side, node.name, address, chosen, cpus=cpus, limit_s=limit_s))
+            objects.append(_pod(pair, side, node.name, address, chosen, settings=settings, limit_s=limit_s))
     return objects
 
 
@@ -113,10 +114,11 @@ def _copy(attachment: Attachment, name: str) -> Manifest:
 
 
 def _pod(  # noqa: PLR0913 - one for each part
-    pair: Pair, side: Side, node: str, address: str, image: _Image, *, cpus: int, limit_s: int
+    pair: Pair, side: Side, node: str, address: str, image: _Image, *, settings: PerfSettings, limit_s: int
 ) -> Manifest:
     path = pair.path
     attachment = path.attachment
+    cpus = settings.pinned_cpus or 0 if pair.pinning == "pinned" else 0
     annotations: dict[str, str] = {}
     if attachment is not None:
         network: dict[str, Any] = {"name": attachment_name(pair), "namespace": NAMESPACE, "interface": "net1"}
@@ -124,9 +126,10 @@ def _pod(  # noqa: PLR0913 - one for each part
             network["ips"] = [path.addresses[0 if side == "server" else 1]]
         annotations[_NETWORKS] = json.dumps([network])
     limits: dict[str, str] = {"cpu": str(cpus), "memory": _MEMORY} if cpus else {}
-    if attachment is not None and attachment.resource:
-        limits[attachment.resource] = "1"
+    if attachment is not None:
+        limits |= dict.fromkeys(pod_resources(attachment), "1")
     script = _SERVERS.format(address=address, stream_port=pair.stream_port, message_port=pair.message_port)
+    script = server_script(settings, pair.number) + script if path.rdma else script
     command = ["catatonit", "--", "sh", "-c", script if side == "server" else "while :; do sleep 3600; done"]
     container: Manifest = {
         "name": CONTAINER,

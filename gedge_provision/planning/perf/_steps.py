@@ -7,13 +7,25 @@ from dataclasses import dataclass
 
 from gedge_provision.models.perf import Measure, PerfSettings, Pinning, path_label
 from gedge_provision.planning.perf._paths import NetPath
+from gedge_provision.planning.perf._rdma import RDMA_MEASURES, check_words, words
 
-__all__ = ["Pair", "Step", "Task", "check_command", "command", "expected_seconds", "schedule", "steps"]
+__all__ = [
+    "Pair",
+    "Step",
+    "Task",
+    "check_command",
+    "command",
+    "expected_seconds",
+    "rdma_check_command",
+    "schedule",
+    "steps",
+]
 
 _FIRST_PORT = 25201  # below the ranges of node ports and of outgoing connections
 _WARM_UP_S = 1
 _START_S = 1.0  # a call into a pod, and the tools' own beginning and end
 _SPARE_S = 20
+_RDMA_SPARE_S = 120
 _CHECK_S = 1
 _CHECKED_S = 2.0
 _PODS_UP_S, _PODS_DOWN_S = 6.0, 5.0
@@ -64,9 +76,10 @@ class Task:
     step: Step
 
 
-def steps(settings: PerfSettings) -> tuple[Step, ...]:
-    """Return the measurements of a path in one round."""
+def steps(settings: PerfSettings, *, rdma: bool = False) -> tuple[Step, ...]:
+    """Return the measurements of a path in one round, with those of RDMA where it has that."""
     plain: tuple[Measure, ...] = ("tcp", "tcp-parallel", "udp", "ping-pong", "under-load")
+    plain += RDMA_MEASURES if rdma else ()
     swept: tuple[Measure, ...] = ("size-latency", "size-throughput")
     return tuple(_step(measure, None, settings) for measure in plain) + tuple(
         _step(measure, size, settings) for size in settings.sizes for measure in swept
@@ -75,7 +88,9 @@ def steps(settings: PerfSettings) -> tuple[Step, ...]:
 
 def _step(measure: Measure, size: int | None, settings: PerfSettings) -> Step:
     warm_up = _WARM_UP_S if measure in _STREAMS else 0  # sockperf leaves the first 0.4 s out by itself
-    limit_s = settings.seconds + _WARM_UP_S + _SPARE_S
+    # Those of perftest count messages, not seconds: 1000 take a minute on emulated nodes that are busy.
+    spare = _SPARE_S if measure not in RDMA_MEASURES else _RDMA_SPARE_S
+    limit_s = settings.seconds + _WARM_UP_S + spare
     return Step(measure, size, settings.seconds + warm_up + _START_S, limit_s)
 
 
@@ -84,6 +99,12 @@ _STREAMS = ("tcp", "tcp-parallel", "udp", "size-throughput")
 
 def command(step: Step, settings: PerfSettings, pair: Pair, server: str) -> tuple[str, ...]:
     """Return what the client's pod runs; it ends by itself, also when nobody listens any more."""
+    return ("timeout", "-s", "KILL", str(step.limit_s), *_words(step, settings, pair, server))
+
+
+def _words(step: Step, settings: PerfSettings, pair: Pair, server: str) -> tuple[str, ...]:
+    if step.measure in RDMA_MEASURES:
+        return words(step.measure, settings, pair.number, server)
     seconds = str(settings.seconds)
     iperf: tuple[str, ...] = (
         "iperf3",
@@ -98,7 +119,7 @@ def command(step: Step, settings: PerfSettings, pair: Pair, server: str) -> tupl
     iperf += ("--omit", str(_WARM_UP_S))
     size = str(step.size if step.size is not None else settings.message_bytes)
     load = ("--mps", str(settings.load_messages), "--reply-every", "10")
-    words: dict[Measure, tuple[str, ...]] = {
+    plain: dict[Measure, tuple[str, ...]] = {
         "tcp": iperf,
         "tcp-parallel": (*iperf, "--parallel", str(settings.streams)),
         "udp": (*iperf, "--udp", "--bitrate", f"{settings.udp_mbits}M"),
@@ -107,12 +128,17 @@ def command(step: Step, settings: PerfSettings, pair: Pair, server: str) -> tupl
         "size-latency": _sockperf("ping-pong", pair, server, seconds, size),
         "under-load": (*_sockperf("under-load", pair, server, seconds, size), *load),
     }
-    return ("timeout", "-s", "KILL", str(step.limit_s), *words[step.measure])
+    return plain[step.measure]
 
 
 def check_command(pair: Pair, server: str) -> tuple[str, ...]:
     """Return what tells whether the server answers at all."""
     return ("timeout", "-s", "KILL", "10", *_sockperf("ping-pong", pair, server, str(_CHECK_S), "64"))
+
+
+def rdma_check_command(pair: Pair, server: str) -> tuple[str, ...]:
+    """Return what tells whether RDMA works over a path."""
+    return ("timeout", "-s", "KILL", "20", *check_words(pair.number, server))
 
 
 def _sockperf(mode: str, pair: Pair, server: str, seconds: str, size: str) -> tuple[str, ...]:
@@ -130,9 +156,10 @@ def schedule(batches: Sequence[Sequence[Pair]], settings: PerfSettings) -> Itera
         for index, batch in enumerate(batches):
             turn = number % len(batch)
             pairs = [*batch[turn:], *batch[:turn]]
-            for step in steps(settings):
+            for step in steps(settings, rdma=True):
                 for pair in pairs:
-                    yield Task(number + 1, index, pair, step)
+                    if pair.path.rdma or step.measure not in RDMA_MEASURES:
+                        yield Task(number + 1, index, pair, step)
 
 
 def expected_seconds(batches: Sequence[Sequence[Pair]], settings: PerfSettings, *, emulated: bool) -> int:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from gedge_provision.models.perf import Measure
+from gedge_provision.planning.perf._rdma import RDMA_MEASURES, figures_of_perftest
 
 __all__ = ["MeasureError", "parse"]
 
@@ -22,11 +23,16 @@ class MeasureError(ValueError):
 def parse(measure: Measure, output: str) -> dict[str, float]:
     """Return the figures of a measurement.
 
-    Units: mbit_s 10^6 bit/s of payload that arrived; *_us microseconds; sockperf's latencies are half a round trip.
+    Units: mbit_s 10^6 bit/s of payload that arrived; *_us microseconds; latencies are half a round trip.
 
     Raises:
         MeasureError: there are none.
     """
+    if measure in RDMA_MEASURES:
+        found = figures_of_perftest(measure, output)
+        if isinstance(found, str):
+            raise MeasureError(found)
+        return found
     if measure in {"tcp", "tcp-parallel"}:
         return _stream(_iperf(output))
     if measure in {"udp", "size-throughput"}:

@@ -12,7 +12,7 @@ from gedge_provision.planning.perf._pods import PodNetwork, secondary
 from gedge_provision.planning.perf._steps import Pair
 from gedge_provision.planning.readiness import Trouble, pod_trouble
 
-__all__ = ["IMAGE_REMEDY", "pod_problem", "ready_network", "same_address", "silent_server"]
+__all__ = ["IMAGE_REMEDY", "no_rdma", "pod_problem", "ready_network", "same_address", "silent_server"]
 
 IMAGE_REMEDY = "set networks.test_tools: true in the site file, then: gedge apply"
 _WITHOUT_END = ("not supported", "not found", "no such device", "device or resource busy", "invalid argument")
@@ -90,6 +90,17 @@ def same_address(pair: Pair, address: str) -> Problem:
         what="no path",
         message=f"both pods got the address {address}",
         remedy="let whereabouts give the addresses, which counts for all nodes",
+    )
+
+
+def no_rdma(pair: Pair, said: str) -> Problem:
+    """Return that RDMA does not work over a path that carries packets."""
+    return Problem(
+        path=pair.path.name,
+        pinning=pair.pinning,
+        what="no RDMA",
+        message=f"no answer over RDMA, while packets pass ({said})",
+        remedy="look at the pods' links (rdma link), and at the kernel's log of both nodes",
     )
 
 

@@ -9,16 +9,23 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import yaml
 
+from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.cluster import Metadata, NodeState
+from gedge_provision.models.host_networks import HostNetworks
 from gedge_provision.models.plan import Plan
+from gedge_provision.models.probes import Probes
 from gedge_provision.models.site import Node, NodeClass, Site
 from gedge_provision.models.snapshot import Certificate, ClusterSnapshot, KubeletAnswer
+from gedge_provision.models.sriov import SriovPolicy
 from gedge_provision.models.verification import Concern
+from gedge_provision.planning.attachments import holders
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 
 __all__ = ["Lack", "Look", "Needs", "NodeLook", "Promise", "Verdict", "listed", "verdict"]
 
-Needs = Literal["nothing", "cluster", "node", "kubelet", "certificate", "host", "first host"]
+Needs = Literal[
+    "nothing", "cluster", "node", "kubelet", "certificate", "host", "first host", "networks", "node and networks"
+]
 """What must have answered before a promise can be judged; the promise fails when it has not."""
 
 _MOST = 8
@@ -30,10 +37,11 @@ _NO_CERTIFICATE = (
 
 
 class Verdict(NamedTuple):
-    """Whether a promise is kept, and what says so."""
+    """Whether a promise is kept, and what says so; a remedy where the finding has one of its own."""
 
     kept: bool
     evidence: str
+    remedy: str = ""
 
 
 class Lack(NamedTuple):
@@ -53,6 +61,8 @@ class Look:
         snapshot: what the cluster shows.
         runtime_version: version of the container runtime in the catalog, with the v.
         host_problems: why a host could not be looked at, by host.
+        networks: what hosts show of cards and secondary networks.
+        probes: what probe pods found; None when none were asked for.
     """
 
     site: Site
@@ -60,6 +70,8 @@ class Look:
     snapshot: ClusterSnapshot
     runtime_version: str
     host_problems: Mapping[str, str]
+    networks: Mapping[str, HostNetworks]
+    probes: Probes | None
 
     @property
     def endpoint(self) -> str:
@@ -118,22 +130,47 @@ class NodeLook(Look):
         """What the node's kubelet runs with."""
         return self.snapshot.kubelet(self.node.name)
 
+    @property
+    def policies(self) -> dict[str, SriovPolicy]:
+        """The policies of the node whose virtual functions are made on the host, by name."""
+        return {policy.name: policy for policy in self.node_class.sriov if policy.owner == "host"}
+
+    @property
+    def attachments(self) -> list[Attachment]:
+        """The attachments that its pods may use."""
+        return [one for one in self.site.networks.attachments if self.node.name in holders(self.site, one)]
+
+    @property
+    def host(self) -> HostNetworks:
+        """What its host shows of cards and secondary networks."""
+        return self.networks.get(self.node.name, HostNetworks())
+
     def lacking(self, needs: Needs) -> Lack | None:
         """Return why something cannot be judged; None when it can."""
         name = self.node.name
-        if needs == "host":
-            return self.lacking_host(name)
+        if needs in ("host", "networks"):
+            return self._silent_host(needs)
         if needs == "certificate":
             problem = self.certificate.problem
             return Lack(f"no certificate: {problem}", _NO_CERTIFICATE) if problem else None
-        if reason := super().lacking(needs):
+        if reason := super().lacking(needs) or (
+            self._silent_host("networks") if needs == "node and networks" else None
+        ):
             return reason
-        if needs in ("node", "kubelet") and self.snapshot.node(name) is None:
+        if needs in ("node", "kubelet", "node and networks") and self.snapshot.node(name) is None:
             return Lack("the node is not in the cluster", "gedge apply, or look at the kubelet of that host")
         if needs == "kubelet" and not self.kubelet:
             problem = self.snapshot.kubelets.get(name, KubeletAnswer(problem="not asked")).problem
             return Lack(f"the kubelet does not tell its configuration: {problem}", _NO_KUBELET)
         return None
+
+    def _silent_host(self, needs: Needs) -> Lack | None:
+        name = self.node.name
+        if needs == "host":
+            return self.lacking_host(name)
+        if name in self.networks:
+            return None
+        return self.lacking_host(name) or Lack("its host does not tell of its networks", "see why: gedge plan")
 
     @property
     def certificate(self) -> Certificate:

@@ -5,32 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from gedge_provision.models.host_networks import HostNetworks
 from gedge_provision.models.plan import Plan
+from gedge_provision.models.probes import Probes
 from gedge_provision.models.site import Node, Site
 from gedge_provision.models.snapshot import ClusterSnapshot
 from gedge_provision.models.verification import Check, Counts, Report, Status
+from gedge_provision.planning.features import MULTUS, site_features
+from gedge_provision.planning.verification._attachments import NODE_ATTACHMENTS
 from gedge_provision.planning.verification._cluster import CLUSTER
 from gedge_provision.planning.verification._control_plane import CONTROL_PLANE
+from gedge_provision.planning.verification._definitions import CLUSTER_ATTACHMENTS
 from gedge_provision.planning.verification._host import HOST
 from gedge_provision.planning.verification._kubelet import KUBELET
 from gedge_provision.planning.verification._network import CLUSTER_NETWORK, NODE_NETWORK
 from gedge_provision.planning.verification._node import NODE
+from gedge_provision.planning.verification._probes import PROBES
 from gedge_provision.planning.verification._promise import Look, NodeLook, Promise
+from gedge_provision.planning.verification._sriov import SRIOV
 
 __all__ = ["CLUSTER_PROMISES", "NODE_PROMISES", "make_report", "runs_on"]
 
-CLUSTER_PROMISES: tuple[Promise[Look], ...] = (*CLUSTER, *CLUSTER_NETWORK)
+CLUSTER_PROMISES: tuple[Promise[Look], ...] = (*CLUSTER, *CLUSTER_NETWORK, *CLUSTER_ATTACHMENTS, *PROBES)
 """What is promised of a cluster, once."""
 
-NODE_PROMISES: tuple[Promise[NodeLook], ...] = (*NODE, *KUBELET, *CONTROL_PLANE, *NODE_NETWORK, *HOST)
+NODE_PROMISES: tuple[Promise[NodeLook], ...] = (
+    *NODE,
+    *KUBELET,
+    *CONTROL_PLANE,
+    *NODE_NETWORK,
+    *SRIOV,
+    *NODE_ATTACHMENTS,
+    *HOST,
+)
 """What is promised of each node."""
 
 AnyLook = TypeVar("AnyLook", bound=Look)
 
 
-def runs_on(promise: Promise[NodeLook], node: Node) -> bool:
-    """Tell whether a promise is of this node: those of the control plane are of its nodes only."""
-    return promise.concern != "control plane" or "control_plane" in node.roles
+def runs_on(promise: Promise[AnyLook], site: Site, node: Node | None = None) -> bool:
+    """Tell whether a promise is of this site, or node.
+
+    Those of the control plane are of its nodes, those of virtual functions of nodes whose class has policies for them,
+    and those of attachments of sites with secondary networks.
+    """
+    if promise.concern == "attachments":
+        return MULTUS in site_features(site)
+    if promise.concern == "sriov" and node is not None:
+        return any(policy.owner == "host" for policy in site.node_classes[node.node_class].sriov)
+    return promise.concern != "control plane" or node is None or "control_plane" in node.roles
 
 
 def make_report(  # noqa: PLR0913 - what a report is made of
@@ -41,6 +64,8 @@ def make_report(  # noqa: PLR0913 - what a report is made of
     *,
     runtime_version: str,
     host_problems: Mapping[str, str] | None = None,
+    networks: Mapping[str, HostNetworks] | None = None,
+    probes: Probes | None = None,
 ) -> Report:
     """Judge every promise; the same input gives the same report, byte for byte.
 
@@ -51,13 +76,15 @@ def make_report(  # noqa: PLR0913 - what a report is made of
         snapshot: what the cluster shows.
         runtime_version: version of the container runtime in the catalog, with the v.
         host_problems: why a host could not be looked at, by host; the plan says nothing of it then.
+        networks: what hosts show of network cards and secondary networks, by host.
+        probes: what probe pods found, when they were asked for.
     """
-    problems = host_problems or {}
-    look = Look(site, plan, snapshot, runtime_version, problems)
-    checks = [_check(promise, look, "") for promise in CLUSTER_PROMISES]
+    seen = (site, plan, snapshot, runtime_version, host_problems or {}, networks or {}, probes)
+    look = Look(*seen)
+    checks = [_check(promise, look, "") for promise in CLUSTER_PROMISES if runs_on(promise, site)]
     for node in site.nodes:
-        node_look = NodeLook(site, plan, snapshot, runtime_version, problems, node)
-        checks += [_check(promise, node_look, node.name) for promise in NODE_PROMISES if runs_on(promise, node)]
+        node_look = NodeLook(*seen, node)
+        checks += [_check(promise, node_look, node.name) for promise in NODE_PROMISES if runs_on(promise, site, node)]
     return Report(
         site=site.name,
         site_sha256=site_sha256,
@@ -80,8 +107,8 @@ def _check(promise: Promise[AnyLook], look: AnyLook, node: str) -> Check:
         status = "fail"
         evidence, remedy = lacking
     else:
-        kept, evidence = promise.judge(look)
-        status = "pass" if kept else "fail"
+        kept, evidence, own_remedy = promise.judge(look)
+        status, remedy = "pass" if kept else "fail", own_remedy or remedy
     return Check(
         id=promise.id,
         node=node,

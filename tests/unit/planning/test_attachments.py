@@ -9,8 +9,10 @@ import pytest
 
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.site import Site
+from gedge_provision.models.sriov import SharedRdma
 from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, cni_configuration, holders
-from gedge_provision.planning.features import daemon_sets, site_features
+from gedge_provision.planning.features import SOFT_RDMA_LABEL, SOFT_RDMA_RESOURCE, daemon_sets, site_features
+from gedge_provision.planning.inventory import compile_inventory
 
 VF = "intel.com/vf"
 
@@ -99,6 +101,25 @@ def test_a_chain_where_more_plugins_take_part() -> None:
     assert plugins[2] == {"type": "bandwidth", "egressRate": 10_000_000, "egressBurst": 1_000_000}
 
 
+def test_software_rdma_comes_last() -> None:
+    attachment = Attachment.model_validate(
+        {
+            "name": "net",
+            "type": "sriov",
+            "resource": VF,
+            "rdma": "soft",
+            "sysctls": {"net.ipv4.conf.IFNAME.rp_filter": "0"},
+        }
+    )
+    plugins = cni_configuration(attachment)["plugins"]
+    assert [plugin["type"] for plugin in plugins] == ["sriov", "tuning", "soft-rdma"]
+
+
+def test_the_rdma_device_follows_the_function() -> None:
+    attachment = Attachment.model_validate({"name": "net", "type": "sriov", "resource": VF, "rdma": "exclusive"})
+    assert [plugin["type"] for plugin in cni_configuration(attachment)["plugins"]] == ["sriov", "rdma"]
+
+
 def site(**networks: Any) -> Site:
     data = {
         "name": "edge",
@@ -151,7 +172,51 @@ def test_features() -> None:
         "kube-system/whereabouts",
         "kube-system/kube-sriov-device-plugin",
     ]
+    soft = [{**SHARED, "rdma": "soft", "ipam": {"type": "static"}}]
+    assert "soft_rdma" in site_features(site(attachments=soft))
+    assert "kube-system/soft-rdma-device-plugin" in daemon_sets(site(attachments=soft))
     plain = Site.model_validate(
         {"name": "a", "nodes": [{"name": "m", "address": "192.0.2.1", "roles": ["control_plane"]}]}
     )
     assert site_features(plain) == frozenset()
+
+
+def test_software_rdma_is_for_nodes_whose_pods_can_have_it() -> None:
+    described = site(attachments=[FAST, {**SHARED, "rdma": "soft", "ipam": {"type": "static"}}])
+    inventory = compile_inventory(described, {"control_plane": [], "worker": []}, "/k")
+    modules = {name: inventory.host_variables[name]["host_prepare_rdma"]["soft"] for name in ("m1", "w1", "w2")}
+    assert modules == {"m1": [], "w1": ["default/shared"], "w2": []}
+    labels = inventory.variables["nodes_labels"]
+    assert [name for name, found in labels.items() if found.get(SOFT_RDMA_LABEL)] == ["w1"]
+    awaited = {node["name"]: node["resources"] for node in inventory.variables["cluster_verify_nodes"]}
+    assert awaited == {"m1": {}, "w1": {SOFT_RDMA_RESOURCE: 16}, "w2": {}}
+    assert inventory.variables["soft_rdma_device_plugin_node_selector"] == {SOFT_RDMA_LABEL: "true"}
+
+
+def test_shared_rdma_devices_are_told_to_the_plugin_of_their_class() -> None:
+    described = site()
+    shared = SharedRdma.model_validate(
+        {"resource": "rdma/hca_shared_devices_a", "nics": {"vendor": "15b3", "interfaces": ["ens1f0"]}, "pods": 10}
+    )
+    classes = dict(described.node_classes)
+    classes["plain"] = classes["plain"].model_copy(update={"shared_rdma": (shared,)})
+    described = described.model_copy(update={"node_classes": classes})
+    inventory = compile_inventory(described, {"control_plane": [], "worker": []}, "/k")
+    (told,) = inventory.variables["rdma_shared_device_plugin_classes"]
+    assert told["name"] == "plain"
+    assert told["configuration"]["configList"] == [
+        {
+            "resourcePrefix": "rdma",
+            "resourceName": "hca_shared_devices_a",
+            "rdmaHcaMax": 10,
+            "selectors": {"vendors": ["15b3"], "ifNames": ["ens1f0"]},
+        }
+    ]
+    assert inventory.host_variables["w1"]["host_prepare_rdma"]["shared"] == [
+        {"resource": "rdma/hca_shared_devices_a", "nics": {"vendor": "15b3", "interfaces": ["ens1f0"]}}
+    ]
+    assert inventory.host_variables["w2"]["host_prepare_rdma"]["shared"] == []
+    awaited = {node["name"]: node["resources"] for node in inventory.variables["cluster_verify_nodes"]}
+    assert awaited["w1"] == {"rdma/hca_shared_devices_a": 10}
+    assert "rdma" in site_features(described)
+    assert "kube-system/rdma-shared-device-plugin-plain" in daemon_sets(described)

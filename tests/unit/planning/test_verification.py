@@ -274,9 +274,10 @@ BREAKS: dict[str, tuple[str, Callable[[World], None], set[tuple[str, str]]]] = {
 
 
 def test_every_promise_is_broken_in_this_table() -> None:
-    ids = [promise.id for promise in (*CLUSTER_PROMISES, *NODE_PROMISES)]
-    assert len(ids) == len(set(ids))
-    assert set(BREAKS) == set(ids)
+    promises = (*CLUSTER_PROMISES, *NODE_PROMISES)
+    assert len(promises) == len({promise.id for promise in promises})
+    # Those of networks have their own table.
+    assert set(BREAKS) == {promise.id for promise in promises if promise.concern not in ("sriov", "attachments")}
 
 
 def test_a_cluster_that_keeps_everything_passes_everything() -> None:

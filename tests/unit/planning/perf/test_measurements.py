@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.perf import Measure, PerfResults, PerfSettings
 from gedge_provision.models.site import Site
@@ -14,6 +15,7 @@ from gedge_provision.planning.perf import (
     MeasureError,
     NetPath,
     Pair,
+    answers,
     check_command,
     command,
     comparable_runs,
@@ -24,6 +26,7 @@ from gedge_provision.planning.perf import (
     node_facts,
     parse,
     path_labels,
+    rdma_check_command,
     read_facts,
     schedule,
     spelled,
@@ -74,6 +77,8 @@ def test_percentiles_of_sockperf_rise(name: str) -> None:
         ("udp", '{"end": {}}', "before it had figures"),
         ("ping-pong", printed("sockperf-silent.txt"), "sockperf: no message came back"),
         ("ping-pong", "", "sockperf: nothing"),
+        ("rdma-send-latency", printed("ib_send_lat-refused.txt"), "ib_send_lat: Unable to init the socket connection"),
+        ("rdma-write", "", "ib_write_bw: nothing"),
         ("under-load", "sockperf: ERROR: address in use\n", "sockperf: ERROR: address in use"),
     ],
 )
@@ -110,6 +115,39 @@ def test_paths_take_turns_and_every_round_begins_with_another() -> None:
         group = tasks[start : start + 3]
         assert {task.pair.number for task in group} == {0, 1, 2}
         assert len({(task.round, task.step) for task in group}) == 1
+
+
+def test_figures_of_perftest() -> None:
+    found = parse("rdma-send-latency", printed("ib_send_lat.txt"))
+    assert found == {
+        "min_us": 982.19,
+        "max_us": 409020.79,
+        "p50_us": 5849.62,
+        "avg_us": 17151.28,
+        "p99_us": 236258.49,
+        "p99.9_us": 409020.79,
+        "messages": 200,
+    }
+    assert parse("rdma-write", printed("ib_write_bw.txt")) == {"mbit_s": pytest.approx(5.242), "messages": 30}
+
+
+def test_rping_answers_three_times() -> None:
+    assert answers(printed("rping.txt")) == ""
+    assert "rping: ping data: rdma-ping-1" in answers("".join(printed("rping.txt").splitlines(keepends=True)[2:4]))
+    assert answers("") == "rping: nothing"
+
+
+def test_rdma_is_measured_where_pods_have_it() -> None:
+    soft = Attachment.model_validate({"name": "soft", "type": "macvlan", "master": "eth0", "rdma": "soft"})
+    pair = Pair(2, NetPath("soft", "macvlan", soft, rdma=True), "unpinned")
+    settings = PerfSettings(rounds=1, seconds=4, message_bytes=128)
+    found = [task for task in schedule([[PAIRS[0], pair]], settings) if task.step.measure.startswith("rdma")]
+    assert [task.pair.number for task in found] == [2, 2, 2]
+    assert [task.step.measure for task in found] == ["rdma-write", "rdma-write-latency", "rdma-send-latency"]
+    lines = [" ".join(command(task.step, settings, pair, "192.0.2.9")) for task in found]
+    assert lines[0].endswith("ib_write_bw -R -F -p 25609 --report_gbits -s 65536 -D 4 192.0.2.9")
+    assert lines[2].endswith("ib_send_lat -R -F -p 25611 -s 128 -n 1000 192.0.2.9")
+    assert " ".join(rdma_check_command(pair, "192.0.2.9")).endswith("rping -c -v -C 3 -a 192.0.2.9 -p 25612")
 
 
 def test_parts_alternate_within_each_round() -> None:

@@ -41,17 +41,19 @@ HOST, FLANNEL = NetPath("host", "host"), NetPath("flannel", "flannel")
 
 def attached(name: str, **values: Any) -> NetPath:
     attachment = Attachment.model_validate({"name": name, "ipam": WHEREABOUTS, **values})
-    return NetPath(name, attachment.type, attachment)
+    return NetPath(name, attachment.type, attachment, rdma=attachment.rdma is not None)
 
 
 STORAGE = attached("storage", type="macvlan", master="eth0")
 SHARED = attached("shared", type="ipvlan", master="eth0")
+SOFT = attached("soft", type="macvlan", master="eth0", rdma="soft")
 FAST = attached("fast", type="sriov", resource="intel.com/vf")
 
 
 def objects(path: NetPath, *, cpus: int = 0, ends: Ends = TWO) -> list[dict[str, Any]]:
     pair = Pair(3, path, "pinned" if cpus else "unpinned")
-    return batch_objects([pair], ends, "tools:1", pull=False, pinned_cpus=cpus, limit_s=60)
+    settings = PerfSettings(pinned_cpus=cpus or None)
+    return batch_objects([pair], ends, "tools:1", pull=False, settings=settings, limit_s=60)
 
 
 def test_only_the_path_of_the_hosts_is_privileged() -> None:
@@ -90,6 +92,18 @@ def test_pods_ask_for_nothing_but_what_they_need() -> None:
     assert all(pod["spec"]["containers"][0]["resources"]["limits"] == {"intel.com/vf": "1"} for pod in pods)
 
 
+def test_pods_with_software_rdma_ask_for_it_and_serve_it() -> None:
+    _, server, client = objects(SOFT)
+    for pod in (server, client):
+        container = pod["spec"]["containers"][0]
+        assert container["resources"]["limits"] == {"rdma/soft_rdma": "1"}
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    script = server["spec"]["containers"][0]["command"][-1]
+    for tool in ("ib_write_bw -R", "ib_write_lat -R", "ib_send_lat -R", "rping -s", "iperf3 --server"):
+        assert tool in script
+    assert "rping" not in objects(STORAGE)[1]["spec"]["containers"][0]["command"][-1]
+
+
 def test_attachments_are_copied_under_the_name_by_which_addresses_are_counted() -> None:
     definition, server, _ = objects(STORAGE)
     assert definition["metadata"]["namespace"] == "gedge-perf"
@@ -111,7 +125,7 @@ def test_fixed_addresses_go_to_server_and_client() -> None:
 
 
 def free(cpu: str, vfs: int = 0) -> dict[str, dict[str, Decimal]]:
-    node = {"cpu": Decimal(cpu), "intel.com/vf": Decimal(vfs)}
+    node = {"cpu": Decimal(cpu), "intel.com/vf": Decimal(vfs), "rdma/soft_rdma": Decimal(1)}
     return {"w1": node, "w2": node}
 
 
@@ -126,6 +140,8 @@ def free(cpu: str, vfs: int = 0) -> dict[str, dict[str, Decimal]]:
         ([HOST, FLANNEL], {"pinned_cpus": 2}, ONE, free("3"), []),
         ([HOST, FLANNEL], {"pinned_cpus": 1, "both": True}, TWO, free("1"), [[0, 1, 2], [3]]),
         ([FAST, HOST], {}, TWO, free("0", 1), [[0, 1]]),
+        ([SOFT, HOST], {}, TWO, free("0"), [[0, 1]]),
+        ([SOFT, HOST], {}, ONE, free("0"), [[1]]),
         ([FAST, HOST], {}, ONE, free("0", 1), [[1]]),
         ([FAST], {"pinned_cpus": 1, "both": True}, TWO, free("1", 1), [[0], [1]]),
     ],

@@ -1,0 +1,102 @@
+"""What must hold for the RDMA that a site file asks for, beyond what each field shows alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gedge_provision.models.attachments import Attachment
+from gedge_provision.models.documents import Path, Problem
+from gedge_provision.models.site import Site
+from gedge_provision.models.sriov import SriovPolicy
+from gedge_provision.planning.attachments import with_rdma
+
+__all__ = ["check_rdma"]
+
+_NOT_SELECTED_BY = ("addresses", "numa_nodes")
+
+
+def check_rdma(site: Site) -> Iterator[Problem]:
+    """Yield everything that is wrong with RDMA in attachments, policies and shared devices."""
+    for index, attachment in enumerate(site.networks.attachments):
+        path: Path = ("networks", "attachments", index, "rdma")
+        if attachment.rdma == "soft":
+            yield from _soft(site, path, attachment)
+        if attachment.rdma == "exclusive":
+            yield from _exclusive(site, path, attachment)
+    yield from _shared(site)
+    yield from _one_mode(site)
+
+
+def _policies(site: Site, attachment: Attachment) -> list[SriovPolicy]:
+    policies = [policy for node_class in site.node_classes.values() for policy in node_class.sriov]
+    return [policy for policy in policies if policy.resource == attachment.resource is not None]
+
+
+def _soft(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
+    if one.ipam.type == "none":
+        yield Problem(path, "RDMA finds its peers by addresses, and ipam gives none", "add ipam")
+    for policy in _policies(site, one):
+        if policy.device_type == "vfio-pci":
+            yield Problem(
+                path,
+                f"functions of policy {policy.name} (vfio-pci) are no interfaces, and software RDMA works on one",
+                "use a policy with device_type: netdevice",
+            )
+        if policy.rdma:
+            yield Problem(
+                path,
+                f"functions of policy {policy.name} have RDMA of their own",
+                "take rdma: soft out, or use rdma: exclusive",
+            )
+
+
+def _exclusive(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
+    if one.type != "sriov":
+        yield Problem(
+            path, f"{one.type} has no RDMA device that could move into a pod", "use rdma: exclusive on sriov, or soft"
+        )
+    for policy in _policies(site, one):
+        if not policy.rdma:
+            yield Problem(
+                path,
+                f"policy {policy.name} gives functions without RDMA",
+                f"set rdma: true in policy {policy.name}, where its cards have RDMA",
+            )
+
+
+def _shared(site: Site) -> Iterator[Problem]:
+    for name, node_class in site.node_classes.items():
+        seen: dict[str, int] = {}
+        virtual = {policy.resource for policy in node_class.sriov}
+        for index, shared in enumerate(node_class.shared_rdma):
+            path: Path = ("node_classes", name, "shared_rdma", index)
+            given = shared.nics.model_dump(exclude_defaults=True)
+            for field in _NOT_SELECTED_BY:
+                if field in given:
+                    yield Problem(
+                        (*path, "nics", field),
+                        f"the RDMA shared device plugin does not select by {field}",
+                        "use vendor, device, driver or interfaces",
+                    )
+            if not given:
+                yield Problem((*path, "nics"), "it selects nothing", "name vendor and device, a driver or interfaces")
+            if shared.resource in seen or shared.resource in virtual:
+                other = f"shared_rdma[{seen[shared.resource]}]" if shared.resource in seen else "an SR-IOV policy"
+                yield Problem(
+                    (*path, "resource"), f"{shared.resource} is the resource of {other} too", "give it its own resource"
+                )
+            seen.setdefault(shared.resource, index)
+
+
+def _one_mode(site: Site) -> Iterator[Problem]:
+    """Yield a problem where a node would share RDMA devices and give them away at once: its kernel does one of both."""
+    for node in site.nodes:
+        node_class = site.node_classes.get(node.node_class)
+        exclusive = with_rdma(site, node, "exclusive") if node_class is not None else []
+        if node_class is not None and exclusive and node_class.shared_rdma:
+            yield Problem(
+                ("node_classes", node.node_class, "shared_rdma"),
+                f"{node.name} would share RDMA devices, and give them to single pods for {exclusive[0]}",
+                "use one of both on a node: narrow the attachment by node_classes, or take shared_rdma out",
+            )
+            return
