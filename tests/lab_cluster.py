@@ -191,15 +191,21 @@ def run_gedge(*words: str | Path | int, timeout: float = _LIMIT_S) -> subprocess
     )
 
 
-def lab_up(name: str, *words: str | Path | int) -> LabCluster:
-    """Make a lab by `gedge lab up`; where this machine cannot carry one, the test is skipped, with the reason."""
+def bring_up(*words: str | Path | int, emulated: bool = False) -> str:
+    """Make a lab, and return what `gedge lab up` prints; where this machine cannot carry one, the test is skipped."""
     try:
-        lab_room.check_host()
+        lab_room.check_host(emulated=emulated)
     except GedgeError as error:
         pytest.skip(str(error))
     done = run_gedge("lab", "up", *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    site = next(line.split(": ", 1)[1] for line in done.stdout.splitlines() if line.startswith("site file"))
+    return done.stdout
+
+
+def lab_up(name: str, *words: str | int) -> LabCluster:
+    """Make a lab of that name; where this machine cannot carry one, the test is skipped, with the reason."""
+    printed = bring_up("--name", name, *words)
+    site = next(line.split(": ", 1)[1] for line in printed.splitlines() if line.startswith("site file"))
     return LabCluster(name, Path(site))
 
 

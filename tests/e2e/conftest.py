@@ -26,7 +26,7 @@ def bare_lab() -> Iterator[LabCluster]:
     """One control-plane node and two workers on which nothing is installed yet (by us; earlier tests may have)."""
     name = f"t{os.getpid()}"
     try:
-        cluster = lab_up(name, "--name", name)
+        cluster = lab_up(name)
         cluster.add_to_site(MORE)
         yield cluster
     finally:
@@ -83,7 +83,7 @@ def balanced_lab() -> Iterator[LabCluster]:
     """Three control-plane nodes behind a virtual address, one worker."""
     name = f"h{os.getpid()}"
     try:
-        cluster = lab_up(name, "--name", name, "--control-planes", 3, "--workers", 1)
+        cluster = lab_up(name, "--control-planes", 3, "--workers", 1)
         cluster.apply()
         yield cluster
     finally:
@@ -95,7 +95,7 @@ def spoilt() -> Iterator[LabCluster]:
     """A lab for tests that spoil hosts; its user `plain` may not become root."""
     name = f"x{os.getpid()}"
     try:
-        cluster = lab_up(name, "--name", name, "--workers", 1)
+        cluster = lab_up(name, "--workers", 1)
         for host in cluster.hosts.values():
             host.run("useradd -m -s /bin/bash plain")
         yield cluster

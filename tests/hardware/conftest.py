@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from lab_cluster import ROOT, LabCluster, lab_down, lab_up
+from lab_cluster import ROOT, LabCluster, bring_up, lab_down
 
 from gedge_provision.adapters.host_network import address_holders
 from gedge_provision.adapters.locations import state_dir
@@ -82,7 +82,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedLab]:
     lab = EmulatedLab(name, path, promised)
     lab.write(lab.without_acceleration())
     try:
-        lab_up(name, path)
+        bring_up(path, emulated=True)
         yield lab
     finally:
         lab_down(name)
