@@ -53,10 +53,10 @@ format: setup ## Format and mend what can be mended
 	@$(BIN)/ruff format -q .
 	@$(BIN)/ruff check -q --fix .
 
-test: setup ## Every tier that this machine can carry: check, roles, e2e, hardware
+test: setup ## Every tier but hardware: check, roles, e2e
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/gedge artifacts build
-	@$(BIN)/pytest --durations=25 tests/roles tests/e2e tests/hardware
+	@$(BIN)/pytest --durations=25 tests/roles tests/e2e
 
 unit: setup ## Unit tests
 	@$(BIN)/pytest -q tests/unit
