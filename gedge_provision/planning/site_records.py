@@ -103,7 +103,13 @@ def _made(before: Sequence[Change], changes: Sequence[Change]) -> tuple[Change, 
     made = list(before)
     for change in changes:
         if change.action in _UNMAKING:
-            made = [other for other in made if (other.kind, other.name) != (change.kind, change.name)]
+            made = [other for other in made if not _goes_with(other, change)]
         elif change.action in _MAKING and not change.of_cluster and change.kind != "kubeconfig" and change not in made:
             made.append(change)
     return tuple(made)
+
+
+def _goes_with(made: Change, unmade: Change) -> bool:
+    """Tell whether something is gone by a change: itself, or what was in a folder that is removed."""
+    inside = unmade.kind == "folder" and made.kind in ("file", "folder") and made.name.startswith(f"{unmade.name}/")
+    return inside or (made.kind, made.name) == (unmade.kind, unmade.name)

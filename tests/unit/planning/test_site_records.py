@@ -47,6 +47,12 @@ def test_hosts_are_known_before_the_run_and_what_was_made_after_it() -> None:
     assert applied(record, result(w1=[Change("file", "/a", "remove")])).hosts["w1"].made == (install[1],)
 
 
+def test_what_was_in_a_folder_goes_with_it() -> None:
+    beside = Change("file", "/etc/plugins.d", "create")
+    record = applied(SiteRecord(), result(w1=[Change("file", "/etc/plugin/a", "create"), beside]))
+    assert applied(record, result(w1=[Change("folder", "/etc/plugin", "remove")])).hosts["w1"].made == (beside,)
+
+
 def test_a_host_leaves_the_record_with_the_run_that_forgets_it() -> None:
     record = applied(SiteRecord(), result())
     failed = applied(record, result(status="failed", facts=("m1",)), SMALL)
