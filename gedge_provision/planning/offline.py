@@ -15,6 +15,7 @@ from gedge_provision.models.site import Site
 from gedge_provision.models.site_records import HostRecord, SiteRecord
 from gedge_provision.planning.inventory import Inventory
 from gedge_provision.planning.offline_networks import attachment_changes, attachment_files, sriov_changes
+from gedge_provision.planning.offline_rdma import module_changes
 
 __all__ = ["recorded_changes"]
 
@@ -68,10 +69,12 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
     names = [node.name for node in site.nodes]
     installed = [name for name in names if name in old.host_variables and record.hosts[name].made]
     for host in installed:
-        yield from _artifacts(host, old.host_variables[host], new.host_variables[host])
+        made, had, has = record.hosts[host].made, old.host_variables[host], new.host_variables[host]
+        yield from ((host, "host", change) for change in module_changes(made, had, has))
+        yield from _artifacts(host, had, has)
         yield from _mirrors(host, old.variables, new.variables)
-        policies = (found.host_variables[host].get("sriov_policies", []) for found in (old, new))
-        yield from ((host, "sriov", change) for change in sriov_changes(record.hosts[host].made, *policies))
+        policies = (variables.get("sriov_policies", []) for variables in (had, has))
+        yield from ((host, "sriov", change) for change in sriov_changes(made, *policies))
         if host in new.groups["control_plane_balanced"]:
             yield from _endpoint(host, old.variables, new.variables)
     yield from _network(first, installed, old.variables, new.variables)
