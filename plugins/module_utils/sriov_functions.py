@@ -116,14 +116,26 @@ def ip(*words):
 
 def settings_of(interface):
     """Return how the virtual functions of an interface are set, as `ip` prints it (vfinfo_list), by number."""
-    printed = json.loads(ip("-json", "-details", "link", "show", "dev", interface) or "[{}]")
-    return {entry["vf"]: entry for entry in printed[0].get("vfinfo_list", [])}
+    return {entry["vf"]: entry for entry in details_of(interface).get("vfinfo_list", [])}
 
 
 def largest_mtu(interface):
     """Return the largest MTU that an interface takes, 0 when it does not tell."""
-    printed = json.loads(ip("-json", "-details", "link", "show", "dev", interface) or "[{}]")
-    return int(printed[0].get("max_mtu", 0))
+    return int(details_of(interface).get("max_mtu", 0))
+
+
+def details_of(interface):
+    """Return what `ip` tells of an interface; nothing where it prints nothing."""
+    words = ("-json", "-details", "link", "show", "dev", interface)
+    printed = ip(*words).strip()
+    try:
+        found = json.loads(printed or "[]")
+    except ValueError:
+        raise FunctionError(
+            "`ip %s` prints no JSON: %s -> run it on this host; a wrapper of the program, or an old one, is in the way"
+            % (" ".join(words), printed[:300])
+        ) from None
+    return found[0] if found else {}
 
 
 def vlan_of(setting):

@@ -54,6 +54,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import sriov_functions as functions
 from ..module_utils.host_state import read_text
+from ..module_utils.printed_json import printed_json
 from ..module_utils.sriov_cards import POLICIES, pods_with, resolve
 
 CNI_SETTINGS, CNI_PLUGINS = "/etc/cni/net.d", "/opt/cni/bin"
@@ -129,8 +130,7 @@ def carrier(name):
 
 
 def routes(module):
-    rc, out, _ = module.run_command(["ip", "-json", "-4", "route", "show"])
-    found = json.loads(out or "[]") if rc == 0 else []
+    found = printed_json(module, ["ip", "-json", "-4", "route", "show"])
     return [
         {"destination": route["dst"], "interface": route.get("dev", "")} for route in found if route["dst"] != "default"
     ]

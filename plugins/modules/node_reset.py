@@ -48,7 +48,6 @@ objects:
 
 import contextlib
 import glob
-import json
 import os
 import platform
 import re
@@ -60,6 +59,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import kernel_boot, kernel_modules, sriov_functions
 from ..module_utils.host_state import NO_PROXY, STATE_DIR, copy_file, host_lock, made, read_record, read_text
+from ..module_utils.printed_json import printed_json
 
 KUBEADM = "/usr/local/bin/kubeadm"
 LINKS = re.compile(r"^(cni0|flannel\.\d+|flannel-v6\.\d+|kube-ipvs0|kube-bridge)$")
@@ -143,10 +143,7 @@ def mounts():
 
 
 def links(module):
-    rc, out, _ = module.run_command(["ip", "-json", "link"])
-    if rc != 0:
-        return []
-    found = json.loads(out)
+    found = printed_json(module, ["ip", "-json", "link"], may_fail=True)
     names = [link["ifname"] for link in found if LINKS.match(link["ifname"])]
     # The host's ends of the pods' cables hang on our bridge.
     return names + [link["ifname"] for link in found if link.get("master") == "cni0"]
@@ -158,8 +155,8 @@ def pod_routes(module):
     network = next((line.partition("=")[2] for line in settings if line.startswith("FLANNEL_NETWORK=")), "")
     if not network:
         return []
-    _, out, _ = module.run_command(["ip", "-json", "route", "show", "root", network])
-    return [route["dst"] for route in json.loads(out or "[]") if route.get("gateway")]
+    found = printed_json(module, ["ip", "-json", "route", "show", "root", network], may_fail=True)
+    return [route["dst"] for route in found if route.get("gateway")]
 
 
 def present_paths(module):
@@ -276,8 +273,8 @@ class Reset:
 
     def delete_empty_tables(self):
         """Delete what iptables-nft left empty (it makes it again when needed): first chains, then tables."""
-        rc, out, _ = self.module.run_command(["nft", "-j", "list", "ruleset"])
-        found = json.loads(out)["nftables"] if rc == 0 and out.strip() else []
+        printed = printed_json(self.module, ["nft", "-j", "list", "ruleset"], nothing={}, may_fail=True)
+        found = printed.get("nftables", [])
         entries = [(kind, value) for entry in found for kind, value in entry.items() if kind != "metainfo"]
         used, kept = set(), set()
         for kind, value in entries:

@@ -126,7 +126,6 @@ ansible_facts:
 
 import glob
 import hashlib
-import json
 import os
 import platform
 
@@ -145,6 +144,7 @@ from ..module_utils.host_state import (
 from ..module_utils.kernel_modules import loads
 from ..module_utils.kernel_settings import OPTIONS, sync_settings
 from ..module_utils.kube_client import ADMIN_CONF
+from ..module_utils.printed_json import printed_json
 
 CAP_SYS_RESOURCE = 24
 TCP_LISTEN = "0A"
@@ -337,10 +337,7 @@ def distribution():
 
 
 def interface_of(module, address):
-    rc, out, _ = module.run_command(["ip", "-json", "-4", "address"])
-    if rc != 0:
-        return None, 0
-    for link in json.loads(out):
+    for link in printed_json(module, ["ip", "-json", "-4", "address"]):
         if any(info.get("local") == address for info in link.get("addr_info", [])):
             return link["ifname"], link["mtu"]
     return None, 0
