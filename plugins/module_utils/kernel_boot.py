@@ -159,7 +159,7 @@ class KernelBoot:
                 "entries, has booted the host: compare /proc/cmdline with %s" % (" ".join(self.wanted), GRUB_CFG)
             )
         if not self.given and self.record:
-            os.unlink(os.path.join(host_state.STATE_DIR, RECORD))
+            write_record(RECORD, {})
 
     def _settings_file(self, check):
         if not self.given:

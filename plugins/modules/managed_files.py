@@ -111,6 +111,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host_state import (
     files_made,
+    forget_folder,
     host_lock,
     made,
     read_record,
@@ -168,6 +169,8 @@ def sync(module):
             objects.append(made("folder", folder, "remove"))
             if not module.check_mode:
                 shutil.rmtree(folder, ignore_errors=True)
+                if not os.path.exists(folder):
+                    forget_folder(folder)
     if actions:
         text = "".join("%s %s\n" % action for action in actions)
         diffs.append({"before": "", "after": text, "after_header": "units"})

@@ -285,6 +285,8 @@ def change(module, cards, wanted, dues):
         if diffs and not dues:
             note_change()
         restart_plugin(module, wanted)
+        if not wanted and not read_record(RECORD).get("former"):
+            write_record(RECORD, {})  # no device plugin of ours is left that would have to know
     return objects, diffs
 
 

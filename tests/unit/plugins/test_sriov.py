@@ -326,6 +326,7 @@ def test_everything_comes_back(host: Host, run: Run, tmp_path: Path) -> None:
     assert done(gone)[2:] == [f"remove file {tmp_path}/host{path}" for path in FILES]
     assert host.snapshot() == before
     assert not [path for path in (tmp_path / "host").rglob("*") if path.is_file()]
+    assert not (tmp_path / "state").exists()
     assert done(run()) == []
 
 
