@@ -11,7 +11,7 @@ from gedge_provision.models.site import Node, NodeClass, Role, Site
 from gedge_provision.models.sriov import SharedRdma
 from gedge_provision.models.ssh import known_hosts_option
 from gedge_provision.planning.alignment import alignment_policy
-from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, with_rdma
+from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, with_dhcp, with_rdma
 from gedge_provision.planning.features import (
     DEVICE_PLUGIN,
     OPERATOR_LABEL,
@@ -212,6 +212,7 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         ],
         "sriov_management_address": str(node.address),
         "host_prepare_interfaces": attachment_masters(site, node),
+        "host_prepare_dhcp": with_dhcp(site, node),
         "host_prepare_rdma": {
             "soft": with_rdma(site, node, "soft"),
             "exclusive": with_rdma(site, node, "exclusive", owner="host"),

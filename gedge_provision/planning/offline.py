@@ -14,7 +14,12 @@ from gedge_provision.models.selection import Selection
 from gedge_provision.models.site import Site
 from gedge_provision.models.site_records import HostRecord, SiteRecord
 from gedge_provision.planning.inventory import Inventory
-from gedge_provision.planning.offline_networks import attachment_changes, attachment_files, sriov_changes
+from gedge_provision.planning.offline_networks import (
+    attachment_changes,
+    attachment_files,
+    dhcp_changes,
+    sriov_changes,
+)
 from gedge_provision.planning.offline_rdma import module_changes
 
 __all__ = ["recorded_changes"]
@@ -32,6 +37,7 @@ _CONCERNS = (
     ("/etc/pcidp", "sriov"),
     ("multus", "attachments"),
     ("whereabouts", "attachments"),
+    ("gedge-cni", "attachments"),
     ("/etc/cni", "network"),
     ("haproxy", "endpoint"),
     ("keepalived", "endpoint"),
@@ -81,6 +87,8 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
     yield from ((first, "attachments", change) for change in attachment_changes(old.variables, new.variables))
     for host in installed:
         yield from ((host, "attachments", change) for change in attachment_files(old.variables, new.variables))
+        daemon = dhcp_changes(old.host_variables[host], new.host_variables[host])
+        yield from ((host, "attachments", change) for change in daemon)
     for host in names:
         if host not in installed:
             yield from _new(host, _like(record, site, host))

@@ -12,7 +12,7 @@ from typing import Any
 from gedge_provision.models.changes import Change
 from gedge_provision.planning.offline_rdma import rdma_objects, shared_changes
 
-__all__ = ["FILES", "OBJECTS", "attachment_changes", "attachment_files", "sriov_changes"]
+__all__ = ["FILES", "OBJECTS", "attachment_changes", "attachment_files", "dhcp_changes", "sriov_changes"]
 
 OBJECTS = {
     "multus": (
@@ -48,6 +48,7 @@ _DAEMONS = {
 }
 _PROGRAM, _UNIT = "/usr/local/sbin/gedge-sriov", "gedge-sriov.service"
 _UNIT_FILE, _SETTINGS, _OFFERED = f"/etc/systemd/system/{_UNIT}", "/etc/gedge/sriov.json", "/etc/pcidp/config.json"
+_DHCP_UNIT = "gedge-cni-dhcp.service"
 _OF_FUNCTIONS = {"vlan": "vlan", "trust": "trust", "spoof_check": "spoofchk", "device_type": "driver"}
 _OFFERING = ("nics", "resource", "device_type", "rdma")
 _NOT_SET = ("name", "resource", "rdma")  # what the program of the boot is not told
@@ -181,3 +182,17 @@ def attachment_files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator
         if (feature in had) != (feature in has):
             action = "create" if feature in has else "remove"
             yield from (Change("file", path, action) for path in paths)
+
+
+def dhcp_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    """Yield what changes of the DHCP daemon on a node, from its variables then and now.
+
+    Whether pods still have addresses from it, so that it stays for a while, is not seen.
+    """
+    had, has = (bool(variables["host_prepare_dhcp"]) for variables in (old, new))
+    if has and not had:
+        yield Change("file", f"/etc/systemd/system/{_DHCP_UNIT}", "create")
+        yield from (Change("unit", _DHCP_UNIT, action) for action in ("enable", "start"))
+    elif had and not has:
+        yield Change("unit", _DHCP_UNIT, "disable")
+        yield Change("file", f"/etc/systemd/system/{_DHCP_UNIT}", "remove")

@@ -72,6 +72,11 @@ options:
         type: str
         choices: [restart, reload]
         default: restart
+      state:
+        description: V(absent) disables and stops it before its file goes; its files have O(files[].restarts=false).
+        type: str
+        choices: [started, absent]
+        default: started
 attributes:
   check_mode:
     support: full
@@ -148,6 +153,7 @@ def main():
                 "options": {
                     "name": {"type": "str", "required": True},
                     "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
+                    "state": {"type": "str", "choices": ["started", "absent"], "default": "started"},
                 },
             },
         },
@@ -158,12 +164,16 @@ def main():
 
 
 def sync(module):
-    units = module.params["units"]
+    units = [unit for unit in module.params["units"] if unit["state"] == "started"]
+    gone = [unit["name"] for unit in module.params["units"] if unit["state"] == "absent"]
+    ended = end_units(module, gone)
     diffs, held = write_files(module, [unit["name"] for unit in units])
+    if gone and diffs and not module.check_mode:  # a failure of a unit that went would be told for ever
+        module.run_command(["systemctl", "reset-failed", *gone])
     diffs += take_back(module)
     beside = {file["path"] for file in module.params["files"] if not file["restarts"]}
     actions = keep_units(module, units, changed=any(diff["after_header"] not in beside for diff in diffs))
-    objects = files_made(diffs) + [made("unit", name, verb) for verb, name in actions]
+    objects = ended + files_made(diffs) + [made("unit", name, verb) for verb, name in actions]
     for folder in module.params["remove_folders"]:
         if os.path.isdir(folder) and not os.path.islink(folder):
             objects.append(made("folder", folder, "remove"))
@@ -253,6 +263,20 @@ def keep_units(module, units, changed):
     if units and (due or changed) and not module.check_mode:
         mark_due([unit["name"] for unit in units], False)
     return actions
+
+
+def end_units(module, names):
+    """Disable and stop units, before their files go; one that is not there or does nothing is left alone."""
+    ended = []
+    for name in names:
+        active, enabled, _ = state_of(module, name)
+        if active or enabled:
+            ended.append(made("unit", name, "disable"))
+            if not module.check_mode:
+                rc, _, err = module.run_command(["systemctl", "disable", "--now", name])
+                if rc != 0:
+                    module.fail_json(msg="%s cannot be stopped: %s -> journalctl -u %s" % (name, err.strip(), name))
+    return ended
 
 
 def state_of(module, name):
