@@ -124,7 +124,8 @@ ansible_facts:
     cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane (it has the
     administrator's kubeconfig), ours (something of ours is installed), kubelet_touched (its configuration is not what
     kubeadm wrote), kernel_arguments (some are ours), sriov (virtual functions are ours to keep), multus and whereabouts
-    (their settings are here), cni_dhcp (our DHCP daemon of CNI plugins is here), settings_due (with O(settings): whether one differs).
+    (their settings are here), cni_dhcp (our DHCP daemon of CNI plugins is here), settings_due (with O(settings):
+    whether one differs).
   type: dict
   returned: always
 """

@@ -197,6 +197,27 @@ CASES = [
     ),
     (
         "{type: static, addresses: [10.10.3.5/24]}",
+        "{type: dhcp, range: 10.10.3.0/24}",
+        "[1].ipam.range",
+        "dhcp does not take range",
+        "host-local, whereabouts",
+    ),
+    (
+        "{type: static, addresses: [10.10.3.5/24]}",
+        "{type: dhcp, routes: [{destination: 10.9.0.0/16}]}",
+        "[1].ipam.routes",
+        "dhcp does not take routes",
+        "it is for host-local",
+    ),
+    (
+        "type: macvlan\n      master: ens1\n      ipam: {type: static, addresses: [10.10.3.5/24]}",
+        "type: ipvlan\n      master: ens1\n      ipam: {type: dhcp}",
+        "[1].ipam.type",
+        "no answer of a DHCP server reaches it",
+        "use macvlan",
+    ),
+    (
+        "{type: static, addresses: [10.10.3.5/24]}",
         "{type: whereabouts, range: 10.10.2.0/25}",
         "[1].ipam.range",
         "10.10.2.0/25 overlaps 10.10.2.0/24 of attachments[0]",

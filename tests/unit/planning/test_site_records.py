@@ -61,6 +61,14 @@ def test_modules_that_are_unloaded_and_cards_that_are_given_back_are_no_longer_o
     assert applied(record, result(w1=gone)).hosts["w1"].made == (stays, *cards[2:])
 
 
+def test_a_unit_goes_with_its_file_or_when_it_is_disabled() -> None:
+    names = ("a.service", "b.service", "c.service")
+    made = [Change("unit", name, action) for name in names for action in ("enable", "start")]
+    record = applied(SiteRecord(), result(w1=made))
+    gone = [Change("unit", "a.service", "disable"), Change("file", "/etc/systemd/system/b.service", "remove")]
+    assert applied(record, result(w1=gone)).hosts["w1"].made == tuple(made[4:])
+
+
 def test_a_host_leaves_the_record_with_the_run_that_forgets_it() -> None:
     record = applied(SiteRecord(), result())
     failed = applied(record, result(status="failed", facts=("m1",)), SMALL)
