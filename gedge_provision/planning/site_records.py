@@ -77,7 +77,8 @@ def applied(site: Site, inventory: Inventory, images: Mapping[str, str]) -> Site
     for node in site.nodes:
         role: Role = "control_plane" if "control_plane" in node.roles else "worker"
         items = inventory.host_variables[node.name]["artifacts_items"]
-        digests.setdefault(role, {item["name"]: item["sha256"] for item in items})
+        # Of all nodes: some have less, where an operator brings the rest.
+        digests.setdefault(role, {}).update({item["name"]: item["sha256"] for item in items})
     return SiteRecord(site=site, images=dict(images), artifacts=digests)
 
 

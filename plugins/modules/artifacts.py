@@ -207,11 +207,16 @@ def take_back(module, targets, record):
             for target in targets:
                 if not target.startswith("/"):
                     module.run_command([CTR, "-n", "k8s.io", "images", "remove", target])
-                elif return_file(target, False) is None and os.path.exists(target):
+                elif return_file(target, False) is None and is_ours(target, record[target]):
                     os.unlink(target)
                 record = {name: entry for name, entry in read_record("artifacts.json").items() if name != target}
                 write_record("artifacts.json", record)
     module.exit_json(changed=bool(objects), objects=objects, missing=[])
+
+
+def is_ours(path, entry):
+    """Tell whether a file is what we installed: somebody else may have put his own in its place."""
+    return os.path.isfile(path) and (entry["stamp"] == stamp(path) or file_digest(path) == entry["sha256"])
 
 
 def action_on(item, record, images):

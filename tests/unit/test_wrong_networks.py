@@ -74,6 +74,27 @@ CASES = [
     ("intel.com/dpdk", "intel.com/my-vf", "sriov[1].resource", "device plugin does not take", "letters, digits"),
     ("intel.com/dpdk", "vf", "sriov[1].resource", "'vf' is no resource", "PREFIX/NAME"),
     ("intel.com/dpdk", "kubernetes.io/vf", "sriov[1].resource", "belongs to Kubernetes", "of your own"),
+    (
+        "device_type: vfio-pci",
+        "device_type: vfio-pci\n        owner: operator",
+        "sriov[1]",
+        "cards of user are the operator's, and those of data the host's",
+        "a class of their own",
+    ),
+    (
+        "  plain: {}",
+        "  plain: {labels: {gedge.dev/sriov-owner: operator}}",
+        "plain.labels.gedge.dev/sriov-owner",
+        "gedge.dev/sriov-owner is set by what the site file says",
+        "take it out",
+    ),
+    (
+        "node_class: ai}",
+        "node_class: ai, labels: {gedge.dev/node-class: plain}}",
+        "nodes[1].labels.gedge.dev/node-class",
+        "gedge.dev/node-class is set by what the site file says",
+        "take it out",
+    ),
     ("- name: user", "- name: data", "sriov[1].name", "is the name of sriov[0]", "rename"),
     (
         "nics: {vendor: '8086', device: '1592'}\n        vfs: 4",
