@@ -27,7 +27,7 @@ BIN = Path(sys.executable).parent
 _LIMIT_S = 1800
 
 # What a host has that an installation could leave behind: files with their content, interfaces, rules, mounts,
-# processes, units. Not what every boot and every login changes.
+# processes, units. Not what every boot and every login changes, nor the kernel's threads.
 _SNAPSHOT = r"""
 prune="-path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /dev -o -path /var/log -o -path /var/cache
   -o -path /var/lib/systemd -o -path /var/lib/private -o -path /root/.ansible -o -path /etc/machine-id"
@@ -38,7 +38,8 @@ ip -br link | awk '{print $1}' | cut -d@ -f1 | sort
 ip -4 route
 nft --stateless list ruleset
 cut -d' ' -f2 /proc/mounts | grep -v '^/run/user\|^/run/credentials\|^/tmp' | sort
-ps -eo comm= | grep -v 'sshd\|ps\|sh\|systemd\|sd-pam\|sftp\|find\|sort\|grep\|awk\|cut\|agetty' | sort
+ps -eo comm=,args= | awk '$2 !~ /^\[/ {print $1}' \
+  | grep -v 'sshd\|ps\|sh\|systemd\|sd-pam\|sftp\|find\|sort\|grep\|awk\|cut\|agetty\|sleep' | sort
 sysctl -n net.ipv4.ip_forward
 systemctl list-unit-files --no-legend --state=enabled | awk '{print $1}'
 """

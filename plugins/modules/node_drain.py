@@ -29,6 +29,10 @@ options:
     description: Seconds after which eviction is given up; the node is then opened again.
     type: int
     default: 300
+  remedy:
+    description: What else helps where pods cannot be moved; ends the message.
+    type: str
+    default: ""
   kubeconfig:
     description: Credentials on the host.
     type: path
@@ -76,6 +80,7 @@ def main():
             "node": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["drained", "schedulable", "drainable"], "default": "drained"},
             "timeout_s": {"type": "int", "default": 300},
+            "remedy": {"type": "str", "default": ""},
             "kubeconfig": {"type": "path", "default": ADMIN_CONF},
         },
         supports_check_mode=True,
@@ -158,10 +163,9 @@ def refuse(module, printed):
     name = module.params["node"]
     said = [line for line in printed.splitlines() if line.startswith(("error", "cannot")) or ": " in line]
     said = [line for line in said if not line.startswith(NOISE)] or printed.splitlines()
+    remedies = ["mend that (kubectl get pods -A --field-selector spec.nodeName=%s)" % name, module.params["remedy"]]
     module.fail_json(
-        msg="%s cannot be drained: %s -> mend that (kubectl get pods -A --field-selector spec.nodeName=%s); kubelet "
-        "settings change without a drain with rollout.drain: false in the site file"
-        % (name, "; ".join(said)[-800:], name)
+        msg="%s cannot be drained: %s -> %s" % (name, "; ".join(said)[-800:], "; ".join(filter(None, remedies)))
     )
 
 

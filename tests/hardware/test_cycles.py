@@ -1,6 +1,6 @@
 """Pods, kubelets, device plugins and nodes go and come back, again and again: functions return, and nothing leaks.
 
-`GEDGE_CYCLES` says how many (default 10), `GEDGE_CYCLES_RECORD` names a file that gets a line (JSON) for each.
+`GEDGE_CYCLES` says how many (default 5), `GEDGE_CYCLES_RECORD` names a file that gets a line (JSON) for each.
 """
 
 from __future__ import annotations
@@ -84,16 +84,15 @@ _SANDBOX = f"{CRICTL} pods --quiet --state ready --label app=cycle"
 _PROCESS = (
     f"{CRICTL} inspect --output go-template --template '{{{{.info.pid}}}}' $({CRICTL} ps --quiet --pod $({_SANDBOX}))"
 )
-_FREQUENT = (delete, crash, delete_at_once, crash_sandbox)
-_RARE = (restart_kubelet, restart_plugin, kill_kubelet, restart_multus)
+_OF_POD = (delete, crash, delete_at_once, crash_sandbox)
+_OF_DAEMONS = (restart_kubelet, restart_plugin, kill_kubelet, restart_multus)
 
 
 def faults(number: int) -> list[Callable[[EmulatedLab], None]]:
-    """Return the faults of a series: of ten cycles six strike the pod, three the node's daemons, one the whole node."""
-    frequent, rare = itertools.cycle(_FREQUENT), itertools.cycle(_RARE)
-    order = ("pod", "pod", "daemon", "pod", "pod", "daemon", "pod", "pod", "daemon", "node")
-    kinds = itertools.islice(itertools.cycle(order), number)
-    return [reboot if kind == "node" else next(frequent if kind == "pod" else rare) for kind in kinds]
+    """Return the faults of a series: of five cycles two strike the pod, two the node's daemons, one the whole node."""
+    pod, daemon = itertools.cycle(_OF_POD), itertools.cycle(_OF_DAEMONS)
+    order = (pod, pod, daemon, daemon, itertools.repeat(reboot))
+    return [next(kind) for kind in itertools.islice(itertools.cycle(order), number)]
 
 
 def booted(host: Host) -> str:
@@ -193,7 +192,7 @@ def test_functions_return_and_nothing_leaks(lab: EmulatedLab) -> None:
     record = os.environ.get("GEDGE_CYCLES_RECORD")
     held = holdings(lab)
     assert (held["functions"], held["whereabouts"], held["addresses"]) == (POD.vfs, 2, 1)
-    for number, fault in enumerate(faults(int(os.environ.get("GEDGE_CYCLES", "10"))), start=1):
+    for number, fault in enumerate(faults(int(os.environ.get("GEDGE_CYCLES", "5"))), start=1):
         start = time.monotonic()
         fault(lab)
         until(lambda: serves(lab), f"cycle {number}, {fault.__name__}")

@@ -1,15 +1,12 @@
-"""Pods have RDMA in software over virtual functions and over macvlan, and it goes without a trace."""
+"""Pods have RDMA in software over virtual functions and over macvlan, and its links end with them."""
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lab_cluster import changes, done, planned
 from pods import SOFT_RDMA, Pod, create, ready, remove, status
 
 if TYPE_CHECKING:
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.hardware
 
 NODES = ("gedgew01", "gedgew02")
-SOFT = ("sriov-range", "macvlan-range")
+SOFT = ("sriov-rdma", "macvlan-rdma")
 PORTS = {"rping": 7174, "ib_write_bw": 18515}
 # Each of these servers ends with its client.
 _SERVERS = (
@@ -28,57 +25,20 @@ _SERVERS = (
 SERVE = ("sh", "-c", _SERVERS)
 
 
-@dataclass(frozen=True)
-class SoftRdma:
-    """The lab with software RDMA: what it was before, what was planned, what was done."""
-
-    before: dict[str, list[str]]
-    plan: dict[str, Any]
-    result: dict[str, Any]
-
-
 @pytest.fixture(scope="module")
-def soft(lab: EmulatedLab) -> Iterator[SoftRdma]:
-    """The lab with software RDMA on two attachments, and afterwards as it was."""
-    before = lab.snapshot()
-    site = copy.deepcopy(lab.promised)
-    for one in site["networks"]["attachments"]:
-        if one["name"] in SOFT:
-            one["rdma"] = "soft"
-    lab.write(site)
-    try:
-        plan = lab.plan()
-        yield SoftRdma(before, plan, lab.apply())
-    finally:
-        remove(lab)
-        lab.write(lab.promised)
-        lab.apply()
-
-
-@pytest.fixture(scope="module")
-def pods(lab: EmulatedLab, soft: SoftRdma) -> dict[str, dict[str, dict[str, Any]]]:
+def pods(lab: EmulatedLab) -> Iterator[dict[str, dict[str, dict[str, Any]]]]:
     """A server on one node and a client on the other, on both networks: `network-status` of each."""
-    assert soft.result["status"] == "successful"
     networks = [{"name": name} for name in SOFT]
     server = Pod("rdma-server", NODES[0], networks, vfs=1, rdma=True, command=SERVE)
     client = Pod("rdma-client", NODES[1], networks, vfs=1, rdma=True)
-    create(lab, server.manifest(), client.manifest())
-    ready(lab, server.name, client.name)
-    return {pod: status(lab, pod) for pod in (server.name, client.name)}
+    try:
+        create(lab, server.manifest(), client.manifest())
+        ready(lab, server.name, client.name)
+        yield {pod: status(lab, pod) for pod in (server.name, client.name)}
+    finally:
+        remove(lab)
 
 
-def test_the_plan_of_software_rdma_is_what_the_apply_did(soft: SoftRdma) -> None:
-    expected = planned(soft.plan)
-    assert all(("load", "kernel_module", "rdma_rxe") in expected[node] for node in NODES)
-    assert expected == done(soft.result)
-
-
-def test_a_second_apply_changes_nothing(lab: EmulatedLab, soft: SoftRdma) -> None:
-    assert soft.result["status"] == "successful"
-    assert lab.apply()["changed"] == {}
-
-
-@pytest.mark.usefixtures("soft")
 def test_nodes_offer_it_where_pods_may_have_it(lab: EmulatedLab) -> None:
     nodes = json.loads(lab.kubectl("get", "nodes", "-o", "json"))["items"]
     offered = {node["metadata"]["name"]: node["status"]["allocatable"].get(SOFT_RDMA, "0") for node in nodes}
@@ -106,12 +66,3 @@ def test_links_end_with_their_pods(lab: EmulatedLab, pods: dict[str, dict[str, d
     remove(lab)
     for node in NODES:
         assert not lab.hosts[node].run("rdma link").strip()
-
-
-def test_it_goes_and_leaves_hosts_as_before(lab: EmulatedLab, soft: SoftRdma) -> None:
-    remove(lab)
-    lab.write(lab.promised)
-    plan = lab.plan()
-    assert planned(plan) == done(lab.apply())
-    after = lab.snapshot()
-    assert {name: found for name, lines in soft.before.items() if (found := changes(lines, after[name]))} == {}
