@@ -11,7 +11,7 @@ import os
 
 from . import sriov_functions as functions
 from .host_state import read_text
-from .printed_json import printed_json
+from .programs import printed_json
 
 OPERATOR_FOLDER = "/etc/sriov-operator"
 CHECKPOINT = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"

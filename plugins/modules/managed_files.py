@@ -124,6 +124,7 @@ from ..module_utils.host_state import (
     sync_file,
     write_record,
 )
+from ..module_utils.programs import look
 
 UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/")
 
@@ -241,7 +242,7 @@ def keep_units(module, units, changed):
     actions = []
     for unit in units:
         name = unit["name"]
-        active, enabled, stale = state_of(module, name)
+        active, enabled, stale = state_of(name)
         if stale and not module.check_mode:  # its file was written by a run that was killed before it told systemd
             module.run_command(["systemctl", "daemon-reload"], check_rc=True)
         verbs = [] if enabled else ["enable"]
@@ -269,7 +270,7 @@ def end_units(module, names):
     """Disable and stop units, before their files go; one that is not there or does nothing is left alone."""
     ended = []
     for name in names:
-        active, enabled, _ = state_of(module, name)
+        active, enabled, _ = state_of(name)
         if active or enabled:
             ended.append(made("unit", name, "disable"))
             if not module.check_mode:
@@ -279,8 +280,8 @@ def end_units(module, names):
     return ended
 
 
-def state_of(module, name):
-    _, out, _ = module.run_command(["systemctl", "show", "--property=ActiveState,UnitFileState,NeedDaemonReload", name])
+def state_of(name):
+    _, out, _ = look(["systemctl", "show", "--property=ActiveState,UnitFileState,NeedDaemonReload", name])
     fields = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
     return (
         fields.get("ActiveState") in ("active", "reloading"),

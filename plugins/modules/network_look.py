@@ -55,7 +55,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import sriov_functions as functions
 from ..module_utils.host_state import read_text
-from ..module_utils.printed_json import printed_json
+from ..module_utils.programs import printed_json
 from ..module_utils.sriov_cards import POLICIES, pods_with, resolve
 
 CNI_SETTINGS, CNI_PLUGINS = "/etc/cni/net.d", "/opt/cni/bin"

@@ -150,7 +150,7 @@ from ..module_utils.host_state import (
 from ..module_utils.kernel_modules import loads
 from ..module_utils.kernel_settings import OPTIONS, sync_settings
 from ..module_utils.kube_client import ADMIN_CONF
-from ..module_utils.printed_json import printed_json
+from ..module_utils.programs import look, printed_json
 
 CAP_SYS_RESOURCE = 24
 TCP_LISTEN = "0A"
@@ -422,7 +422,7 @@ def missing_packages(module, names):
     if not names:
         return []
     if os.path.exists("/usr/bin/dpkg-query"):
-        _, out, _ = module.run_command(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names])
+        _, out, _ = look(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names])
         present = {line.split()[0] for line in out.splitlines() if line.endswith(" installed")}
         return [name for name in names if name not in present]
     return [name for name in names if module.run_command(["rpm", "-q", name])[0] != 0]

@@ -141,7 +141,7 @@ from ..module_utils.host_state import (
     sync_file,
     write_record,
 )
-from ..module_utils.printed_json import printed_json
+from ..module_utils.programs import printed_json
 from ..module_utils.sriov_cards import POLICIES, pods_with, resolve
 from ..module_utils.sriov_offer import by_numa, device_plugin_settings, offered
 

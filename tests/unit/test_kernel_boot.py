@@ -69,6 +69,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(host_state, "STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setattr(kernel_boot, "SETTINGS", str(tmp_path / "settings.d" / "90-gedge.cfg"))
     monkeypatch.setattr(kernel_boot, "GRUB_CFG", str(tmp_path / "grub.cfg"))
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
     return Host(tmp_path)
 
 

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleActionFail
 
 from plugins.action.kube_apply import items
 from plugins.module_utils import sriov_functions
-from plugins.module_utils.printed_json import printed_json
+from plugins.module_utils.programs import printed_json
 from plugins.modules import preflight
 
 
