@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -10,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 
 from plugins.action.kube_apply import items
 from plugins.module_utils import sriov_functions
-from plugins.module_utils.programs import printed_json
+from plugins.module_utils.programs import look, printed_json
 from plugins.modules import preflight
 
 
@@ -64,6 +66,18 @@ def test_what_failed_is_told_with_the_remedy(ip: Program, line: str, told: str) 
     with pytest.raises(FailedError) as caught:
         preflight.interface_of(Module(), "192.0.2.1")
     assert str(caught.value).startswith(told)
+
+
+def test_the_output_of_a_program_on_a_busy_host_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks whether it has ended is not scheduled for a while; what Ansible's `run_command` returns then is empty."""
+    poll = subprocess.Popen.poll
+
+    def late(self: subprocess.Popen[bytes]) -> int | None:
+        time.sleep(0.2)
+        return poll(self)
+
+    monkeypatch.setattr(subprocess.Popen, "poll", late)
+    assert look(["sh", "-c", "sleep 1.1; echo '[]'"]) == (0, "[]\n", "")
 
 
 def test_a_program_that_is_missing_is_told(tmp_path: Path) -> None:
