@@ -69,7 +69,7 @@ def test_what_failed_is_told_with_the_remedy(ip: Program, line: str, told: str) 
 
 
 def test_the_output_of_a_program_on_a_busy_host_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks whether it has ended is not scheduled for a while; what Ansible's `run_command` returns then is empty."""
+    """Who asks whether it has ended is not scheduled for a while: Ansible's `run_command` then returns nothing."""
     poll = subprocess.Popen.poll
 
     def late(self: subprocess.Popen[bytes]) -> int | None:
