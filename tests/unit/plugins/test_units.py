@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from plugins.module_utils import host_state
@@ -125,3 +127,21 @@ def test_another_dhcp_daemon_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
         assert list(preflight.dhcp_problems([], {"cni_dhcp": False})) == []
         assert list(preflight.dhcp_problems(asked, {"cni_dhcp": True})) == []
     assert not network_look.answers(str(path))
+
+
+# As Multus 4.3 writes it (its types, by Go's encoding/json).
+POD_OF_DHCP = (
+    '[{"Conf":{"cniVersion":"0.3.1","ipam":{"type":"dhcp"},"name":"leased","type":"macvlan"},"ConfList":{},"Name":""}]'
+)
+POD_OF_CHAIN = (
+    '[{"Conf":{"ipam":{}},"ConfList":{"cniVersion":"0.3.1","name":"l","plugins":[{"ipam":{"type":"dhcp"},'
+    '"type":"macvlan"},{"ipam":{},"type":"tuning"}]},"Name":""}]'
+)
+
+
+def test_pods_with_an_address_from_a_server_are_known_by_what_multus_keeps() -> None:
+    text = (Path(__file__).parents[3] / "roles/cni_dhcp/vars/main.yml").read_text(encoding="utf-8")
+    sign = re.compile(yaml.safe_load(text)["__cni_dhcp_sign"])
+    assert sign.search(POD_OF_DHCP)
+    assert sign.search(POD_OF_CHAIN)
+    assert not sign.search(POD_OF_DHCP.replace('{"type":"dhcp"}', '{"type":"static"}').replace("leased", "dhcp"))
