@@ -16,7 +16,7 @@ _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 # Numbers of the buses that the PCI host bridges of NUMA nodes begin with: node 0 has 0000:41:00.0, 0000:42:00.0 ...
 _BUSES = (0x40, 0x80, 0xC0, 0xE0)
 _MIB = 1 << 20
-# Shows SMT; QEMU does AES and SHA by the host's instructions: digests take half the time, TLS a sixth.
+# Shows SMT; QEMU does AES and SHA by the host's instructions: digests take half the time, AES a sixth.
 _EMULATED_CPU = "Nehalem,+aes,+pclmulqdq,+sha-ni"
 PROBE_EXIT_CODE = 85  # (0x2a << 1) | 1
 
