@@ -40,6 +40,7 @@ _START_LIMIT_S = 30
 _END_LIMIT_S = 10
 _PROBE_LIMIT_S = 10
 _PAUSE_S = 0.05
+_UNSEEN = 20  # looks in a row without the process tell that it ended; one may fall into its exec, when it has no name
 _TAIL = 2000
 
 
@@ -109,8 +110,9 @@ def start(machine: Machine, folder: Path, monitor: str) -> None:
             stderr=log,
             check=True,
         )
-    end = time.monotonic() + _START_LIMIT_S
-    while not (folder / monitor).exists() and host_traces.processes_naming(machine.name) and time.monotonic() < end:
+    end, unseen = time.monotonic() + _START_LIMIT_S, 0
+    while not (folder / monitor).exists() and unseen < _UNSEEN and time.monotonic() < end:
+        unseen = 0 if host_traces.processes_naming(machine.name) else unseen + 1
         time.sleep(_PAUSE_S)
     try:
         qmp.tell(folder / monitor, "query-status", _START_LIMIT_S)

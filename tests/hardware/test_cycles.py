@@ -89,9 +89,9 @@ _OF_DAEMONS = (restart_kubelet, restart_plugin, kill_kubelet, restart_multus)
 
 
 def faults(number: int) -> list[Callable[[EmulatedLab], None]]:
-    """Return the faults of a series: of five cycles two strike the pod, two the node's daemons, one the whole node."""
-    pod, daemon = itertools.cycle(_OF_POD), itertools.cycle(_OF_DAEMONS)
-    order = (pod, pod, daemon, daemon, itertools.repeat(reboot))
+    """Return the faults of a series: of ten five strike the pod, four the node's daemons, one the whole node."""
+    pod, daemon, node = itertools.cycle(_OF_POD), itertools.cycle(_OF_DAEMONS), itertools.repeat(reboot)
+    order = (pod, pod, daemon, daemon, node, pod, pod, daemon, daemon, pod)
     return [next(kind) for kind in itertools.islice(itertools.cycle(order), number)]
 
 

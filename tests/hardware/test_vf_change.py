@@ -49,7 +49,7 @@ def test_functions_of_pods_change_after_a_drain_with_consent(lab: EmulatedLab) -
     before = lab.snapshot()
     lab.write(with_functions(lab.promised, 2))
 
-    refused = lab.gedge("apply", "--drain-ok", code=2)
+    refused = lab.gedge("apply", "--drain-ok", code=1)
     assert "default/alone" in refused.stderr, "nothing would create this pod again"
     lab.kubectl("delete", "pod", "alone", "--timeout=90s")
     refused = lab.gedge("apply", code=2)

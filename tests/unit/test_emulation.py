@@ -107,7 +107,8 @@ def test_store_is_read_only_and_its_path_may_have_commas() -> None:
 
 def test_kvm_gives_the_host_s_processor() -> None:
     assert options(made(accelerator="kvm"), "-cpu") == ["host"]
-    assert options(made(), "-cpu") == ["Nehalem"]
+    (processor,) = options(made(), "-cpu")
+    assert processor.startswith("Nehalem,")
 
 
 def test_nics_are_plugged_into_the_switch_and_the_rest_into_the_lab() -> None:
