@@ -24,6 +24,9 @@ __all__ = [
 ]
 
 _CNI_VERSION = "0.3.1"  # the newest that every plugin here understands, the SR-IOV CNI included
+# A pod with two interfaces on one network segment answers ARP on either with either address: IP goes on, RDMA, whose
+# addresses belong to one interface each, does not.
+_RDMA_SYSCTLS = {"net.ipv4.conf.IFNAME.arp_ignore": "1", "net.ipv4.conf.IFNAME.arp_announce": "2"}
 
 
 def attachment_manifests(site: Site) -> list[Manifest]:
@@ -139,8 +142,9 @@ def _main_plugin(one: Attachment) -> dict[str, Any]:
 
 def _chained(one: Attachment) -> list[dict[str, Any]]:
     plugins: list[dict[str, Any]] = []
-    if one.sysctls:
-        plugins.append({"type": "tuning", "sysctl": dict(one.sysctls)})
+    sysctls = (_RDMA_SYSCTLS if one.rdma else {}) | dict(one.sysctls or {})
+    if sysctls:
+        plugins.append({"type": "tuning", "sysctl": sysctls})
     if one.bandwidth is not None:
         limits = {
             "ingressRate": one.bandwidth.ingress_rate,

@@ -121,11 +121,20 @@ def test_software_rdma_comes_last() -> None:
     )
     plugins = cni_configuration(attachment)["plugins"]
     assert [plugin["type"] for plugin in plugins] == ["sriov", "tuning", "soft-rdma"]
+    assert plugins[1]["sysctl"] == {
+        "net.ipv4.conf.IFNAME.arp_ignore": "1",
+        "net.ipv4.conf.IFNAME.arp_announce": "2",
+        "net.ipv4.conf.IFNAME.rp_filter": "0",
+    }
 
 
 def test_the_rdma_device_follows_the_function() -> None:
     attachment = Attachment.model_validate({"name": "net", "type": "sriov", "resource": VF, "rdma": "exclusive"})
-    assert [plugin["type"] for plugin in cni_configuration(attachment)["plugins"]] == ["sriov", "rdma"]
+    assert [plugin["type"] for plugin in cni_configuration(attachment)["plugins"]] == [
+        "sriov",
+        "tuning",
+        "rdma",
+    ]
 
 
 def site(**networks: Any) -> Site:
