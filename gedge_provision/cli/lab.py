@@ -204,10 +204,10 @@ def snapshots(
     output: _ui.OutputOption = _ui.Output.TEXT,
 ) -> None:
     """List the snapshots of a lab's emulated nodes; they go with their node (gedge lab down)."""
+    if delete is not None and node is None:
+        raise UsageError("--delete needs a node", remedy=f"gedge lab snapshots NODE --delete {delete}")
     chosen = labs.choose(lab)
-    if delete is not None:
-        if node is None:
-            raise UsageError("--delete needs a node", remedy=f"gedge lab snapshots NODE --delete {delete}")
+    if delete is not None and node is not None:
         with _ui.progress() as reporter:
             labs.delete_snapshot(chosen, node, delete, reporter)
         return
