@@ -22,6 +22,8 @@ from gedge_provision.planning.emulation import DISK, DRIVE, MONITOR, image_tool
 
 __all__ = ["delete_snapshot", "restore_node", "snapshot_node", "snapshots"]
 
+_TRIES = 3
+
 
 @dataclass(frozen=True)
 class _Guest:
@@ -54,7 +56,7 @@ def snapshot_node(lab: str, node: str, name: str = DEFAULT_NAME, reporter: Repor
 
     Raises:
         UsageError: the node cannot have one, is off, or has one of that name.
-        GedgeError: the store is in use there, or QEMU cannot.
+        GedgeError: it has virtual functions, the store is in use there, or QEMU cannot.
     """
     reporter, title = reporter or SilentReporter(), f"snapshot {name} of emulated node {node}"
     with locked(lab_files.lab_folder(lab), f"lab {lab}"):
@@ -62,7 +64,7 @@ def snapshot_node(lab: str, node: str, name: str = DEFAULT_NAME, reporter: Repor
         planning.check_new(guest.snapshots, name, guest.node)
         with step(reporter, title):
             reporter.update(title, "unmounts the artifact store")
-            planning.check_unmounted(lab_ssh.tell(lab, guest.node.address, planning.UNMOUNT), guest.node)
+            planning.check_prepared(_ask(guest.node, planning.PREPARE)[0], guest.node)
             reporter.update(title, "the node stands still")
             lab_snapshots.save(guest.monitor, DRIVE, planning.tag(name, guest.origin))
             _set_clock(guest.node)
@@ -136,5 +138,14 @@ def _snapshots(node: NodeStatus) -> list[LabSnapshot]:
 
 def _set_clock(node: NodeStatus) -> None:
     """Set a node's clock, which stood still with it, and check it."""
-    began = time.time()
-    planning.check_clock(lab_ssh.tell(node.lab, node.address, planning.SET_CLOCK), began, time.time(), node)
+    said, asked_at = _ask(node, planning.SET_CLOCK)
+    planning.check_clock(said, asked_at, time.time(), node)
+
+
+def _ask(node: NodeStatus, command: str) -> tuple[str | None, float]:
+    """Return what a node prints (None: it does not answer), and when it was asked; one under load may miss a call."""
+    for _ in range(_TRIES):
+        asked_at = time.time()
+        if (said := lab_ssh.tell(node.lab, node.address, command)) is not None:
+            break
+    return said, asked_at

@@ -12,16 +12,17 @@ from gedge_provision.models.emulation import Machine
 from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.lab import NodeStatus
 from gedge_provision.models.lab_snapshots import LabSnapshot, Origin
+from gedge_provision.models.wording import counted
 
 __all__ = [
+    "PREPARE",
     "SET_CLOCK",
-    "UNMOUNT",
     "check_clock",
     "check_emulated",
     "check_fits",
     "check_new",
     "check_on",
-    "check_unmounted",
+    "check_prepared",
     "choose",
     "origin",
     "recorded",
@@ -32,8 +33,11 @@ __all__ = [
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,30}[A-Za-z0-9])?")
 _TAG = re.compile(r"(?P<name>[^@]+)@(?P<version>[^@]+)@(?P<machine>[0-9a-f]+)")
 
-UNMOUNT = "umount --all --types 9p 2>&1; findmnt --noheadings --types 9p --output TARGET"
-"""Unmounts the host's folders on a node; prints those that are in use."""
+PREPARE = """\
+made=$(cat /sys/bus/pci/devices/*/sriov_numvfs 2> /dev/null | grep -vx 0 | paste -sd+)
+[ -z "$made" ] || { echo "functions $made"; exit; }
+umount --all --types 9p 2>&1; findmnt --noheadings --types 9p --output TARGET"""
+"""Makes a node ready to be saved: unmounts the host's folders. Prints what stands against it."""
 SET_CLOCK = """\
 clock=/sys/class/rtc/rtc0/since_epoch; read -r old < $clock; new=$old
 while [ "$new" = "$old" ]; do sleep 0.02; read -r new < $clock; done
@@ -126,11 +130,13 @@ def check_fits(snapshot: LabSnapshot, now: Origin, node: NodeStatus) -> None:
         raise UsageError("it was made when the node had other hardware", place=place, remedy=remedy)
 
 
-def check_unmounted(said: str | None, node: NodeStatus) -> None:
-    """Check what UNMOUNT said.
+def check_prepared(said: str | None, node: NodeStatus) -> None:
+    """Check what PREPARE said.
+
+    QEMU does not save the registers of virtual functions: put back, they would be there and pass no traffic.
 
     Raises:
-        GedgeError: a folder of the host is in use on the node, or the node does not answer.
+        GedgeError: the node has virtual functions, uses a folder of the host, or does not answer.
     """
     place = f"emulated node {node.node}"
     if said is None:
@@ -138,6 +144,13 @@ def check_unmounted(said: str | None, node: NodeStatus) -> None:
             "it does not answer over SSH",
             place=place,
             remedy=f"gedge lab logs {node.node} --lab {node.lab}",
+        )
+    if said.startswith("functions"):
+        count = sum(map(int, said.removeprefix("functions").split("+")))
+        raise GedgeError(
+            f"it has {counted(count, 'virtual function')}, which would pass no traffic when it is put back",
+            place=place,
+            remedy="save it before they are made, or without them (their policies out of the site file, gedge apply)",
         )
     if said.strip():
         raise GedgeError(

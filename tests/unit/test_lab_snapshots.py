@@ -19,7 +19,7 @@ from gedge_provision.planning.lab_snapshots import (
     check_fits,
     check_new,
     check_on,
-    check_unmounted,
+    check_prepared,
     choose,
     origin,
     recorded,
@@ -130,12 +130,21 @@ def test_another_emulator_and_another_machine_are_refused() -> None:
 
 
 def test_a_store_in_use_and_a_node_that_is_silent() -> None:
-    check_unmounted("", node())
+    check_prepared("", node())
     with pytest.raises(GedgeError, match=r"in use: umount: /srv/store: target is busy") as caught:
-        check_unmounted("umount: /srv/store: target is busy.\n/srv/store\n", node())
+        check_prepared("umount: /srv/store: target is busy.\n/srv/store\n", node())
     assert "gedge apply" in caught.value.remedy
     with pytest.raises(GedgeError, match="does not answer over SSH"):
-        check_unmounted(None, node())
+        check_prepared(None, node())
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"), [("functions 1\n", "1 virtual function,"), ("functions 4+4", "8 virtual f")]
+)
+def test_virtual_functions_stand_against_it(said: str, counts: str) -> None:
+    with pytest.raises(GedgeError, match=f"h1: it has {counts}") as caught:
+        check_prepared(said, node())
+    assert "before they are made" in caught.value.remedy
 
 
 @pytest.mark.parametrize("said", ["1000", "1011", "999"])
