@@ -33,6 +33,8 @@ else:  # link set dev NAME ...
     name, rest = words[3], words[4:]
     if rest[0] == "vf":
         entry = functions[name][int(rest[1])]
+        with (root / "autoprobe.log").open("a") as log:
+            log.write((networks / name / "device/sriov_drivers_autoprobe").read_text().strip() + " ")
         key, value = rest[2], rest[3]
         if key == "mac":
             entry["address"] = value
@@ -201,7 +203,9 @@ class Host:
     def probe(self, address: str) -> None:
         override = self.devices / address / "driver_override"
         wanted = override.read_text().strip() if override.is_file() else ""
-        if not (self.devices / address / "driver").is_symlink():
+        physical = self.devices / address / "physfn"
+        allowed = not physical.exists() or (physical / "sriov_drivers_autoprobe").read_text().strip() == "1"
+        if not (self.devices / address / "driver").is_symlink() and (wanted or allowed):
             self.bound(address, wanted or DRIVER_OF["8086:10ca"])
 
     def bound(self, address: str, driver: str) -> None:

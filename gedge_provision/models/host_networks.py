@@ -94,6 +94,7 @@ class HostNetworks(_Told):
         cni_files: CNI configuration, in the order in which the runtime reads it.
         cni_plugins: names of the plugins that are installed.
         device_plugin: the SR-IOV device plugin's configuration on this host.
+        dhcp_daemon: whether a DHCP daemon answers CNI plugins.
     """
 
     problems: tuple[str, ...] = ()
@@ -103,6 +104,7 @@ class HostNetworks(_Told):
     cni_files: tuple[str, ...] = ()
     cni_plugins: tuple[str, ...] = ()
     device_plugin: dict[str, Any] = Field(default_factory=dict)
+    dhcp_daemon: bool = False
 
     def cards_of(self, policies: frozenset[str]) -> tuple[Card, ...]:
         """Return the cards that these policies select."""

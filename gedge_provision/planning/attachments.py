@@ -19,6 +19,7 @@ __all__ = [
     "has_rdma",
     "holders",
     "pod_resources",
+    "with_dhcp",
     "with_rdma",
 ]
 
@@ -77,6 +78,12 @@ def with_rdma(site: Site, node: Node, kind: Rdma, owner: Owner | None = None) ->
     others = {policy.resource for policy in policies if owner is not None and policy.owner != owner}
     found = [one for one in site.networks.attachments if one.rdma == kind and one.resource not in others - {None}]
     return [f"{one.namespace}/{one.name}" for one in found if node.name in holders(site, one)]
+
+
+def with_dhcp(site: Site, node: Node) -> list[str]:
+    """Return the attachments, as namespace/name, of which a node's pods get addresses from a DHCP server."""
+    found = [one for one in site.networks.attachments if one.ipam.type == "dhcp" and node.name in holders(site, one)]
+    return [f"{one.namespace}/{one.name}" for one in found]
 
 
 def definition(attachment: Attachment) -> Manifest:
@@ -156,6 +163,9 @@ def _ipam(ipam: Ipam) -> dict[str, Any]:
     if ipam.type == "static" and ipam.addresses:
         gateway = {"gateway": str(ipam.gateway)} if ipam.gateway else {}
         found["addresses"] = [{"address": address} | gateway for address in ipam.addresses]
+    elif ipam.type == "dhcp":
+        # Not the server's router: the pod would get a second default route, through this network.
+        found["request"] = [{"skipDefault": True}, {"option": "subnet-mask"}]
     elif ipam.type == "host-local":
         found["ranges"] = [
             [

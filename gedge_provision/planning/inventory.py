@@ -11,7 +11,7 @@ from gedge_provision.models.site import Node, NodeClass, Role, Site
 from gedge_provision.models.sriov import SharedRdma
 from gedge_provision.models.ssh import known_hosts_option
 from gedge_provision.planning.alignment import alignment_policy
-from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, with_rdma
+from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, with_dhcp, with_rdma
 from gedge_provision.planning.features import (
     DEVICE_PLUGIN,
     OPERATOR_LABEL,
@@ -27,6 +27,7 @@ from gedge_provision.planning.features import (
 
 __all__ = [
     "API_PORT",
+    "CLASS_LABEL",
     "EMULATED_LABEL",
     "Inventory",
     "compile_inventory",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 API_PORT = 6443
+CLASS_LABEL = "gedge.dev/node-class"
 EMULATED_LABEL = "gedge.dev/emulated-hardware"
 _BALANCED_API_PORT = 8443  # haproxy stands on the same hosts as the API servers
 _CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -54,6 +56,7 @@ _IMAGES = {
     "whereabouts-control-loop": "whereabouts_image",
 }
 """Variables that name images of the catalog."""
+_OF_OPERATOR = ("sriov", "rdma")  # CNI plugins
 _CONTROL_PLANE_PORTS = {"2379": "etcd", "2380": "etcd", "10257": "kube-controller-manager", "10259": "kube-scheduler"}
 
 
@@ -195,7 +198,7 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
     node_class = site.node_classes[node.node_class]
     variables: dict[str, Any] = {
         "host_prepare_address": str(node.address),
-        "artifacts_items": list(artifacts["control_plane" if manager else "worker"]),
+        "artifacts_items": _artifacts(node_class, artifacts["control_plane" if manager else "worker"]),
         "kubelet_config": node_class.kubelet.to_kubelet(),
         "kubeadm_control_plane": manager,
         "kubeadm_node_name": node.name,
@@ -212,6 +215,7 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         ],
         "sriov_management_address": str(node.address),
         "host_prepare_interfaces": attachment_masters(site, node),
+        "host_prepare_dhcp": with_dhcp(site, node),
         "host_prepare_rdma": {
             "soft": with_rdma(site, node, "soft"),
             "exclusive": with_rdma(site, node, "exclusive", owner="host"),
@@ -231,6 +235,12 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
             "host_prepare_ports": ports,
         }
     return variables
+
+
+def _artifacts(node_class: NodeClass, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Leave out what the SR-IOV network operator installs on its nodes: a file has one owner."""
+    operated = any(policy.owner == "operator" for policy in node_class.sriov)
+    return [item for item in items if not (operated and item["name"] in _OF_OPERATOR)]
 
 
 def _rdma_resources(site: Site, node: Node) -> dict[str, int]:
@@ -267,7 +277,7 @@ def _shared_entry(one: SharedRdma) -> dict[str, Any]:
 def node_labels(site: Site, node: Node) -> dict[str, str]:
     """Return the labels that a node must carry: its class by name, those of the class, its own."""
     node_class = site.node_classes[node.node_class]
-    labels = {"gedge.dev/node-class": node.node_class}
+    labels = {CLASS_LABEL: node.node_class}
     source = plugin_source(node_class)
     if source:
         labels[DEVICE_PLUGIN] = source

@@ -18,7 +18,7 @@ _IPAM_FIELDS = {
     "static": {"addresses", "gateway", "routes"},
     "host-local": {"range", "range_start", "range_end", "gateway", "routes"},
     "whereabouts": {"range", "range_start", "range_end", "exclude", "gateway", "routes"},
-    "dhcp": {"routes"},
+    "dhcp": set(),
     "none": set(),
 }
 
@@ -32,6 +32,12 @@ def check_addresses(site: Site, path: Path, one: Attachment) -> Iterator[Problem
             yield Problem(
                 (*place, field), f"{ipam.type} does not take {field}", f"remove it; it is for {', '.join(takers)}"
             )
+    if ipam.type == "dhcp" and one.type == "ipvlan":
+        yield Problem(
+            (*place, "type"),
+            "an ipvlan interface has the MAC address of its master, so that no answer of a DHCP server reaches it",
+            "use macvlan, or another way to give addresses",
+        )
     if ipam.type in {"host-local", "whereabouts"} and ipam.range is None:
         yield Problem(place, f"{ipam.type} needs a range", "add range, like 10.10.2.0/24")
     for index, text in enumerate(ipam.addresses):

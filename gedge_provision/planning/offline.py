@@ -14,7 +14,13 @@ from gedge_provision.models.selection import Selection
 from gedge_provision.models.site import Site
 from gedge_provision.models.site_records import HostRecord, SiteRecord
 from gedge_provision.planning.inventory import Inventory
-from gedge_provision.planning.offline_networks import attachment_changes, attachment_files, sriov_changes
+from gedge_provision.planning.offline_networks import (
+    attachment_changes,
+    attachment_files,
+    dhcp_changes,
+    sriov_changes,
+)
+from gedge_provision.planning.offline_rdma import module_changes
 
 __all__ = ["recorded_changes"]
 
@@ -31,6 +37,7 @@ _CONCERNS = (
     ("/etc/pcidp", "sriov"),
     ("multus", "attachments"),
     ("whereabouts", "attachments"),
+    ("gedge-cni", "attachments"),
     ("/etc/cni", "network"),
     ("haproxy", "endpoint"),
     ("keepalived", "endpoint"),
@@ -68,16 +75,20 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
     names = [node.name for node in site.nodes]
     installed = [name for name in names if name in old.host_variables and record.hosts[name].made]
     for host in installed:
-        yield from _artifacts(host, old.host_variables[host], new.host_variables[host])
+        made, had, has = record.hosts[host].made, old.host_variables[host], new.host_variables[host]
+        yield from ((host, "host", change) for change in module_changes(made, had, has))
+        yield from _artifacts(host, had, has)
         yield from _mirrors(host, old.variables, new.variables)
-        policies = (found.host_variables[host].get("sriov_policies", []) for found in (old, new))
-        yield from ((host, "sriov", change) for change in sriov_changes(record.hosts[host].made, *policies))
+        policies = (variables.get("sriov_policies", []) for variables in (had, has))
+        yield from ((host, "sriov", change) for change in sriov_changes(made, *policies))
         if host in new.groups["control_plane_balanced"]:
             yield from _endpoint(host, old.variables, new.variables)
     yield from _network(first, installed, old.variables, new.variables)
     yield from ((first, "attachments", change) for change in attachment_changes(old.variables, new.variables))
     for host in installed:
         yield from ((host, "attachments", change) for change in attachment_files(old.variables, new.variables))
+        daemon = dhcp_changes(old.host_variables[host], new.host_variables[host])
+        yield from ((host, "attachments", change) for change in daemon)
     for host in names:
         if host not in installed:
             yield from _new(host, _like(record, site, host))

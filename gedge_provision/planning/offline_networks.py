@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gedge_provision.models.changes import Change
+from gedge_provision.planning.offline_rdma import rdma_objects, shared_changes
 
-__all__ = ["FILES", "OBJECTS", "attachment_changes", "attachment_files", "sriov_changes"]
+__all__ = ["FILES", "OBJECTS", "attachment_changes", "attachment_files", "dhcp_changes", "sriov_changes"]
 
 OBJECTS = {
     "multus": (
@@ -43,11 +44,14 @@ FILES = {
 _DAEMONS = {
     "DaemonSet kube-system/kube-multus-ds": ("multus_image", "multus_api_endpoint"),
     "DaemonSet kube-system/whereabouts": ("whereabouts_image", "whereabouts_api_endpoint"),
+    "DaemonSet kube-system/soft-rdma-device-plugin": ("soft_rdma_device_plugin_image",),
 }
 _PROGRAM, _UNIT = "/usr/local/sbin/gedge-sriov", "gedge-sriov.service"
 _UNIT_FILE, _SETTINGS, _OFFERED = f"/etc/systemd/system/{_UNIT}", "/etc/gedge/sriov.json", "/etc/pcidp/config.json"
+_DHCP_UNIT = "gedge-cni-dhcp.service"
 _OF_FUNCTIONS = {"vlan": "vlan", "trust": "trust", "spoof_check": "spoofchk", "device_type": "driver"}
-_OFFERING = ("nics", "resource", "device_type")
+_OFFERING = ("nics", "resource", "device_type", "rdma")
+_NOT_SET = ("name", "resource", "rdma")  # what the program of the boot is not told
 Policies = Sequence[Mapping[str, Any]]
 
 
@@ -66,7 +70,7 @@ def sriov_changes(made: Sequence[Change], old: Policies, new: Policies) -> Itera
         yield from (Change("file", path, "remove") for path in (_PROGRAM, _SETTINGS, _UNIT_FILE))
     elif not old:
         yield from (Change("file", path, "create") for path in (_PROGRAM, _SETTINGS, _UNIT_FILE))
-    elif _without(old, ("name", "resource")) != _without(new, ("name", "resource")):
+    elif _without(old, _NOT_SET) != _without(new, _NOT_SET):
         yield Change("file", _SETTINGS, "change")
     offered = [any(policy.get("resource") for policy in policies) for policies in (old, new)]
     if offered != [False, False] and _only(old, _OFFERING) != _only(new, _OFFERING):
@@ -128,6 +132,7 @@ def attachment_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
     if old.get(image) != new.get(image):
         daemons = _device_plugins(new)
         yield from (_object(name, "change") for name in daemons if name in had and name.startswith("DaemonSet"))
+    yield from shared_changes(old, new)
     yield from _definitions(old, new)
     # Definitions of networks go with their kind.
     gone = [name for name in had if name not in has]
@@ -137,7 +142,7 @@ def attachment_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
 def _objects(variables: Mapping[str, Any]) -> list[str]:
     features = variables.get("gedge_features", [])
     found = [name for feature, names in OBJECTS.items() if feature in features for name in names]
-    return found + _device_plugins(variables)
+    return found + _device_plugins(variables) + rdma_objects(variables)
 
 
 def _device_plugins(variables: Mapping[str, Any]) -> list[str]:
@@ -177,3 +182,17 @@ def attachment_files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator
         if (feature in had) != (feature in has):
             action = "create" if feature in has else "remove"
             yield from (Change("file", path, action) for path in paths)
+
+
+def dhcp_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    """Yield what changes of the DHCP daemon on a node, from its variables then and now.
+
+    Whether pods still have addresses from it, so that it stays for a while, is not seen.
+    """
+    had, has = (bool(variables["host_prepare_dhcp"]) for variables in (old, new))
+    if has and not had:
+        yield Change("file", f"/etc/systemd/system/{_DHCP_UNIT}", "create")
+        yield from (Change("unit", _DHCP_UNIT, action) for action in ("enable", "start"))
+    elif had and not has:
+        yield Change("unit", _DHCP_UNIT, "disable")
+        yield Change("file", f"/etc/systemd/system/{_DHCP_UNIT}", "remove")

@@ -15,12 +15,11 @@ from gedge_provision.models.errors import UsageError
 from gedge_provision.models.site import NodeClass, Site
 from gedge_provision.models.sriov import SriovPolicy
 from gedge_provision.planning.features import OPERATOR_LABEL
-from gedge_provision.planning.inventory import shared_configuration
+from gedge_provision.planning.inventory import CLASS_LABEL, shared_configuration
 
 __all__ = ["operator_documents"]
 
 _API = "sriovnetwork.openshift.io/v1"
-_CLASS = "gedge.dev/node-class"
 _MELLANOX = "15b3"
 _SHARED_PLUGIN = {
     "image": "k8s-rdma-shared-dev-plugin",
@@ -83,7 +82,7 @@ def _node_policy(class_name: str, policy: SriovPolicy, namespace: str) -> Manife
         "rootDevices": list(policy.nics.addresses),
     }
     spec: dict[str, Any] = {
-        "nodeSelector": {_CLASS: class_name},
+        "nodeSelector": {CLASS_LABEL: class_name},
         "nicSelector": {key: value for key, value in nics.items() if value},
         "numVfs": policy.vfs,
         "resourceName": (policy.resource or "").partition("/")[2],
@@ -99,7 +98,7 @@ def _pool(site: Site, class_name: str, namespace: str) -> Manifest:
     """Return how many nodes of a class change at a time, and whether their RDMA devices are for single pods."""
     most = site.rollout.max_unavailable
     spec: dict[str, Any] = {
-        "nodeSelector": {"matchLabels": {_CLASS: class_name}},
+        "nodeSelector": {"matchLabels": {CLASS_LABEL: class_name}},
         "maxUnavailable": int(most) if most.isdecimal() else most,
     }
     resources = {policy.resource for policy in _policies(site.node_classes[class_name])}
@@ -124,7 +123,7 @@ def _sriov_values(site: Site, policies: list[SriovPolicy]) -> Manifest:
 
 
 def _nic_cluster_policy(classes: list[str], configuration: dict[str, Any]) -> Manifest:
-    expression = {"key": _CLASS, "operator": "In", "values": classes}
+    expression = {"key": CLASS_LABEL, "operator": "In", "values": classes}
     return {
         "apiVersion": "mellanox.com/v1alpha1",
         "kind": "NicClusterPolicy",

@@ -14,7 +14,7 @@ from gedge_provision.planning.inventory import Inventory, connection
 __all__ = ["after_apply", "applied", "before_apply", "without"]
 
 _MAKING = ("create", "install", "set", "load", "init", "join", "enable", "start", "stop", "mask")
-_UNMAKING = ("remove", "restore")
+_UNMAKING = ("remove", "restore", "unload", "disable")
 _CHECKS = {"Reach hosts", "Check hosts"}
 """Phases that change nothing."""
 
@@ -77,7 +77,8 @@ def applied(site: Site, inventory: Inventory, images: Mapping[str, str]) -> Site
     for node in site.nodes:
         role: Role = "control_plane" if "control_plane" in node.roles else "worker"
         items = inventory.host_variables[node.name]["artifacts_items"]
-        digests.setdefault(role, {item["name"]: item["sha256"] for item in items})
+        # Of all nodes: some have less, where an operator brings the rest.
+        digests.setdefault(role, {}).update({item["name"]: item["sha256"] for item in items})
     return SiteRecord(site=site, images=dict(images), artifacts=digests)
 
 
@@ -112,4 +113,8 @@ def _made(before: Sequence[Change], changes: Sequence[Change]) -> tuple[Change, 
 def _goes_with(made: Change, unmade: Change) -> bool:
     """Tell whether something is gone by a change: itself, or what was in a folder that is removed."""
     inside = unmade.kind == "folder" and made.kind in ("file", "folder") and made.name.startswith(f"{unmade.name}/")
+    # A card is given back whole; what was set on it stands behind its address.
+    # A unit goes with its file.
+    inside = inside or (made.kind == "unit" and unmade.name == f"/etc/systemd/system/{made.name}")
+    inside = inside or (made.kind == unmade.kind == "nic" and made.name.startswith(f"{unmade.name} "))
     return inside or (made.kind, made.name) == (unmade.kind, unmade.name)

@@ -234,7 +234,13 @@ def items(text):
     decoder, position, found = json.JSONDecoder(), 0, []
     text = text.strip()
     while position < len(text):
-        value, position = decoder.raw_decode(text, position)
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except ValueError:
+            raise AnsibleActionFail(
+                "kubectl prints no JSON on the control-plane node: %s -> run it there; a wrapper of it, or a message "
+                "of the login shell, is in the way" % text[position : position + 300]
+            ) from None
         found += value["items"] if value.get("kind") == "List" else [value]
         while position < len(text) and text[position].isspace():
             position += 1

@@ -47,7 +47,10 @@ def files_made(diffs):
 
 
 def write_record(name, value):
-    """Write the record `name` so that a killed run leaves the old one or the new one."""
+    """Write the record `name` so that a killed run leaves the old one or the new one; an empty one goes."""
+    if not value:
+        _unlink(os.path.join(STATE_DIR, name))
+        return
     os.makedirs(STATE_DIR, mode=0o755, exist_ok=True)
     write_atomically(os.path.join(STATE_DIR, name), json.dumps(value, indent=1, sort_keys=True) + "\n", 0o600)
 
@@ -92,6 +95,8 @@ def sync_file(path, content, mode, check_mode):
     same_mode = found is not None and (found.st_mode & 0o7777, found.st_uid) == (mode, 0)
     if content is None:
         if before is None:
+            if not check_mode:
+                forget(path)
             return None
     elif before == content and same_mode:
         return None
@@ -109,6 +114,7 @@ def sync_file(path, content, mode, check_mode):
             write_record("files.json", record)
         if content is None:
             os.unlink(path)
+            forget(path)
         else:
             _record_folders(os.path.dirname(path))
             write_atomically(path, content, mode)
@@ -125,19 +131,63 @@ def return_file(path, check_mode):
     if path not in record:
         return None
     saved, before = record[path], read_text(path)
+    after = "" if saved is None else read_text(saved)
+    if not check_mode:
+        if saved is not None:
+            copy_file(saved, path)
+        elif before is not None:
+            os.unlink(path)
+        _forget_file(path)
+        if saved is not None:
+            _unlink(saved)
     if saved is None and before is None:
         return None
-    if not check_mode:
-        if saved is None:
-            os.unlink(path)
-        else:
-            copy_file(saved, path)
-        with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(path))
-        write_record("files.json", {name: value for name, value in record.items() if name != path})
-    after = "" if saved is None else read_text(saved)
     action = "remove" if saved is None else "restore"
     return {"before_header": path, "after_header": path, "before": before or "", "after": after, "action": action}
+
+
+def forget(path):
+    """Forget a file that is gone, unless the reset shall bring back what was there before us."""
+    if read_record("files.json").get(path, "") is None:
+        _forget_file(path)
+
+
+def forget_folder(folder):
+    """Forget what we made in a folder that is gone, and the folder."""
+    for path in read_record("files.json"):
+        if path.startswith(folder + "/"):
+            forget(path)
+    made_folders = read_record("folders.json")
+    left = {path: True for path in made_folders if path != folder and not path.startswith(folder + "/")}
+    if left != made_folders:
+        write_record("folders.json", left)
+
+
+def _forget_file(path):
+    """Take a file out of the record, and with it the folders that were made for it and are empty."""
+    record = read_record("files.json")
+    del record[path]
+    write_record("files.json", record)
+    folders, folder = read_record("folders.json"), os.path.dirname(path)
+    while folder in folders:
+        try:
+            os.rmdir(folder)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            break
+        del folders[folder]
+        write_record("folders.json", folders)
+        folder = os.path.dirname(folder)
+
+
+def _unlink(path):
+    """Remove what we keep, and its folder with the last of it."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    for folder in (os.path.join(STATE_DIR, "originals"), STATE_DIR):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def _record_folders(folder):

@@ -24,6 +24,7 @@ from .host_state import (
     sync_file,
     write_record,
 )
+from .programs import look
 
 RECORD = "kernel.json"
 SETTINGS = "/etc/default/grub.d/90-gedge.cfg"
@@ -159,7 +160,7 @@ class KernelBoot:
                 "entries, has booted the host: compare /proc/cmdline with %s" % (" ".join(self.wanted), GRUB_CFG)
             )
         if not self.given and self.record:
-            os.unlink(os.path.join(host_state.STATE_DIR, RECORD))
+            write_record(RECORD, {})
 
     def _settings_file(self, check):
         if not self.given:
@@ -170,7 +171,7 @@ class KernelBoot:
         """Keep the boot loader's configuration, and return the digest of the one that would be generated now."""
         os.makedirs(os.path.dirname(saved_cfg()), mode=0o700, exist_ok=True)
         copy_file(GRUB_CFG, saved_cfg())
-        rc, out, err = self.module.run_command(["grub-mkconfig"])
+        rc, out, err = look(["grub-mkconfig"])
         if rc != 0:
             raise BootLoaderError(
                 "grub-mkconfig fails, nothing was changed: %s -> run it by hand and mend what it says"

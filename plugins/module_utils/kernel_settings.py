@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .host_state import files_made, in_container, made, read_record, read_text, sync_file, write_record
 from .kernel_modules import keep_feature_modules, load_modules
+from .programs import look
 
 HEADER = "# Written by gedge-provision; local changes are lost at the next run.\n"
 TIME_SERVICES = ("chronyd.service", "chrony.service", "ntpsec.service", "ntpd.service", "systemd-timesyncd.service")
@@ -88,9 +89,7 @@ def save(diffs, check_mode, path, content):
 
 def swap_off(module, check_mode, changes):
     devices = [line.split()[0] for line in (read_text("/proc/swaps") or "").splitlines()[1:]]
-    _, out, _ = module.run_command(
-        ["systemctl", "list-units", "--type=swap", "--all", "--no-legend", "--plain", "--state=loaded"]
-    )
+    _, out, _ = look(["systemctl", "list-units", "--type=swap", "--all", "--no-legend", "--plain", "--state=loaded"])
     units = [line.split()[0] for line in out.splitlines() if line.strip()]
     changes += [made("swap", device, "stop") for device in devices]
     changes += [made("unit", unit, "mask") for unit in units]
@@ -106,7 +105,7 @@ def swap_off(module, check_mode, changes):
 
 
 def keep_time(module, unit, check_mode, changes):
-    _, out, _ = module.run_command(["systemctl", "is-active", *list(TIME_SERVICES)])
+    _, out, _ = look(["systemctl", "is-active", *list(TIME_SERVICES)])
     if "active" in out.split():
         return
     changes.append(made("unit", unit, "enable"))

@@ -11,6 +11,7 @@ import os
 
 from . import sriov_functions as functions
 from .host_state import read_text
+from .programs import printed_json
 
 OPERATOR_FOLDER = "/etc/sriov-operator"
 CHECKPOINT = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
@@ -162,12 +163,11 @@ def card_problems(module, policy, card, management):
 def carriers(module, address):
     """Return the interfaces that carry an address or the default route, and those below them (bonds, bridges)."""
     found = set()
-    rc, out, _ = module.run_command(["ip", "-json", "-4", "address"])
-    for entry in json.loads(out or "[]") if rc == 0 else []:
+    for entry in printed_json(module, ["ip", "-json", "-4", "address"]):
         if any(info.get("local") == address for info in entry.get("addr_info", [])):
             found.add(entry["ifname"])
-    rc, out, _ = module.run_command(["ip", "-json", "-4", "route", "show", "default"])
-    found |= {route["dev"] for route in json.loads(out or "[]") if rc == 0 and "dev" in route}
+    routes = printed_json(module, ["ip", "-json", "-4", "route", "show", "default"])
+    found |= {route["dev"] for route in routes if "dev" in route}
     waiting = list(found)
     while waiting:
         below = [

@@ -22,6 +22,7 @@ VFIO = "vfio-pci"
 NETWORK_CLASS = "0x02"
 PATIENCE_S = 120
 NAMED_S = 10
+MAC_TRIES = 3
 
 
 class FunctionError(Exception):
@@ -116,14 +117,26 @@ def ip(*words):
 
 def settings_of(interface):
     """Return how the virtual functions of an interface are set, as `ip` prints it (vfinfo_list), by number."""
-    printed = json.loads(ip("-json", "-details", "link", "show", "dev", interface) or "[{}]")
-    return {entry["vf"]: entry for entry in printed[0].get("vfinfo_list", [])}
+    return {entry["vf"]: entry for entry in details_of(interface).get("vfinfo_list", [])}
 
 
 def largest_mtu(interface):
     """Return the largest MTU that an interface takes, 0 when it does not tell."""
-    printed = json.loads(ip("-json", "-details", "link", "show", "dev", interface) or "[{}]")
-    return int(printed[0].get("max_mtu", 0))
+    return int(details_of(interface).get("max_mtu", 0))
+
+
+def details_of(interface):
+    """Return what `ip` tells of an interface; nothing where it prints nothing."""
+    words = ("-json", "-details", "link", "show", "dev", interface)
+    printed = ip(*words).strip()
+    try:
+        found = json.loads(printed or "[]")
+    except ValueError:
+        raise FunctionError(
+            "`ip %s` prints no JSON: %s -> run it on this host; a wrapper of the program, or an old one, is in the way"
+            % (" ".join(words), printed[:300])
+        ) from None
+    return found[0] if found else {}
 
 
 def vlan_of(setting):
@@ -179,18 +192,28 @@ def bring(wanted, in_use=()):
         ip("link", "set", "dev", interface, "up")
     if wanted["mtu"] and pf["mtu"] != wanted["mtu"]:
         ip("link", "set", "dev", interface, "mtu", str(wanted["mtu"]))
-    if pf["vfs"] != len(wanted["functions"]):
-        set_number(address, len(wanted["functions"]))
+    try:
+        if pf["vfs"] != len(wanted["functions"]):
+            set_number(address, len(wanted["functions"]))
+        free = set_up(interface, wanted, in_use)
+    finally:
+        if read(DEVICES, address, "sriov_drivers_autoprobe") == "0":
+            write(1, DEVICES, address, "sriov_drivers_autoprobe")
+    for number, found in free:
+        bind(found, wanted["device_type"])
+        if wanted["device_type"] != VFIO:
+            finish_interface(interface, number, found, wanted)
+
+
+def set_up(interface, wanted, in_use):
+    """Give virtual functions the settings that they lack; return the numbers and addresses of those that no pod has."""
     settings = settings_of(interface)
-    free = [(number, found) for number, found in enumerate(functions_of(address)) if found not in in_use]
+    free = [(number, found) for number, found in enumerate(functions_of(wanted["address"])) if found not in in_use]
     for number, _ in free:
         words = differing_settings(settings.get(number, {}), wanted["functions"][number])
         for place in range(0, len(words), 2):
             ip("link", "set", "dev", interface, "vf", str(number), words[place], words[place + 1])
-    for number, found in free:
-        bind(found, wanted["device_type"])
-        if wanted["device_type"] != VFIO:
-            finish_interface(found, wanted["functions"][number], wanted["mtu"])
+    return free
 
 
 def wait_for_card(wanted):
@@ -218,17 +241,15 @@ def wait_for_card(wanted):
 def set_number(address, number):
     """Make a number of virtual functions, without drivers: those must find the settings that each is to have.
 
-    The kernel takes a new number only when there are none.
+    The kernel takes a new number only when there are none. Drivers stay away until somebody lets them in: udev loads
+    the module of new functions beside us, and it would take all of them at once.
     """
     folder = os.path.join(DEVICES, address)
     if int(read(folder, "sriov_numvfs") or 0):
         write(0, folder, "sriov_numvfs")
     if number:
         write(0, folder, "sriov_drivers_autoprobe")
-        try:
-            write(number, folder, "sriov_numvfs")
-        finally:
-            write(1, folder, "sriov_drivers_autoprobe")
+        write(number, folder, "sriov_numvfs")
     found = len(functions_of(address))
     if found != number:
         raise FunctionError("%s has %d virtual functions instead of %d -> journalctl -k" % (address, found, number))
@@ -277,15 +298,24 @@ def load(module):
         raise FunctionError("the kernel has no driver %s -> install the kernel package that carries it" % module)
 
 
-def finish_interface(address, function, mtu):
+def finish_interface(interface, number, address, wanted):
     """Let a virtual function's interface take the MAC address and MTU that it shall have."""
-    name = wait_for_interface(address)
-    if function.get("mac") and read(NETWORKS, name, "address") != function["mac"]:
-        # A driver reads the address that the physical function gives when it is bound.
+    name, mac = wait_for_interface(address), wanted["functions"][number].get("mac")
+    tries = 0
+    while mac and read(NETWORKS, name, "address") != mac:
+        if tries == MAC_TRIES:
+            raise FunctionError(
+                "%s of %s does not take the address %s -> journalctl -k says why" % (name, address, mac)
+            )
+        tries += 1
+        # A driver reads the address that the physical function gives when it is bound; one that found none, or no
+        # answer in time, made one up, and that of a trusted function counts.
         driver = os.path.join(DRIVERS, driver_of(address))
         write(address, driver, "unbind")
+        ip("link", "set", "dev", interface, "vf", str(number), "mac", mac)
         write(address, driver, "bind")
         name = wait_for_interface(address)
+    mtu = wanted["mtu"]
     if mtu and int(read(NETWORKS, name, "mtu") or 0) != mtu:
         ip("link", "set", "dev", name, "mtu", str(mtu))
 

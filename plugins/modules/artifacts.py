@@ -108,6 +108,7 @@ import tempfile
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host_state import host_lock, keep_original, made, read_record, return_file, write_record
+from ..module_utils.programs import look
 
 CTR = "/usr/local/bin/ctr"
 CHUNK = 1 << 20
@@ -135,7 +136,7 @@ def main():
     )
     items = module.params["items"]
     record = read_record("artifacts.json")
-    images = image_digests(module) if any(item["kind"] == "image" for item in items) else {}
+    images = image_digests() if any(item["kind"] == "image" for item in items) else {}
     if module.params["take_back"]:
         take_back(module, unneeded(items, record), record)
     deferred = []
@@ -174,7 +175,7 @@ def install(module, wanted, answer):
                     "stamp": stamp(item["target"]),
                 }
                 write_record("artifacts.json", record)
-        images = (image_digests(module) if any(item["kind"] == "image" for item in wanted) else None) or {}
+        images = (image_digests() if any(item["kind"] == "image" for item in wanted) else None) or {}
         for item in wanted:
             if item["kind"] == "image":
                 if item["target"] not in images:
@@ -207,11 +208,16 @@ def take_back(module, targets, record):
             for target in targets:
                 if not target.startswith("/"):
                     module.run_command([CTR, "-n", "k8s.io", "images", "remove", target])
-                elif return_file(target, False) is None and os.path.exists(target):
+                elif return_file(target, False) is None and is_ours(target, record[target]):
                     os.unlink(target)
                 record = {name: entry for name, entry in read_record("artifacts.json").items() if name != target}
                 write_record("artifacts.json", record)
     module.exit_json(changed=bool(objects), objects=objects, missing=[])
+
+
+def is_ours(path, entry):
+    """Tell whether a file is what we installed: somebody else may have put his own in its place."""
+    return os.path.isfile(path) and (entry["stamp"] == stamp(path) or file_digest(path) == entry["sha256"])
 
 
 def action_on(item, record, images):
@@ -240,11 +246,11 @@ def stamp(path):
     return "%d-%d-%d-%o" % (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_mode & 0o7777)
 
 
-def image_digests(module):
+def image_digests():
     """Return the images that containerd has in Kubernetes' namespace (reference -> digest), None if it is silent."""
     if not os.path.exists(CTR):
         return None
-    rc, out, _ = module.run_command([CTR, "-n", "k8s.io", "images", "list"])
+    rc, out, _ = look([CTR, "-n", "k8s.io", "images", "list"])
     if rc != 0:
         return None
     rows = [line.split() for line in out.splitlines()[1:]]

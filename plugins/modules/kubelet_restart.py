@@ -84,6 +84,7 @@ from ..module_utils.host_state import (
     sync_file,
     write_atomically,
 )
+from ..module_utils.programs import look
 
 KUBEADM = "/usr/local/bin/kubeadm"
 NEW_PATCHES = "/run/gedge/patches"
@@ -145,7 +146,7 @@ def restart(module, files, patch):
             msg="kubeadm cannot compute the kubelet's configuration: %s -> correct the settings, the kubelet runs with "
             "the former ones" % (err or out).strip()[-800:]
         )
-    if started[0] != 0 or not is_well(module):
+    if started[0] != 0 or not is_well():
         _, journal, _ = module.run_command(["journalctl", "--unit", UNIT, "--lines", "5", "--output", "cat"])
         module.fail_json(
             msg="%s does not run with the new settings: %s %s -> journalctl -u %s; correct the settings and run again"
@@ -154,24 +155,24 @@ def restart(module, files, patch):
     shutil.rmtree(NEW_PATCHES, ignore_errors=True)
 
 
-def is_well(module):
+def is_well():
     """Wait until the kubelet answers; one that systemd has to start again and again is given up early."""
-    deadline, before = time.monotonic() + WELL_AFTER_S, restarts(module)
+    deadline, before = time.monotonic() + WELL_AFTER_S, restarts()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline:
         try:
             with opener.open(HEALTH, timeout=2) as answer:
                 return answer.status == OK
         except OSError:
-            if restarts(module) - before >= MOST_RESTARTS:
+            if restarts() - before >= MOST_RESTARTS:
                 return False
             time.sleep(0.3)
     return False
 
 
-def restarts(module):
+def restarts():
     """Return how often systemd has restarted the kubelet by itself; former settings count too."""
-    _, out, _ = module.run_command(["systemctl", "show", "--property=NRestarts", "--value", UNIT])
+    _, out, _ = look(["systemctl", "show", "--property=NRestarts", "--value", UNIT])
     return int(out) if out.strip().isdigit() else 0
 
 

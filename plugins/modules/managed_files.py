@@ -72,6 +72,11 @@ options:
         type: str
         choices: [restart, reload]
         default: restart
+      state:
+        description: V(absent) disables and stops it before its file goes; its files have O(files[].restarts=false).
+        type: str
+        choices: [started, absent]
+        default: started
 attributes:
   check_mode:
     support: full
@@ -111,6 +116,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host_state import (
     files_made,
+    forget_folder,
     host_lock,
     made,
     read_record,
@@ -118,6 +124,7 @@ from ..module_utils.host_state import (
     sync_file,
     write_record,
 )
+from ..module_utils.programs import look
 
 UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/")
 
@@ -147,6 +154,7 @@ def main():
                 "options": {
                     "name": {"type": "str", "required": True},
                     "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
+                    "state": {"type": "str", "choices": ["started", "absent"], "default": "started"},
                 },
             },
         },
@@ -157,17 +165,23 @@ def main():
 
 
 def sync(module):
-    units = module.params["units"]
+    units = [unit for unit in module.params["units"] if unit["state"] == "started"]
+    gone = [unit["name"] for unit in module.params["units"] if unit["state"] == "absent"]
+    ended = end_units(module, gone)
     diffs, held = write_files(module, [unit["name"] for unit in units])
+    if gone and diffs and not module.check_mode:  # a failure of a unit that went would be told for ever
+        module.run_command(["systemctl", "reset-failed", *gone])
     diffs += take_back(module)
     beside = {file["path"] for file in module.params["files"] if not file["restarts"]}
     actions = keep_units(module, units, changed=any(diff["after_header"] not in beside for diff in diffs))
-    objects = files_made(diffs) + [made("unit", name, verb) for verb, name in actions]
+    objects = ended + files_made(diffs) + [made("unit", name, verb) for verb, name in actions]
     for folder in module.params["remove_folders"]:
         if os.path.isdir(folder) and not os.path.islink(folder):
             objects.append(made("folder", folder, "remove"))
             if not module.check_mode:
                 shutil.rmtree(folder, ignore_errors=True)
+                if not os.path.exists(folder):
+                    forget_folder(folder)
     if actions:
         text = "".join("%s %s\n" % action for action in actions)
         diffs.append({"before": "", "after": text, "after_header": "units"})
@@ -228,7 +242,7 @@ def keep_units(module, units, changed):
     actions = []
     for unit in units:
         name = unit["name"]
-        active, enabled, stale = state_of(module, name)
+        active, enabled, stale = state_of(name)
         if stale and not module.check_mode:  # its file was written by a run that was killed before it told systemd
             module.run_command(["systemctl", "daemon-reload"], check_rc=True)
         verbs = [] if enabled else ["enable"]
@@ -252,8 +266,22 @@ def keep_units(module, units, changed):
     return actions
 
 
-def state_of(module, name):
-    _, out, _ = module.run_command(["systemctl", "show", "--property=ActiveState,UnitFileState,NeedDaemonReload", name])
+def end_units(module, names):
+    """Disable and stop units, before their files go; one that is not there or does nothing is left alone."""
+    ended = []
+    for name in names:
+        active, enabled, _ = state_of(name)
+        if active or enabled:
+            ended.append(made("unit", name, "disable"))
+            if not module.check_mode:
+                rc, _, err = module.run_command(["systemctl", "disable", "--now", name])
+                if rc != 0:
+                    module.fail_json(msg="%s cannot be stopped: %s -> journalctl -u %s" % (name, err.strip(), name))
+    return ended
+
+
+def state_of(name):
+    _, out, _ = look(["systemctl", "show", "--property=ActiveState,UnitFileState,NeedDaemonReload", name])
     fields = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
     return (
         fields.get("ActiveState") in ("active", "reloading"),

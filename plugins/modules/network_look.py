@@ -41,24 +41,27 @@ ansible_facts:
   description: >-
     C(gedge_networks), with cards (physical functions, each with policy, its interface's state and functions), problems
     (why policies cannot be kept), interfaces (state and MTU by name; missing ones are left out), routes (of IPv4, but
-    for the default one), cni_files (configuration in the order in which the runtime reads it), cni_plugins, and
-    device_plugin (its configuration on this host).
+    for the default one), cni_files (configuration in the order in which the runtime reads it), cni_plugins,
+    device_plugin (its configuration on this host), and dhcp_daemon (whether one answers CNI plugins).
   type: dict
   returned: always
 """
 
 import json
 import os
+import socket
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import sriov_functions as functions
 from ..module_utils.host_state import read_text
+from ..module_utils.programs import printed_json
 from ..module_utils.sriov_cards import POLICIES, pods_with, resolve
 
 CNI_SETTINGS, CNI_PLUGINS = "/etc/cni/net.d", "/opt/cni/bin"
 CNI_ENDINGS = (".conf", ".conflist", ".json")
 DEVICE_PLUGIN = "/etc/pcidp/config.json"
+DHCP_SOCKET = "/run/cni/dhcp.sock"
 
 
 def main():
@@ -80,6 +83,7 @@ def main():
         "cni_files": sorted(name for name in listed(CNI_SETTINGS) if name.endswith(CNI_ENDINGS)),
         "cni_plugins": listed(CNI_PLUGINS),
         "device_plugin": parsed(read_text(DEVICE_PLUGIN)),
+        "dhcp_daemon": answers(DHCP_SOCKET),
     }
     module.exit_json(changed=False, ansible_facts={"gedge_networks": found})
 
@@ -129,11 +133,21 @@ def carrier(name):
 
 
 def routes(module):
-    rc, out, _ = module.run_command(["ip", "-json", "-4", "route", "show"])
-    found = json.loads(out or "[]") if rc == 0 else []
+    found = printed_json(module, ["ip", "-json", "-4", "route", "show"])
     return [
         {"destination": route["dst"], "interface": route.get("dev", "")} for route in found if route["dst"] != "default"
     ]
+
+
+def answers(path):
+    """Tell whether a program takes calls at a socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        try:
+            client.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 def listed(folder):

@@ -48,7 +48,6 @@ objects:
 
 import contextlib
 import glob
-import json
 import os
 import platform
 import re
@@ -60,6 +59,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import kernel_boot, kernel_modules, sriov_functions
 from ..module_utils.host_state import NO_PROXY, STATE_DIR, copy_file, host_lock, made, read_record, read_text
+from ..module_utils.programs import look, printed_json
 
 KUBEADM = "/usr/local/bin/kubeadm"
 LINKS = re.compile(r"^(cni0|flannel\.\d+|flannel-v6\.\d+|kube-ipvs0|kube-bridge)$")
@@ -101,7 +101,7 @@ def main():
 def plan(module):
     """Name what goes or comes back. What pods have (processes, mounts, cables, rules) goes with them, unnamed."""
     objects = [made("node", platform.node(), "leave")] if in_cluster() else []
-    objects += [made("unit", unit, "stop") for unit in module.params["services"] if runs_here(module, unit)]
+    objects += [made("unit", unit, "stop") for unit in module.params["services"] if runs_here(unit)]
     objects += [made("interface", name, "remove") for name in links(module) if LINKS.match(name)]
     objects += [made("nic", address, "restore") for address in sorted(read_record("sriov.json").get("former", {}))]
     record = read_record("settings.json")
@@ -122,8 +122,8 @@ def in_cluster():
     return os.path.exists(KUBEADM) and bool(read_record("kubeadm.json") or os.path.isdir("/etc/kubernetes/manifests"))
 
 
-def runs_here(module, unit):
-    _, out, _ = module.run_command(["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", unit])
+def runs_here(unit):
+    _, out, _ = look(["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", unit])
     state = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
     runs = state.get("ActiveState") != "inactive" or state.get("UnitFileState") == "enabled"
     return state.get("LoadState") == "loaded" and runs
@@ -143,10 +143,7 @@ def mounts():
 
 
 def links(module):
-    rc, out, _ = module.run_command(["ip", "-json", "link"])
-    if rc != 0:
-        return []
-    found = json.loads(out)
+    found = printed_json(module, ["ip", "-json", "link"], may_fail=True)
     names = [link["ifname"] for link in found if LINKS.match(link["ifname"])]
     # The host's ends of the pods' cables hang on our bridge.
     return names + [link["ifname"] for link in found if link.get("master") == "cni0"]
@@ -158,8 +155,8 @@ def pod_routes(module):
     network = next((line.partition("=")[2] for line in settings if line.startswith("FLANNEL_NETWORK=")), "")
     if not network:
         return []
-    _, out, _ = module.run_command(["ip", "-json", "route", "show", "root", network])
-    return [route["dst"] for route in json.loads(out or "[]") if route.get("gateway")]
+    found = printed_json(module, ["ip", "-json", "route", "show", "root", network], may_fail=True)
+    return [route["dst"] for route in found if route.get("gateway")]
 
 
 def present_paths(module):
@@ -213,7 +210,7 @@ class Reset:
 
     def stop_services(self):
         for unit in self.module.params["services"]:
-            if runs_here(self.module, unit):
+            if runs_here(unit):
                 self.module.run_command(["systemctl", "disable", "--now", unit])
 
     def stop_containers(self):
@@ -263,7 +260,7 @@ class Reset:
 
     def delete_rules(self):
         if shutil.which("nft"):
-            _, out, _ = self.module.run_command(["nft", "list", "tables"])
+            _, out, _ = look(["nft", "list", "tables"])
             for table in NFT_TABLES.findall(out):
                 self.module.run_command(["nft", "delete", "table", *table.split()])
         for program in ("iptables", "ip6tables"):
@@ -276,8 +273,8 @@ class Reset:
 
     def delete_empty_tables(self):
         """Delete what iptables-nft left empty (it makes it again when needed): first chains, then tables."""
-        rc, out, _ = self.module.run_command(["nft", "-j", "list", "ruleset"])
-        found = json.loads(out)["nftables"] if rc == 0 and out.strip() else []
+        printed = printed_json(self.module, ["nft", "-j", "list", "ruleset"], nothing={}, may_fail=True)
+        found = printed.get("nftables", [])
         entries = [(kind, value) for entry in found for kind, value in entry.items() if kind != "metainfo"]
         used, kept = set(), set()
         for kind, value in entries:
@@ -301,7 +298,7 @@ class Reset:
 
     def filter_rules(self, program):
         """Delete our chains, and the rules that jump to them, one table at a time; every other rule stays."""
-        _, out, _ = self.module.run_command([program + "-save"])
+        _, out, _ = look([program + "-save"])
         table = ""
         commands = []
         for line in out.splitlines():

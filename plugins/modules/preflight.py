@@ -85,6 +85,11 @@ options:
             description: Selects cards by C(vendor), C(device), C(driver), C(interfaces).
             type: dict
             required: true
+  dhcp:
+    description: Attachments whose addresses come from a DHCP server, by a daemon of ours on the host.
+    type: list
+    elements: str
+    default: []
   distributions:
     description: >-
       Known distributions, by C(id-version), C(id-major) or C(family:NAME), each with C(packages) (whose absence is
@@ -119,14 +124,14 @@ ansible_facts:
     cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane (it has the
     administrator's kubeconfig), ours (something of ours is installed), kubelet_touched (its configuration is not what
     kubeadm wrote), kernel_arguments (some are ours), sriov (virtual functions are ours to keep), multus and whereabouts
-    (their settings are here), settings_due (with O(settings): whether one differs).
+    (their settings are here), cni_dhcp (our DHCP daemon of CNI plugins is here), settings_due (with O(settings):
+    whether one differs).
   type: dict
   returned: always
 """
 
 import glob
 import hashlib
-import json
 import os
 import platform
 
@@ -145,9 +150,12 @@ from ..module_utils.host_state import (
 from ..module_utils.kernel_modules import loads
 from ..module_utils.kernel_settings import OPTIONS, sync_settings
 from ..module_utils.kube_client import ADMIN_CONF
+from ..module_utils.programs import look, printed_json
 
 CAP_SYS_RESOURCE = 24
 TCP_LISTEN = "0A"
+DHCP_UNIT = "/etc/systemd/system/gedge-cni-dhcp.service"
+DHCP_SOCKET = "/run/cni/dhcp.sock"
 
 
 def main():
@@ -171,6 +179,7 @@ def main():
                 },
             },
             "rdma": {"type": "dict", "options": rdma.OPTIONS},
+            "dhcp": {"type": "list", "elements": "str", "default": []},
             "distributions": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -201,6 +210,7 @@ def main():
         "sriov": bool(read_record("sriov.json").get("former")) or os.path.exists("/etc/gedge/sriov.json"),
         "multus": os.path.exists("/etc/cni/net.d/00-multus.conf"),
         "whereabouts": os.path.exists("/etc/cni/net.d/whereabouts.d"),
+        "cni_dhcp": os.path.exists(DHCP_UNIT),
         "ours": bool(read_record("files.json") or read_record("artifacts.json")),
         "joined": read_record("kubeadm.json").get("state") == "done" and os.path.exists("/etc/kubernetes/kubelet.conf"),
     }
@@ -210,6 +220,7 @@ def main():
         *host_problems(wanted, host),
         *kernel_problems(module, wanted["kernel_modules"]),
         *rdma_problems(module),
+        *dhcp_problems(wanted["dhcp"], host),
         *distribution_problems(module, host),
     ]
     if wanted["settings"]:
@@ -292,6 +303,16 @@ def rdma_problems(module):
     return rdma.problems(module, asked, modules) if asked else []
 
 
+def dhcp_problems(attachments, host):
+    """Yield that somebody else serves the socket of our DHCP daemon."""
+    if attachments and not host["cni_dhcp"] and os.path.exists(DHCP_SOCKET):
+        yield (
+            "attachment %s takes addresses from a DHCP server, and another daemon has %s already -> stop it, as with "
+            "systemctl disable --now cni-dhcp.socket cni-dhcp.service, and remove the socket: the daemon comes with "
+            "the attachment" % (", ".join(attachments), DHCP_SOCKET)
+        )
+
+
 def distribution_problems(module, host):
     """Find the data of the host's distribution, and note in `host` what it lacks."""
     known = module.params["distributions"]
@@ -337,10 +358,7 @@ def distribution():
 
 
 def interface_of(module, address):
-    rc, out, _ = module.run_command(["ip", "-json", "-4", "address"])
-    if rc != 0:
-        return None, 0
-    for link in json.loads(out):
+    for link in printed_json(module, ["ip", "-json", "-4", "address"]):
         if any(info.get("local") == address for info in link.get("addr_info", [])):
             return link["ifname"], link["mtu"]
     return None, 0
@@ -404,7 +422,7 @@ def missing_packages(module, names):
     if not names:
         return []
     if os.path.exists("/usr/bin/dpkg-query"):
-        _, out, _ = module.run_command(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names])
+        _, out, _ = look(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names])
         present = {line.split()[0] for line in out.splitlines() if line.endswith(" installed")}
         return [name for name in names if name not in present]
     return [name for name in names if module.run_command(["rpm", "-q", name])[0] != 0]

@@ -141,6 +141,7 @@ from ..module_utils.host_state import (
     sync_file,
     write_record,
 )
+from ..module_utils.programs import printed_json
 from ..module_utils.sriov_cards import POLICIES, pods_with, resolve
 from ..module_utils.sriov_offer import by_numa, device_plugin_settings, offered
 
@@ -284,6 +285,8 @@ def change(module, cards, wanted, dues):
         if diffs and not dues:
             note_change()
         restart_plugin(module, wanted)
+        if not wanted and not read_record(RECORD).get("former"):
+            write_record(RECORD, {})  # no device plugin of ours is left that would have to know
     return objects, diffs
 
 
@@ -382,9 +385,10 @@ def old_plugins(module, wanted):
     changed = read_record(RECORD).get("changed")
     if changed is None or not wanted or not os.path.exists(CRICTL):
         return []
-    rc, out, _ = module.run_command([CRICTL, "ps", "--name", PLUGIN, "--output", "json"])
-    found = json.loads(out)["containers"] if rc == 0 else []
-    return [container["id"] for container in found if int(container["createdAt"]) / 1e9 < changed]
+    argv = [CRICTL, "ps", "--name", PLUGIN, "--output", "json"]
+    # It fails while there is no runtime yet; then there is no container either.
+    found = printed_json(module, argv, nothing={}, may_fail=True)
+    return [container["id"] for container in found.get("containers", []) if int(container["createdAt"]) / 1e9 < changed]
 
 
 def restart_plugin(module, wanted):

@@ -1,4 +1,4 @@
-"""A lab with two nodes of emulated hardware: installed once a session, first without acceleration, then with it."""
+"""A lab with two nodes of emulated hardware, installed once a session."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedLab]:
     promised["ssh"] = {"private_key": str(keys / "id_ed25519"), "known_hosts": str(keys / "known_hosts")}
     path = tmp_path_factory.mktemp("site") / "site.yml"
     lab = EmulatedLab(name, path, promised)
-    lab.write(lab.without_acceleration())
+    lab.write(promised)
     try:
         bring_up(path, emulated=True)
         yield lab
@@ -109,38 +109,8 @@ def bare_state(bare: EmulatedLab) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="session")
-def plain(bare: EmulatedLab, bare_state: dict[str, list[str]]) -> EmulatedLab:
-    """The lab with a cluster that has neither virtual functions nor secondary networks."""
+def lab(bare: EmulatedLab, bare_state: dict[str, list[str]]) -> EmulatedLab:
+    """The lab as the site file promises it."""
     assert bare_state
     bare.apply()
     return bare
-
-
-@pytest.fixture(scope="session")
-def plain_state(plain: EmulatedLab) -> dict[str, list[str]]:
-    """What the emulated nodes of that cluster are."""
-    return plain.snapshot()
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a plan said and what the apply did."""
-
-    plan: dict[str, Any]
-    result: dict[str, Any]
-
-
-@pytest.fixture(scope="session")
-def acceleration(plain: EmulatedLab, plain_state: dict[str, list[str]]) -> Change:
-    """The step from that cluster to the one that the site file promises."""
-    assert plain_state
-    plain.write(plain.promised)
-    plan = plain.plan()
-    return Change(plan, plain.apply())
-
-
-@pytest.fixture(scope="session")
-def lab(plain: EmulatedLab, acceleration: Change) -> EmulatedLab:
-    """The lab as the site file promises it."""
-    assert acceleration.result["status"] == "successful"
-    return plain

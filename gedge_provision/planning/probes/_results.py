@@ -41,6 +41,16 @@ _CAUSES = (
         "see sriov-given-back",
     ),
     (
+        r"error dialing DHCP daemon",
+        "no DHCP daemon answers on the node",
+        "see attachments-dhcp",
+    ),
+    (
+        r"error calling DHCP.Allocate: .*no more tries",
+        "no DHCP server answers on its network",
+        "look at the server, and at link and VLAN of the interface below it",
+    ),
+    (
         r"cannot find a network-attachment-definition|network-attachment-definitions? .* not found",
         "its NetworkAttachmentDefinition is missing",
         "put it right: gedge apply",

@@ -26,6 +26,14 @@ def _nothing_held(look: NodeLook) -> str:
     return "" if look.attachments else "no attachment is for this node"
 
 
+def _without_dhcp(look: NodeLook) -> str:
+    return "" if _dhcp_attachments(look) else "no attachment of this node takes its addresses from a DHCP server"
+
+
+def _dhcp_attachments(look: NodeLook) -> list[str]:
+    return [_name(one) for one in look.attachments if one.ipam.type == "dhcp"]
+
+
 def _name(one: Attachment) -> str:
     return f"{one.namespace}/{one.name}"
 
@@ -54,6 +62,12 @@ def _plugins(look: NodeLook) -> Verdict:
     has = set(look.host.cni_plugins)
     wrong = [f"{name} is not in /opt/cni/bin, {user} needs it" for name, user in needed.items() if name not in has]
     return verdict(wrong, ", ".join(needed))
+
+
+def _dhcp(look: NodeLook) -> Verdict:
+    users = ", ".join(_dhcp_attachments(look))
+    wrong = [] if look.host.dhcp_daemon else [f"nothing answers at /run/cni/dhcp.sock, {users} needs it"]
+    return verdict(wrong, f"it answers, for {users}")
 
 
 def _interfaces(look: NodeLook) -> Verdict:
@@ -127,6 +141,12 @@ NODE_ATTACHMENTS: tuple[Promise[NodeLook], ...] = (
         "attachments-plugins", "attachments", "The CNI plugins that its attachments call are installed.",
         _APPLY, "networks",
         lambda _: "the CNI plugins of attachments are installed", _plugins,
+    ),
+    Promise(
+        "attachments-dhcp", "attachments",
+        "The DHCP daemon answers CNI plugins, where attachments take their addresses from a server.",
+        "journalctl -u gedge-cni-dhcp; gedge apply starts it", "networks",
+        lambda _: "a DHCP daemon answers CNI plugins", _dhcp, _without_dhcp,
     ),
     Promise(
         "attachments-interfaces", "attachments",

@@ -76,6 +76,14 @@ VF = "intel.com/vf"
             },
         ),
         (
+            {"type": "bridge", "bridge": "br7", "ipam": {"type": "dhcp"}},
+            {
+                "type": "bridge",
+                "bridge": "br7",
+                "ipam": {"type": "dhcp", "request": [{"skipDefault": True}, {"option": "subnet-mask"}]},
+            },
+        ),
+        (
             {"type": "bridge", "bridge": "br7", "ipam": {"type": "static", "addresses": ["10.1.0.9/24"]}},
             {"type": "bridge", "bridge": "br7", "ipam": {"type": "static", "addresses": [{"address": "10.1.0.9/24"}]}},
         ),
@@ -191,6 +199,13 @@ def test_software_rdma_is_for_nodes_whose_pods_can_have_it() -> None:
     awaited = {node["name"]: node["resources"] for node in inventory.variables["cluster_verify_nodes"]}
     assert awaited == {"m1": {}, "w1": {SOFT_RDMA_RESOURCE: 16}, "w2": {}}
     assert inventory.variables["soft_rdma_device_plugin_node_selector"] == {SOFT_RDMA_LABEL: "true"}
+
+
+def test_a_dhcp_daemon_is_for_nodes_whose_pods_ask_a_server() -> None:
+    described = site(attachments=[FAST, {**SHARED, "ipam": {"type": "dhcp"}}])
+    inventory = compile_inventory(described, {"control_plane": [], "worker": []}, "/k")
+    asked = {name: inventory.host_variables[name]["host_prepare_dhcp"] for name in ("m1", "w1", "w2")}
+    assert asked == {"m1": [], "w1": ["default/shared"], "w2": []}
 
 
 def test_shared_rdma_devices_are_told_to_the_plugin_of_their_class() -> None:

@@ -26,6 +26,9 @@ RANGED = {
     "master": "eth1",
     "ipam": {"type": "whereabouts", "range": "10.56.0.0/24"},
 }
+LEASED = RANGED | {"name": "leased", "ipam": {"type": "dhcp"}}
+DHCP_UNIT = "gedge-cni-dhcp.service"
+DHCP_FILE = f"/etc/systemd/system/{DHCP_UNIT}"
 PROGRAM, UNIT, SETTINGS = "/usr/local/sbin/gedge-sriov", "gedge-sriov.service", "/etc/gedge/sriov.json"
 UNIT_FILE, OFFERED = f"/etc/systemd/system/{UNIT}", "/etc/pcidp/config.json"
 MULTUS_FILES = ["/etc/cni/net.d/00-multus.conf", "/etc/tmpfiles.d/gedge-cni.conf"]
@@ -150,6 +153,16 @@ def test_attachments_come_change_and_go() -> None:
     assert changed == {"m1": ["change NetworkAttachmentDefinition default/fast"]}
     gone = planned(site(DATA, attachments=(FAST,)), site(DATA), only)
     assert gone == {"m1": ["remove NetworkAttachmentDefinition default/fast"]}
+
+
+def test_the_dhcp_daemon_comes_and_goes_with_its_attachments() -> None:
+    only = Selection(concerns=("attachments",))
+    more = LEASED | {"name": "more"}
+    found = planned(site(DATA), site(DATA, attachments=(LEASED,)), only)
+    assert found["w1"] == [*files("create", DHCP_FILE), f"enable unit {DHCP_UNIT}", f"start unit {DHCP_UNIT}"]
+    assert "w1" not in planned(site(DATA, attachments=(LEASED,)), site(DATA, attachments=(LEASED, more)), only)
+    found = planned(site(DATA, attachments=(LEASED,)), site(DATA), only)
+    assert found["w1"] == [f"disable unit {DHCP_UNIT}", *files("remove", DHCP_FILE)]
 
 
 def test_the_last_attachment_takes_multus_with_it() -> None:

@@ -11,13 +11,16 @@ import pytest
 import yaml
 
 from gedge_provision import cli
+from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.models.documents import parse_yaml, validate
 from gedge_provision.models.errors import DocumentError, UsageError
 from gedge_provision.models.site import Site
-from gedge_provision.planning.features import site_features
+from gedge_provision.planning.artifacts import select
+from gedge_provision.planning.features import DEVICE_PLUGIN, site_features
 from gedge_provision.planning.inventory import compile_inventory
 from gedge_provision.planning.operators import operator_documents
 from gedge_provision.planning.site_checks import check_site
+from gedge_provision.planning.site_records import applied
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "operators"
 INTEL = """\
@@ -181,6 +184,43 @@ def test_what_an_operator_cannot_be_told_is_refused(old: str, new: str, field: s
 def test_a_site_without_operators_has_no_documents() -> None:
     with pytest.raises(UsageError, match="no card of this site belongs to an operator"):
         operator_documents(site(INTEL.replace("        owner: operator\n", "")))
+
+
+MIXED = INTEL.replace(
+    "nodes:",
+    """\
+  own:
+    sriov:
+      - {name: mine, nics: {driver: ice}, vfs: 2, resource: intel.com/own}
+nodes:
+  - {name: w2, address: 192.168.40.22, node_class: own}""",
+)
+
+
+def test_owners_of_different_nodes_share_no_file_and_no_node() -> None:
+    described = site(MIXED)
+    catalog = load_catalog()
+    items = [{"name": name, "sha256": "0"} for name in select(catalog, {"all"}, site_features(described) | {"rdma"})]
+    inventory = compile_inventory(described, {"control_plane": items, "worker": items}, "/k")
+    plugins = {
+        host: {item["name"] for item in variables["artifacts_items"]} & {"sriov", "rdma", "multus-shim", "macvlan"}
+        for host, variables in inventory.host_variables.items()
+    }
+    both = {"multus-shim", "macvlan"}
+    assert plugins == {"m1": both | {"sriov", "rdma"}, "w1": both, "w2": both | {"sriov", "rdma"}}
+    assert applied(described, inventory, {}).artifacts["worker"].keys() == {item["name"] for item in items}
+    labels = inventory.variables["nodes_labels"]
+    documents = operator_documents(described)
+    selectors = [documents["sriov-network-operator-values.yml"][0]["sriovOperatorConfig"]["configDaemonNodeSelector"]]
+    selectors += [
+        selector.get("matchLabels", selector)
+        for item in documents["sriov-policies.yml"]
+        for selector in [item["spec"]["nodeSelector"]]
+    ]
+    for selector in selectors:
+        assert [name for name, has in labels.items() if selector.items() <= has.items()] == ["w1"]
+    ours = [name for name, has in labels.items() if DEVICE_PLUGIN in has]
+    assert ours == ["w2"]
 
 
 def test_the_command_writes_files(

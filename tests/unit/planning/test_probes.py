@@ -175,6 +175,8 @@ SANDBOX = {
     'plugin "multus-shim" failed: failed to find plugin "macvlan" in path [/opt/cni/bin]': "the CNI plugin macvlan",
     "error at storage engine: Could not allocate IP in range: ip: 10.57.0.10": "its range has no free address",
     "no IP addresses available in range set: 10.9.0.10-10.9.0.99": "its range has no free address",
+    "error dialing DHCP daemon: dial unix /run/cni/dhcp.sock: connect: no such file": "no DHCP daemon answers",
+    "error calling DHCP.Allocate: no more tries": "no DHCP server answers",
     'failed to lookup master "eth9": Link not found': "the interface below it is missing",
     "failed to get VF information: no net directory under pci device 0000:41:10.0": "its virtual function has no",
     "cannot find a network-attachment-definition (net) in namespace (x)": "its NetworkAttachmentDefinition is missing",

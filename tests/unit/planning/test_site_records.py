@@ -53,6 +53,22 @@ def test_what_was_in_a_folder_goes_with_it() -> None:
     assert applied(record, result(w1=[Change("folder", "/etc/plugin", "remove")])).hosts["w1"].made == (beside,)
 
 
+def test_modules_that_are_unloaded_and_cards_that_are_given_back_are_no_longer_ours() -> None:
+    module, stays = (Change("kernel_module", name, "load") for name in ("rdma_rxe", "br_netfilter"))
+    cards = [Change("nic", f"0000:{bus}:00.0 {what}", "set") for bus in ("41", "81") for what in ("mtu=1600", "vfs=4")]
+    record = applied(SiteRecord(), result(w1=[stays, module, *cards]))
+    gone = [Change("kernel_module", "rdma_rxe", "unload"), Change("nic", "0000:41:00.0", "restore")]
+    assert applied(record, result(w1=gone)).hosts["w1"].made == (stays, *cards[2:])
+
+
+def test_a_unit_goes_with_its_file_or_when_it_is_disabled() -> None:
+    names = ("a.service", "b.service", "c.service")
+    made = [Change("unit", name, action) for name in names for action in ("enable", "start")]
+    record = applied(SiteRecord(), result(w1=made))
+    gone = [Change("unit", "a.service", "disable"), Change("file", "/etc/systemd/system/b.service", "remove")]
+    assert applied(record, result(w1=gone)).hosts["w1"].made == tuple(made[4:])
+
+
 def test_a_host_leaves_the_record_with_the_run_that_forgets_it() -> None:
     record = applied(SiteRecord(), result())
     failed = applied(record, result(status="failed", facts=("m1",)), SMALL)

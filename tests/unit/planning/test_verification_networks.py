@@ -45,6 +45,7 @@ SITE = {
                 "mtu": 1400,
                 "ipam": {"type": "whereabouts", "range": "10.56.0.0/24"},
             },
+            {"name": "leased", "type": "macvlan", "master": "eth0", "ipam": {"type": "dhcp"}},
             {"name": "named", "namespace": "apps", "type": "macvlan", "master": "eth0", "ipam": {"type": "static"}},
             {"name": "sriov-static", "type": "sriov", "resource": RESOURCE, "ipam": {"type": "static"}},
         ]
@@ -214,6 +215,12 @@ BREAKS: dict[str, tuple[str, Callable[[World], Any], str, set[tuple[str, str]]]]
         W1,
         lambda w: w.hosts[W1]["cni_plugins"].remove("static"),
         "static is not in /opt/cni/bin",
+        set(),
+    ),
+    "attachments-dhcp": (
+        W1,
+        lambda w: w.hosts[W1].update(dhcp_daemon=False),
+        "nothing answers at /run/cni/dhcp.sock, default/leased needs it",
         set(),
     ),
     "attachments-interfaces": (

@@ -120,6 +120,9 @@ def test_functions_have_their_settings_before_their_driver_and_the_same_addresse
     # The interface took the address that was set before the driver came; no driver was bound twice.
     assert (host.networks / "enp65s0v0" / "address").read_text().strip() == macs[0]
     assert [place for place, _ in host.written if place.endswith("unbind")] == []
+    # Meanwhile no driver could take a function: udev loads the module as soon as there is one.
+    assert set((host.root / "autoprobe.log").read_text().split()) == {"0"}
+    assert (host.devices / FIRST / "sriov_drivers_autoprobe").read_text().strip() == "1"
     host.set_number(host.devices / FIRST, 0)
     host.set_number(host.devices / SECOND, 0)
     (host.devices / FIRST / "sriov_numvfs").write_text("0")
@@ -326,6 +329,7 @@ def test_everything_comes_back(host: Host, run: Run, tmp_path: Path) -> None:
     assert done(gone)[2:] == [f"remove file {tmp_path}/host{path}" for path in FILES]
     assert host.snapshot() == before
     assert not [path for path in (tmp_path / "host").rglob("*") if path.is_file()]
+    assert not (tmp_path / "state").exists()
     assert done(run()) == []
 
 
@@ -340,6 +344,18 @@ def test_functions_that_were_there_before_come_back_with_their_settings(host: Ho
     assert len(host.settings("enp65s0")) == 4
     run()
     assert host.settings("enp65s0") == state["enp65s0"]
+
+
+def test_a_trusted_function_whose_driver_made_up_an_address_gets_its_own_again(host: Host, run: Run) -> None:
+    run(DATA | {"trust": True})
+    wanted = host.settings("enp65s0")
+    (host.networks / "enp65s0v1" / "address").write_text("aa:cd:e1:65:a1:d2\n")
+    made_up = json.loads((host.root / "ip.json").read_text())
+    made_up["enp65s0"][1]["address"] = "aa:cd:e1:65:a1:d2"
+    (host.root / "ip.json").write_text(json.dumps(made_up))
+    run(DATA | {"trust": True})
+    assert host.settings("enp65s0") == wanted
+    assert (host.networks / "enp65s0v1" / "address").read_text().strip() == wanted[1]["address"]
 
 
 def test_a_policy_that_leaves_one_card_out_gives_that_one_back(run: Run) -> None:
