@@ -15,6 +15,7 @@ from gedge_provision import lab as labs
 from gedge_provision.cli import _ui
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.lab import Base
+from gedge_provision.models.lab_snapshots import DEFAULT_NAME
 from gedge_provision.provisioning.sites import load_site
 
 __all__ = ["app"]
@@ -171,6 +172,57 @@ def start(node: _Node, lab: _LabOption = None) -> None:
     """Boot a stopped node."""
     with _ui.progress() as reporter:
         labs.start_node(labs.choose(lab), node, reporter)
+
+
+@app.command()
+def snapshot(
+    node: _Node,
+    name: Annotated[str, typer.Option("--name", help="What to call it.")] = DEFAULT_NAME,
+    lab: _LabOption = None,
+) -> None:
+    """Save disk, memory and devices of an emulated node, which goes on."""
+    with _ui.progress() as reporter:
+        labs.snapshot_node(labs.choose(lab), node, name, reporter)
+
+
+@app.command()
+def restore(
+    node: _Node,
+    name: Annotated[str | None, typer.Option("--name", help="The snapshot; the only one if left out.")] = None,
+    lab: _LabOption = None,
+) -> None:
+    """Put an emulated node back to a snapshot: it goes on as it was then. What the cluster knows of it stays."""
+    with _ui.progress() as reporter:
+        labs.restore_node(labs.choose(lab), node, name, reporter)
+
+
+@app.command()
+def snapshots(
+    node: Annotated[str | None, typer.Argument(metavar="[NODE]", help="Of this node alone.")] = None,
+    delete: Annotated[str | None, typer.Option("--delete", metavar="NAME", help="Remove one of the node's.")] = None,
+    lab: _LabOption = None,
+    output: _ui.OutputOption = _ui.Output.TEXT,
+) -> None:
+    """List the snapshots of a lab's emulated nodes; they go with their node (gedge lab down)."""
+    if delete is not None and node is None:
+        raise UsageError("--delete needs a node", remedy=f"gedge lab snapshots NODE --delete {delete}")
+    chosen = labs.choose(lab)
+    if delete is not None and node is not None:
+        with _ui.progress() as reporter:
+            labs.delete_snapshot(chosen, node, delete, reporter)
+        return
+    found = labs.snapshots(chosen, node)
+    if output is _ui.Output.JSON:
+        _ui.print_json([{"node": name, **dataclasses.asdict(one)} for name, some in found.items() for one in some])
+        return
+    if not any(found.values()):
+        _ui.console.print("no snapshots")
+        return
+    table = Table("node", "snapshot", "made", "memory", box=None)
+    for name, some in found.items():
+        for one in some:
+            table.add_row(name, one.name, f"{one.made_at:%Y-%m-%d %H:%M:%S}", f"{one.memory_bytes / 2**20:.0f} MiB")
+    _ui.console.print(table)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from gedge_provision.models.lab import NodeStatus
 from gedge_provision.models.progress import Reporter, SilentReporter, step
 from gedge_provision.planning.lab_nodes import container_name, node_state
 
-__all__ = ["choose", "labs", "logs", "nodes_of", "shell", "start_node", "status", "stop_node"]
+__all__ = ["choose", "labs", "logs", "node_named", "nodes_of", "shell", "start_node", "status", "stop_node"]
 
 
 def labs() -> list[str]:
@@ -78,7 +78,7 @@ def status(lab: str | None = None) -> list[NodeStatus]:
 def stop_node(lab: str, node: str, *, kill: bool = False, reporter: Reporter | None = None) -> None:
     """Shut a node down; with `kill` as by a power cut. Its disks stay."""
     podman = Podman.private()
-    found = _node(podman, lab, node)
+    found = node_named(podman, lab, node)
     if found.kind == "container":
         podman.call("stop", "--time", "0" if kill else "20", container_name(lab, node))
         return
@@ -94,7 +94,7 @@ def start_node(lab: str, node: str, reporter: Reporter | None = None) -> None:
         GedgeError: it does not come up.
     """
     podman = Podman.private()
-    found = _node(podman, lab, node)
+    found = node_named(podman, lab, node)
     if found.kind == "container":
         podman.call("start", container_name(lab, node))
     elif found.state != "running":
@@ -107,7 +107,7 @@ def start_node(lab: str, node: str, reporter: Reporter | None = None) -> None:
 def shell(lab: str, node: str, command: Sequence[str], *, terminal: bool) -> int:
     """Run a command (none: a login shell) in a node, on this terminal; return its exit code."""
     podman = Podman.private()
-    found = _node(podman, lab, node)
+    found = node_named(podman, lab, node)
     if found.kind == "emulated":
         return lab_ssh.attach(lab, found.address, command, terminal=terminal)
     tty = ("--tty",) if terminal else ()
@@ -119,7 +119,7 @@ def logs(lab: str, node: str, *, follow: bool) -> int:
     """Show the journal of a node; return the exit code. Of an emulated one without SSH, its console is shown."""
     podman = Podman.private()
     more = ("--follow",) if follow else ()
-    found = _node(podman, lab, node)
+    found = node_named(podman, lab, node)
     words = ("journalctl", "--no-pager", *more)
     if found.kind == "container":
         return podman.attach("exec", container_name(lab, node), *words)
@@ -129,7 +129,12 @@ def logs(lab: str, node: str, *, follow: bool) -> int:
     return code
 
 
-def _node(podman: Podman, lab: str, node: str) -> NodeStatus:
+def node_named(podman: Podman, lab: str, node: str) -> NodeStatus:
+    """Return a node of a lab as it is.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
     found = {status.node: status for status in nodes_of(podman, lab)}
     if node not in found:
         raise UsageError(f"lab {lab} has no node {node!r}", remedy=f"its nodes: {', '.join(found) or 'none'}")

@@ -9,13 +9,25 @@ from gedge_provision.models.emulation import Accelerator, EmulatedNode, Machine,
 from gedge_provision.models.lab import LabNode, LabSpec, bridge_name, data_bridge_name
 from gedge_provision.planning.lab_nodes import container_name, made_of
 
-__all__ = ["DISK", "MONITOR", "PROBE_EXIT_CODE", "emulator_command", "machine", "nics", "probe", "tap_prefix"]
+__all__ = [
+    "DISK",
+    "DRIVE",
+    "MONITOR",
+    "PROBE_EXIT_CODE",
+    "emulator_command",
+    "image_tool",
+    "machine",
+    "nics",
+    "probe",
+    "tap_prefix",
+]
 
-DISK, MONITOR = "disk.qcow2", "qmp.sock"
+DISK, DRIVE, MONITOR = "disk.qcow2", "d0", "qmp.sock"
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 # Numbers of the buses that the PCI host bridges of NUMA nodes begin with: node 0 has 0000:41:00.0, 0000:42:00.0 ...
 _BUSES = (0x40, 0x80, 0xC0, 0xE0)
 _MIB = 1 << 20
+_QEMU = "qemu-system-x86_64"
 # Shows SMT; QEMU does AES and SHA by the host's instructions: digests take half the time, AES a sixth.
 _EMULATED_CPU = "Nehalem,+aes,+pclmulqdq,+sha-ni"
 PROBE_EXIT_CODE = 85  # (0x2a << 1) | 1
@@ -27,11 +39,23 @@ def emulator_command(tree: Path, program: str) -> list[str]:
     return [str(libraries / "ld-linux-x86-64.so.2"), "--library-path", str(libraries), str(tree / "usr/bin" / program)]
 
 
+def image_tool(made: Machine) -> list[str]:
+    """Return the command line of the qemu-img that came with the QEMU of a guest.
+
+    Raises:
+        ValueError: the guest was not made by `machine`.
+    """
+    programs = [Path(word) for word in made.argv if word.endswith(f"/{_QEMU}")]
+    if len(programs) != 1:
+        raise ValueError(f"{made.name} is no guest of ours")
+    return emulator_command(programs[0].parents[2], "qemu-img")
+
+
 def _qemu(tree: Path) -> list[str]:
     """Return the beginning of QEMU's command line: root without any right beyond its own files, in a sandbox."""
     return [
         *("setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"),
-        *emulator_command(tree, "qemu-system-x86_64"),
+        *emulator_command(tree, _QEMU),
         *("-L", str(tree / "usr/share/seabios"), "-L", str(tree / "usr/share/qemu")),
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
         *("-nodefaults", "-no-user-config", "-display", "none"),
@@ -139,8 +163,8 @@ def _iommu(hardware: EmulatedNode) -> list[str]:
 def _disk() -> list[str]:
     # A power cut of the node loses nothing that it wrote, one of the host may: labs do not outlive it anyway.
     return [
-        *("-drive", f"file={DISK},if=none,id=d0,format=qcow2,cache=unsafe,discard=unmap"),
-        *("-device", "virtio-blk-pci,drive=d0,bus=pcie.0,addr=2,bootindex=0"),
+        *("-drive", f"file={DISK},if=none,id={DRIVE},format=qcow2,cache=unsafe,discard=unmap"),
+        *("-device", f"virtio-blk-pci,drive={DRIVE},bus=pcie.0,addr=2,bootindex=0"),
         *("-device", "virtio-rng-pci,bus=pcie.0,addr=4"),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -27,6 +27,12 @@ class EmulatedLab(LabCluster):
     promised: dict[str, Any]
     """The site as the inventory has it, in this lab's name and range."""
 
+    saved: ClassVar[str] = "gedgew02"
+    """The node that is saved while it is bare."""
+
+    mark: ClassVar[str] = "/run/gedge-test-saved"
+    """A file in its memory then."""
+
     def write(self, site: dict[str, Any]) -> None:
         """Make a site the lab's."""
         self.site_path.write_text(yaml.safe_dump(site, sort_keys=False), encoding="utf-8")
@@ -42,11 +48,12 @@ class EmulatedLab(LabCluster):
 
     def snapshot(self) -> dict[str, list[str]]:
         """Return what each host has, network cards and modules included."""
-        return {
-            name: host.snapshot() + host.run(_HARDWARE).splitlines()
-            for name, host in self.hosts.items()
-            if name in self.promised["lab"]["emulated"]
-        }
+        return {name: self.state_of(name) for name in self.promised["lab"]["emulated"]}
+
+    def state_of(self, name: str) -> list[str]:
+        """Return what one host has."""
+        host = self.hosts[name]
+        return host.snapshot() + host.run(_HARDWARE).splitlines()
 
 
 # Functions, their drivers and settings; links with their addresses; modules; rules that name devices.
@@ -94,8 +101,11 @@ def _prefix(subnet: str) -> str:
 
 @pytest.fixture(scope="session")
 def bare_state(bare: EmulatedLab) -> dict[str, list[str]]:
-    """What the emulated nodes are before anything is installed."""
-    return bare.snapshot()
+    """What the emulated nodes are before anything is installed; one is saved as the snapshot `bare`."""
+    found = bare.snapshot()
+    bare.hosts[bare.saved].run(f"touch {bare.mark}")
+    bare.lab_verb("snapshot", bare.saved, "--name", "bare")
+    return found
 
 
 @pytest.fixture(scope="session")

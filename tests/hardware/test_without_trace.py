@@ -54,3 +54,11 @@ def test_it_comes_again_and_a_reset_leaves_bare_hosts(lab: EmulatedLab, bare_sta
     used(lab)
     lab.gedge("reset", "--yes")
     assert compare(bare_state, lab.snapshot()) == {}
+
+
+def test_a_node_put_back_goes_on_as_it_was(bare: EmulatedLab, bare_state: dict[str, list[str]]) -> None:
+    host = bare.hosts[bare.saved]
+    host.run(f"rm -f {bare.mark}; touch /etc/gedge-test-on-disk")
+    bare.lab_verb("restore", bare.saved, "--name", "bare")
+    host.run(f"test -e {bare.mark}")  # in memory
+    assert changes(bare_state[bare.saved], bare.state_of(bare.saved)) == []

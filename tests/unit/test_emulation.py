@@ -23,7 +23,7 @@ from gedge_provision.planning.emulated_image import (
     emulation_plan,
     probe_sector,
 )
-from gedge_provision.planning.emulation import machine, nics, tap_prefix
+from gedge_provision.planning.emulation import emulator_command, image_tool, machine, nics, tap_prefix
 from gedge_provision.planning.inventory import compile_inventory
 from gedge_provision.planning.site_checks import check_site
 
@@ -103,6 +103,12 @@ def test_store_is_read_only_and_its_path_may_have_commas() -> None:
     assert "local,id=store,path=/cache/a,,b,security_model=none,readonly=on" in made().argv
     assert any("/srv/store 9p ro,,trans=virtio" in word for word in options(made(), "-fw_cfg"))
     assert "-fsdev" not in made(store_at=None).argv
+
+
+def test_the_tool_for_disks_is_the_one_of_its_emulator() -> None:
+    assert image_tool(made()) == emulator_command(Path("/cache/qemu"), "qemu-img")
+    with pytest.raises(ValueError, match="is no guest of ours"):
+        image_tool(replace(made(), argv=("qemu", "-m", "4096M")))
 
 
 def test_kvm_gives_the_host_s_processor() -> None:

@@ -81,6 +81,7 @@ def gedge(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *
         (("apply", "--site", "HOME/site.yml", "--only", "all:!m1"), "no node or concern 'all:!m1' in this site"),
         (("schema", "nothing"), "'nothing' is not one of"),
         (("lab", "up", "HOME/site.yml", "--name", "x"), "exclude each other"),
+        (("lab", "snapshots", "--delete", "a"), "--delete needs a node\n-> gedge lab snapshots NODE --delete a"),
         (("artifacts", "pack", "HOME"), "this is a folder\n-> name a file in it: "),
         (("artifacts", "unpack", "HOME"), "this is a folder\n-> name a file in it that"),
         (("artifacts", "build", "nothing"), "nothing: the catalog has no artifact of this name"),
