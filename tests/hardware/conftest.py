@@ -65,7 +65,7 @@ for device in /sys/bus/pci/devices/*; do
   done
   echo
 done
-for card in enp65s0 enp129s0; do ip -d -o link show dev "$card" | sed 's/ qlen [0-9]*//; s/^[0-9]*: //'; done
+for card in enp65s0 enp129s0; do ip -d -o link show dev "$card" | sed 's/ qlen [0-9]*//; s/^[0-9]*:/link/'; done
 awk '{print "module " $1}' /proc/modules | sort
 find /etc/udev /etc/modprobe.d /etc/modules-load.d -type f -exec sha256sum {} + | sort
 """
