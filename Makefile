@@ -54,11 +54,11 @@ format: setup ## Format and mend what can be mended
 	@$(BIN)/ruff check -q --fix .
 
 # The hardware tier alone: the clusters of the others would take from its guests what two cores have.
-test: setup ## Every tier that this machine can carry: check, roles, e2e, hardware
+test: setup ## Every tier that this machine can carry: check, roles, e2e, hardware (without its long tests)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/gedge artifacts build
 	@$(BIN)/pytest --durations=25 tests/roles tests/e2e
-	@$(BIN)/pytest --durations=25 tests/hardware
+	@$(BIN)/pytest --durations=25 -m 'not long' tests/hardware
 
 unit: setup ## Unit tests
 	@$(BIN)/pytest -q tests/unit
@@ -69,7 +69,7 @@ roles: setup ## Molecule on container nodes
 e2e: setup ## The lab cluster
 	@$(BIN)/pytest tests/e2e
 
-hardware: setup ## Virtual functions and RDMA on two nodes of emulated hardware
+hardware: setup ## Virtual functions and RDMA on two nodes of emulated hardware, long tests too
 	@$(BIN)/gedge artifacts build
 	@$(BIN)/pytest --durations=25 tests/hardware
 

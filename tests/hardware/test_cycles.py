@@ -187,6 +187,7 @@ def _cycled(lab: EmulatedLab) -> Iterator[None]:
         remove(lab, "deployments", "pods")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_cycled")
 def test_functions_return_and_nothing_leaks(lab: EmulatedLab) -> None:
     record = os.environ.get("GEDGE_CYCLES_RECORD")

@@ -39,6 +39,7 @@ def _no_pods(lab: EmulatedLab) -> Iterator[None]:
     remove(lab, "deployments", "pods")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_no_pods")
 def test_functions_of_pods_change_after_a_drain_with_consent(lab: EmulatedLab) -> None:
     holder = Pod("holder", NODE, [{"name": "sriov-range"}], cpus=2, vfs=1)

@@ -38,6 +38,7 @@ def used(lab: EmulatedLab) -> None:
 _OURS = re.compile(r"multus|sriov|whereabouts|rdma|pcidp|net\.d/00-")
 
 
+@pytest.mark.long
 def test_acceleration_goes_without_a_trace(lab: EmulatedLab, bare_state: dict[str, list[str]]) -> None:
     used(lab)
     lab.write(lab.without_acceleration())
@@ -53,12 +54,16 @@ def test_acceleration_goes_without_a_trace(lab: EmulatedLab, bare_state: dict[st
     assert not [kind for kind in ("network-attachment-definitions", "ippools") if kind in offered]
 
 
-def test_it_comes_again_and_a_reset_leaves_bare_hosts(lab: EmulatedLab, bare_state: dict[str, list[str]]) -> None:
+@pytest.mark.long
+def test_acceleration_comes_again(lab: EmulatedLab) -> None:
     lab.write(lab.promised)
     plan = lab.plan()
     assert any(kind == "nic" for changes in planned(plan).values() for _, kind, _ in changes)
     assert planned(plan) == done(lab.apply())
     assert lab.kubectl("get", "nodes", *NODES, "-o", "json").count(f'"{VF}": "8"') == 2 * len(NODES)
+
+
+def test_a_reset_leaves_bare_hosts(lab: EmulatedLab, bare_state: dict[str, list[str]]) -> None:
     used(lab)
     lab.gedge("reset", "--yes")
     assert compare(bare_state, lab.snapshot()) == {}
