@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedLab]:
     promised = yaml.safe_load(_SITE.read_text(encoding="utf-8"))
     old, new = promised["lab"]["subnet"], _subnet(name)
     promised = yaml.safe_load(_SITE.read_text(encoding="utf-8").replace(_prefix(old), _prefix(new)))
+    promised = json.loads(json.dumps(promised))  # classes that are one by an alias in YAML are changed one by one
     promised["name"] = name
     keys = state_dir() / "labs" / name
     promised["ssh"] = {"private_key": str(keys / "id_ed25519"), "known_hosts": str(keys / "known_hosts")}
