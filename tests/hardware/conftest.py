@@ -57,7 +57,8 @@ class EmulatedLab(LabCluster):
         return host.snapshot() + host.run(_HARDWARE).splitlines()
 
 
-# Functions, their drivers and settings; links with their addresses; modules; rules that name devices.
+# Functions, their drivers and settings; links with their addresses (a queue stays once a link was up); rules that name
+# devices; modules of drivers and RDMA: those that the kernel loads for Kubernetes stay until it boots.
 _HARDWARE = r"""
 for device in /sys/bus/pci/devices/*; do
   printf 'pci %s %s' "${device##*/}" "$(basename "$(readlink "$device/driver" || echo none)")"
@@ -66,8 +67,10 @@ for device in /sys/bus/pci/devices/*; do
   done
   echo
 done
-for card in enp65s0 enp129s0; do ip -d -o link show dev "$card" | sed 's/ qlen [0-9]*//; s/^[0-9]*:/link/'; done
-awk '{print "module " $1}' /proc/modules | sort
+for card in enp65s0 enp129s0; do
+  ip -d -o link show dev "$card" | sed 's/ qlen [0-9]*//; s/ qdisc [a-z]*//; s/^[0-9]*:/link/'
+done
+awk '/^(igb|vfio|rdma|ib_|iw_|siw|rpcrdma)/ {print "module " $1}' /proc/modules | sort
 find /etc/udev /etc/modprobe.d /etc/modules-load.d -type f -exec sha256sum {} + | sort
 """
 
