@@ -60,7 +60,7 @@ def test_every_problem_of_a_host_is_told_and_nothing_is_touched(lab: EmulatedLab
             policy("second", {"numa_nodes": [1]}),
         )
     )
-    refused = lab.gedge("apply", code=2)
+    refused = lab.gedge("apply", code=1)
     said = " ".join(refused.stderr.split())
     for words in (
         "policy absent selects no card (device 1592, vendor 8086)",
@@ -75,11 +75,11 @@ def test_every_problem_of_a_host_is_told_and_nothing_is_touched(lab: EmulatedLab
         assert words in said, said
     assert NODE in said
     lab.write(with_policies(lab.promised, policy("user", {"numa_nodes": [1]}, mtu=9900, device_type="vfio-pci")))
-    refused = lab.gedge("plan", code=2)
+    refused = lab.gedge("plan", code=1)
     said = " ".join(refused.stderr.split())
     assert f"policy user asks for MTU 9900, {SECOND} takes up to 9216" in said, said
     assert f"policy user gives functions to vfio-pci, and {SECOND} has no IOMMU" in said, said
     lab.write(with_lost(lab.promised))
-    refused = lab.gedge("plan", code=2)
+    refused = lab.gedge("plan", code=1)
     assert "attachment default/lost needs the interface enp99s0" in " ".join(refused.stderr.split())
     assert lab.snapshot() == before
