@@ -38,7 +38,7 @@ ip -br link | awk '{print $1}' | cut -d@ -f1 | sort
 ip -4 route
 nft --stateless list ruleset
 cut -d' ' -f2 /proc/mounts | grep -v '^/run/user\|^/run/credentials\|^/tmp\|^/var/lib/gedge/store$' | sort
-ps -eo comm=,args= | awk '$2 !~ /^\[/ {print $1}' \
+ps -eo comm=,stat=,args= | awk '$3 !~ /^\[/ || $2 ~ /^Z/ {print $1}' \
   | grep -v 'sshd\|ps\|sh\|systemd\|sd-pam\|sftp\|find\|sort\|grep\|awk\|cut\|agetty\|sleep\|udev' | sort
 sysctl -n net.ipv4.ip_forward
 systemctl list-unit-files --no-legend --state=enabled | awk '{print $1}'

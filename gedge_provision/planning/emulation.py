@@ -28,7 +28,7 @@ _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 _BUSES = (0x40, 0x80, 0xC0, 0xE0)
 _MIB = 1 << 20
 _QEMU = "qemu-system-x86_64"
-# Shows SMT; QEMU does AES and SHA by the host's instructions: digests take half the time, AES a sixth.
+# Shows SMT. With instructions for AES and SHA, which are emulated one by one, digests take half the time, AES a sixth.
 _EMULATED_CPU = "Nehalem,+aes,+pclmulqdq,+sha-ni"
 PROBE_EXIT_CODE = 85  # (0x2a << 1) | 1
 

@@ -58,7 +58,8 @@ class EmulatedLab(LabCluster):
 
 
 # Functions, their drivers and settings; links with their addresses (a queue stays once a link was up); rules that name
-# devices; modules of drivers and RDMA: those that the kernel loads for Kubernetes stay until it boots.
+# devices; modules, but for those that the kernel loads for Kubernetes, its networks and the lab's store: they stay
+# until it boots.
 _HARDWARE = r"""
 for device in /sys/bus/pci/devices/*; do
   printf 'pci %s %s' "${device##*/}" "$(basename "$(readlink "$device/driver" || echo none)")"
@@ -70,7 +71,8 @@ done
 for card in enp65s0 enp129s0; do
   ip -d -o link show dev "$card" | sed 's/ qlen [0-9]*//; s/ qdisc [a-z]*//; s/^[0-9]*:/link/'
 done
-awk '/^(igb|vfio|rdma|ib_|iw_|siw|rpcrdma)/ {print "module " $1}' /proc/modules | sort
+kept='^(9p|br_netfilter|bridge|ip6_udp_tunnel|llc|macvlan|nf_|nft_|overlay|stp|udp_tunnel|veth|vxlan|xt_)'
+cut -d' ' -f1 /proc/modules | grep -Ev "$kept" | sed 's/^/module /' | sort
 find /etc/udev /etc/modprobe.d /etc/modules-load.d -type f -exec sha256sum {} + | sort
 """
 

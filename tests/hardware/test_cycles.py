@@ -146,7 +146,7 @@ def holdings(lab: EmulatedLab) -> dict[str, object]:
         "echo functions_named $(ls -d /sys/bus/pci/devices/*/physfn/../net/enp* 2>/dev/null | wc -l)\n"
         f"echo mac_addresses $(ip link show | grep -o 'vf [0-9]* *link/ether [0-9a-f:]*' | sort -u | wc -l)\n"
         f"echo pods $({_SANDBOX} | wc -l)\n"
-        "echo containers $({CRICTL} ps --quiet --label io.kubernetes.container.name=main | wc -l)\n"
+        f"echo containers $({CRICTL} ps --quiet --label io.kubernetes.container.name=main | wc -l)\n"
         "echo macvlans $(ip -o link show type macvlan | wc -l)\n"
         "echo cgroups $(ls /sys/fs/cgroup/kubepods.slice | grep -c '^kubepods-pod')\n"
         "echo sriov_state $(ls /var/lib/cni/sriov 2>/dev/null | grep -vc pci)\n"

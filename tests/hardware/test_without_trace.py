@@ -34,6 +34,7 @@ def used(lab: EmulatedLab) -> None:
     remove(lab)
 
 
+_DEVICES = ("pci ", "link ", "module ")
 # Of the cluster without acceleration nothing has such a name.
 _OURS = re.compile(r"multus|sriov|whereabouts|rdma|pcidp|net\.d/00-")
 
@@ -46,10 +47,11 @@ def test_acceleration_goes_without_a_trace(lab: EmulatedLab, bare_state: dict[st
     assert planned(plan) == done(lab.apply())
     after = lab.snapshot()
     for name in NODES:
-        assert [line for line in after[name] if line.startswith(("pci ", "link "))] == [
-            line for line in bare_state[name] if line.startswith(("pci ", "link "))
+        assert [line for line in after[name] if line.startswith(_DEVICES)] == [
+            line for line in bare_state[name] if line.startswith(_DEVICES)
         ]
         assert [line for line in after[name] if _OURS.search(line) and line not in bare_state[name]] == []
+    assert lab.gedge("drift").stdout.startswith("no drift")
     offered = lab.kubectl("api-resources", "-o", "name")
     assert not [kind for kind in ("network-attachment-definitions", "ippools") if kind in offered]
 
@@ -60,6 +62,7 @@ def test_acceleration_comes_again(lab: EmulatedLab) -> None:
     plan = lab.plan()
     assert any(kind == "nic" for changes in planned(plan).values() for _, kind, _ in changes)
     assert planned(plan) == done(lab.apply())
+    assert lab.apply()["changed"] == {}
     assert lab.kubectl("get", "nodes", *NODES, "-o", "json").count(f'"{VF}": "8"') == 2 * len(NODES)
 
 
