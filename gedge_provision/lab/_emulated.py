@@ -61,7 +61,7 @@ def make(spec: LabSpec, node: LabNode, parts: Parts, tell: Callable[[str], None]
         GedgeError: it did not come up.
     """
     folder, store = lab_files.node_folder(spec.name, node.name), cache_dir() / "store"
-    made = machine(spec, node, tree=parts.tree, store=store, accelerator=parts.accelerator)
+    made = machine(spec, node, tree=parts.tree, store=store, accelerator=parts.accelerator, host_cpus=parts.host_cpus)
 
     def new() -> Machine:
         emulator.new_disk(emulator_command(parts.tree, "qemu-img"), parts.disk(node), folder, DISK)

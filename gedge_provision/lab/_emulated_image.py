@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,7 @@ class Parts:
     tree: Path
     disks: dict[Kernel, Path]
     accelerator: Accelerator
+    host_cpus: int
 
     def disk(self, node: LabNode) -> Path:
         """Return the disk that a node begins with."""
@@ -51,7 +53,7 @@ def ensure_parts(kernels: frozenset[Kernel], reporter: Reporter) -> Parts:
     for kernel, plan in plans.items():
         name = f"disk of emulated nodes (kernel: {kernel})"
         _ensure(name, disks[kernel], reporter, partial(_build_disk, plan))
-    return Parts(tree, disks, _accelerator(tree))
+    return Parts(tree, disks, _accelerator(tree), len(os.sched_getaffinity(0)))
 
 
 def _build_disk(plan: EmulationPlan, work: Path) -> None:

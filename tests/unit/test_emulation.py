@@ -45,12 +45,17 @@ def site(emulated: str) -> Site:
 
 
 def made(
-    hardware: EmulatedNode | None = None, *, accelerator: str = "tcg", store_at: str | None = "/srv/store"
+    hardware: EmulatedNode | None = None,
+    *,
+    accelerator: str = "tcg",
+    host_cpus: int = 2,
+    store_at: str | None = "/srv/store",
 ) -> Machine:
     node = LabNode("h1", IPv4Address("10.89.7.16"), hardware or EmulatedNode())
     spec = LabSpec("x", IPv4Network("10.89.7.0/24"), (node,), FOLDER / "id", FOLDER / "known", store_at=store_at)
     tree, store = Path("/cache/qemu"), Path("/cache/a,b")
-    return machine(spec, node, tree=tree, store=store, accelerator=accelerator)  # type: ignore[arg-type]
+    host = {"accelerator": accelerator, "host_cpus": host_cpus}
+    return machine(spec, node, tree=tree, store=store, **host)  # type: ignore[arg-type]
 
 
 def options(machine: Machine, name: str) -> list[str]:
@@ -115,6 +120,12 @@ def test_kvm_gives_the_host_s_processor() -> None:
     assert options(made(accelerator="kvm"), "-cpu") == ["host"]
     (processor,) = options(made(), "-cpu")
     assert processor.startswith("Nehalem,")
+
+
+def test_virtual_processors_have_threads_where_the_host_has_processors_for_them() -> None:
+    cpus = options(made(), "-smp")[0].split(",")[0]
+    assert "thread=single" in options(made(host_cpus=int(cpus) - 1), "-accel")[0]
+    assert "thread=multi" in options(made(host_cpus=int(cpus)), "-accel")[0]
 
 
 def test_nics_are_plugged_into_the_switch_and_the_rest_into_the_lab() -> None:
@@ -204,7 +215,7 @@ def test_a_container_is_no_machine() -> None:
     spec = LabSpec("x", IPv4Network("10.89.7.0/24"), (), FOLDER, FOLDER)
     node = replace(LabNode("w1", IPv4Address("10.89.7.21")))
     with pytest.raises(ValueError, match="no emulated node"):
-        machine(spec, node, tree=Path("/q"), store=Path("/s"), accelerator="tcg")
+        machine(spec, node, tree=Path("/q"), store=Path("/s"), accelerator="tcg", host_cpus=2)
 
 
 def test_memory_is_shared_evenly() -> None:
