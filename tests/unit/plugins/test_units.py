@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
+from ansible.modules import find
 
 from plugins.module_utils import host_state
 from plugins.modules import managed_files, network_look, preflight
@@ -139,9 +139,22 @@ POD_OF_CHAIN = (
 )
 
 
-def test_pods_with_an_address_from_a_server_are_known_by_what_multus_keeps() -> None:
-    text = (Path(__file__).parents[3] / "roles/cni_dhcp/vars/main.yml").read_text(encoding="utf-8")
-    sign = re.compile(yaml.safe_load(text)["__cni_dhcp_sign"])
-    assert sign.search(POD_OF_DHCP)
-    assert sign.search(POD_OF_CHAIN)
-    assert not sign.search(POD_OF_DHCP.replace('{"type":"dhcp"}', '{"type":"static"}').replace("leased", "dhcp"))
+@pytest.mark.parametrize(
+    ("kept", "found"),
+    [
+        (POD_OF_DHCP, 1),
+        (POD_OF_CHAIN, 1),
+        (POD_OF_DHCP.replace('{"type":"dhcp"}', '{"type":"static"}').replace("leased", "dhcp"), 0),
+    ],
+)
+def test_pods_with_an_address_from_a_server_are_known_by_what_multus_keeps(
+    kept: str, found: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the role's task: unless it reads the file as a whole, Ansible's `find` looks at the beginnings of lines."""
+    (tmp_path / "pod").write_text(kept, encoding="utf-8")
+    role = Path(__file__).parents[3] / "roles/cni_dhcp"
+    sign = yaml.safe_load((role / "vars/main.yml").read_text(encoding="utf-8"))["__cni_dhcp_sign"]
+    look = yaml.safe_load((role / "tasks/main.yml").read_text(encoding="utf-8"))[0]["ansible.builtin.find"]
+    with patch_module_args(look | {"paths": str(tmp_path), "contains": sign}), pytest.raises(SystemExit):
+        find.main()
+    assert json.loads(capsys.readouterr().out)["matched"] == found
