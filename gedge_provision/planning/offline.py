@@ -14,6 +14,7 @@ from gedge_provision.models.selection import Selection
 from gedge_provision.models.site import Site
 from gedge_provision.models.site_records import HostRecord, SiteRecord
 from gedge_provision.planning.inventory import Inventory
+from gedge_provision.planning.offline_kernel import is_kernel_change, kernel_changes, new_kernel_changes
 from gedge_provision.planning.offline_networks import (
     attachment_changes,
     attachment_files,
@@ -43,6 +44,8 @@ _CONCERNS = (
     ("keepalived", "endpoint"),
 )
 """Parts of names of files and units, and the concern that makes them; the first that fits counts."""
+_AFTER_KERNEL = ("nic", "image", "node")
+"""Kinds of what an install makes after it has rebooted the host for kernel arguments, if it does."""
 
 Found = Iterator[tuple[str, str, Change]]
 """Host, concern, change."""
@@ -91,8 +94,12 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
         yield from ((host, "attachments", change) for change in daemon)
     for host in names:
         if host not in installed:
-            yield from _new(host, _like(record, site, host))
+            yield from _new(host, record, site, new.host_variables[host])
     for host in installed:
+        if not _shares_kernel(site, host, record.hosts[host]):
+            made, had, has = record.hosts[host].made, old.host_variables[host], new.host_variables[host]
+            changes = kernel_changes(host, made, had, has, drain=new.variables["kernel_arguments_drain"])
+            yield from ((host, "kernel", change) for change in changes)
         if old.host_variables[host]["kubelet_config"] != new.host_variables[host]["kubelet_config"]:
             yield from _kubelet(host, drain=new.variables["kubelet_drain"])
     for host in new.groups["leaving"]:
@@ -197,8 +204,8 @@ def _kubelet(host: str, *, drain: bool) -> Found:
     yield host, "kubelet", Change("unit", "kubelet.service", "restart")
 
 
-def _like(record: SiteRecord, site: Site, name: str) -> Sequence[Change]:
-    """Return what a host of the same kind got; of the same class, where there is one."""
+def _like(record: SiteRecord, site: Site, name: str) -> HostRecord | None:
+    """Return a host of the same kind; of the same class, where there is one."""
     node = next(node for node in site.nodes if node.name == name)
     manager = "control_plane" in node.roles
 
@@ -206,15 +213,32 @@ def _like(record: SiteRecord, site: Site, name: str) -> Sequence[Change]:
         return host.node_class == node.node_class, len(host.made)
 
     hosts = [host for other, host in record.hosts.items() if host.control_plane == manager and other != name]
-    return max(hosts, key=likeness).made if hosts else ()
+    return max(hosts, key=likeness, default=None)
 
 
-def _new(host: str, made: Sequence[Change]) -> Found:
+def _shares_kernel(site: Site, name: str, known: HostRecord | None) -> bool:
+    """Tell whether a node is a container: by the site file in a lab, else by what it, or one of its kind, told."""
+    if site.lab is not None:
+        return name not in site.lab.emulated
+    return known is not None and bool(known.facts.get("container"))
+
+
+def _new(host: str, record: SiteRecord, site: Site, variables: Mapping[str, Any]) -> Found:
+    """Yield what a host of its kind got, and the kernel arguments of its own class: it reboots before it joins."""
+    like = _like(record, site, host)
+    made = like.made if like else ()
+    kernel = [] if _shares_kernel(site, host, like) else list(new_kernel_changes(host, made, variables))
     for change in made:
+        if is_kernel_change(change):
+            continue
+        if change.kind in _AFTER_KERNEL:
+            yield from ((host, "kernel", found) for found in kernel)
+            kernel = []
         if change.kind == "node":
             yield host, "cluster", Change("node", host, "join")
         else:
             yield host, _concern(change), change
+    yield from ((host, "kernel", found) for found in kernel)
     if not any(change.kind == "node" for change in made):
         yield host, "cluster", Change("node", host, "join")
 

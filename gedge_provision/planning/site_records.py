@@ -13,7 +13,7 @@ from gedge_provision.planning.inventory import Inventory, connection
 
 __all__ = ["after_apply", "applied", "before_apply", "without"]
 
-_MAKING = ("create", "install", "set", "load", "init", "join", "enable", "start", "stop", "mask")
+_MAKING = ("create", "install", "set", "load", "add", "init", "join", "enable", "start", "stop", "mask")
 _UNMAKING = ("remove", "restore", "unload", "disable")
 _CHECKS = {"Reach hosts", "Check hosts"}
 """Phases that change nothing."""

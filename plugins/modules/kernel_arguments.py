@@ -23,6 +23,10 @@ options:
       Add what switches the IOMMU on, where the firmware has one (Intel) and the kernel has left it off.
     type: bool
     default: false
+  node_name:
+    description: The node's name in the cluster, by which V(booted) tells of the reboot; the host's own if left out.
+    type: str
+    default: ""
   state:
     description: >-
       V(looked_at) only finds out and refuses, V(present) changes the boot loader's settings, V(booted) checks after a
@@ -73,6 +77,7 @@ def main():
         argument_spec={
             "arguments": {"type": "list", "elements": "str", "default": []},
             "iommu": {"type": "bool", "default": False},
+            "node_name": {"type": "str", "default": ""},
             "state": {"type": "str", "choices": ["looked_at", "present", "booted"], "default": "present"},
         },
         supports_check_mode=True,
@@ -97,7 +102,7 @@ def work(module):
         if objects and not module.check_mode:
             boot.change()
     elif module.params["state"] == "booted":
-        objects = [made("host", platform.node(), "reboot")]
+        objects = [made("host", module.params["node_name"] or platform.node(), "reboot")]
         if not module.check_mode:
             boot.settle()
     facts = {

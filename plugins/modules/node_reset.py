@@ -100,7 +100,8 @@ def main():
 
 def plan(module):
     """Name what goes or comes back. What pods have (processes, mounts, cables, rules) goes with them, unnamed."""
-    objects = [made("node", platform.node(), "leave")] if in_cluster() else []
+    name = read_record("kubeadm.json").get("node") or platform.node()
+    objects = [made("node", name, "leave")] if in_cluster() else []
     objects += [made("unit", unit, "stop") for unit in module.params["services"] if runs_here(unit)]
     objects += [made("interface", name, "remove") for name in links(module) if LINKS.match(name)]
     objects += [made("nic", address, "restore") for address in sorted(read_record("sriov.json").get("former", {}))]

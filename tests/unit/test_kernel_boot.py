@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 
+from gedge_provision.models.changes import Change
+from gedge_provision.planning import offline_kernel
 from plugins.module_utils import host_state, kernel_boot
 from plugins.module_utils.kernel_boot import BootLoaderError, KernelBoot, holds
+from plugins.modules import kernel_arguments
 
 OWN = "linux /vmlinuz root=LABEL=own ro quiet\n"
 MKCONFIG = """#!/bin/sh
@@ -102,6 +107,43 @@ def test_arguments_come_with_a_reboot_and_go_byte_for_byte(host: Host) -> None:
     assert due(host.look()) == (False, False)
     assert not (host.folder / "settings.d").exists()
     assert not (host.folder / "state").exists()
+
+
+STEPS: list[tuple[list[str], bool]] = [
+    (["a=1", "b"], False),
+    (["b", "a=1"], False),
+    (["b", "c"], True),
+    (["c", "iommu=nopt"], True),
+    (["c"], False),
+    ([], False),
+]
+
+
+def test_an_offline_plan_says_the_same(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SETTINGS", "GRUB_CFG"):
+        monkeypatch.setattr(offline_kernel, name, getattr(kernel_boot, name))
+    made: set[Change] = set()
+    before: dict[str, Any] = {"kernel_arguments_list": [], "kernel_arguments_iommu": False}
+    for arguments, iommu in STEPS:
+        changes = [Change(**one) for one in host.look(*arguments, iommu=iommu).changes()[0]]
+        wanted = {"kernel_arguments_list": arguments, "kernel_arguments_iommu": iommu}
+        if not iommu or before["kernel_arguments_iommu"]:  # otherwise only the host knows
+            planned = list(offline_kernel.kernel_changes("h1", tuple(made), before, wanted, drain=False))
+            assert planned == [*changes, Change("host", "h1", "reboot")]
+        host.apply(*arguments, iommu=iommu)
+        gone = {(change.kind, change.name) for change in changes if change.action == "remove"}
+        made = {change for change in made if (change.kind, change.name) not in gone}
+        made |= {change for change in changes if change.action in ("add", "create")}
+        before = wanted
+
+
+@pytest.mark.usefixtures("host")
+def test_a_reboot_is_told_by_the_node_s_name(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = {"state": "booted", "node_name": "h1.of.cluster", "_ansible_check_mode": True}
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        kernel_arguments.main()
+    told = json.loads(capsys.readouterr().out)["objects"]
+    assert told == [{"kind": "host", "name": "h1.of.cluster", "action": "reboot"}]
 
 
 def test_a_change_back_before_the_reboot_needs_none(host: Host) -> None:

@@ -61,6 +61,15 @@ def test_modules_that_are_unloaded_and_cards_that_are_given_back_are_no_longer_o
     assert applied(record, result(w1=gone)).hosts["w1"].made == (stays, *cards[2:])
 
 
+def test_kernel_arguments_are_known_while_they_are_given() -> None:
+    given = [Change("kernel_argument", name, "add") for name in ("nosmt", "a=1")]
+    again = [Change("file", "/boot/grub/grub.cfg", "change"), Change("host", "w1", "reboot")]
+    record = applied(SiteRecord(), result(w1=[*given, *again]))
+    assert record.hosts["w1"].made == tuple(given)
+    gone = [Change("kernel_argument", "nosmt", "remove"), *again]
+    assert applied(record, result(w1=gone)).hosts["w1"].made == (given[1],)
+
+
 def test_a_unit_goes_with_its_file_or_when_it_is_disabled() -> None:
     names = ("a.service", "b.service", "c.service")
     made = [Change("unit", name, action) for name in names for action in ("enable", "start")]
