@@ -15,8 +15,11 @@ PAGE = Path(__file__).with_name("commands.md")
 
 EXIT_CODES = {
     0: "done; also when there was nothing to do",
-    1: "something failed: a host, the API server, a program, or what was asked after is not there or not ready",
-    2: "the input is wrong (an option, a document, a file that the command needs); nothing was changed",
+    1: "something failed or refused (a host, the cluster, a program), or what was asked after is not there or not "
+    "ready. A host that lacks what is asked for, a missing consent (`--drain-ok` ...) and pods that cannot be moved end "
+    "a run before it changes any host: its message then says `no host was changed`",
+    2: "the command cannot begin: an option, a document, a saved plan, or what it needs on this machine (a file, a "
+    "program, a lab's node) is wrong or missing; nothing was changed",
     3: "no node can hold the service, and nothing was created; of `gedge drift`: something differs",
     130: "interrupted by ^C, a run on hosts by SIGTERM too; hosts keep what was done, the same command goes on",
 }
@@ -32,6 +35,11 @@ programs. `gedge --version` shows the version, `gedge --install-completion` lets
 | exit code | meaning |
 |---|---|
 """
+_FOOT = """
+
+`gedge lab shell` and `gedge lab logs` end with the exit code of what they run.
+
+"""
 
 
 def page() -> str:
@@ -39,7 +47,7 @@ def page() -> str:
     codes = [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
     root = get_command(app)
     sections = [_section(path, command, context) for path, command, context in commands(root, "gedge", None)]
-    return _HEAD + "\n".join(codes) + "\n\n" + "\n".join(sections)
+    return _HEAD + "\n".join(codes) + _FOOT + "\n".join(sections)
 
 
 def commands(command: Any, path: str, parent: Any) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - click's own classes

@@ -62,7 +62,7 @@ def _root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Exit codes: 0 done, 1 failed, 2 wrong input (nothing was changed), 3 does not fit, or has drifted."""
+    """Exit codes: 0 done, 1 failed or refused, 2 wrong input (nothing was changed), 3 does not fit, or has drifted."""
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Errors a user meets.
 
 Tree:
-    GedgeError                exit code 1: something failed
+    GedgeError                exit code 1: something failed, or a host or the cluster refused
     ├── UsageError            exit code 2: the input is wrong, nothing was changed
     │   └── DocumentError     exit code 2: a document does not validate; carries every finding with file:line
     └── NotFittingError       exit code 3: the request is valid, and no node can hold it

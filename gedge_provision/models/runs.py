@@ -21,6 +21,8 @@ __all__ = [
 
 
 _BATCH = ", batch "
+_LOOKING = frozenset({"Reach hosts", "Check hosts"})
+"""Plays that change nothing."""
 
 
 def phase_name(play: str, batch: int) -> str:
@@ -95,6 +97,13 @@ class RunResult:
         return tuple(sorted({failure.host for failure in self.failures if failure.unreachable}))
 
     @property
+    def refused(self) -> bool:
+        """Whether a host refused what is asked before any was changed."""
+        phases = {failure.phase for failure in self.failures}
+        answered = any(not failure.unreachable for failure in self.failures)
+        return answered and phases <= _LOOKING and not self.changes
+
+    @property
     def log(self) -> Path:
         """The whole output of the run."""
         return self.folder / "output.log"
@@ -139,4 +148,4 @@ def _explain(result: RunResult) -> str:
             lines.append(f"    {text}")
             if arrow:
                 lines.append(f"    -> {remedy}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(["no host was changed"] if result.refused else [])])

@@ -15,8 +15,6 @@ __all__ = ["after_apply", "applied", "before_apply", "without"]
 
 _MAKING = ("create", "install", "set", "load", "add", "init", "join", "enable", "start", "stop", "mask")
 _UNMAKING = ("remove", "restore", "unload", "disable")
-_CHECKS = {"Reach hosts", "Check hosts"}
-"""Phases that change nothing."""
 
 
 def before_apply(record: SiteRecord, site: Site, hosts: Collection[str]) -> SiteRecord:
@@ -58,10 +56,7 @@ def after_apply(
         known[name] = host.model_copy(update={"made": made, "facts": facts, "control_plane": role})
     names = {node.name for node in site.nodes}
     # A host that left; one that was named by mistake and never answered, or on which nothing was begun.
-    phases = {failure.phase for failure in result.failures}
-    answered = any(not failure.unreachable for failure in result.failures)
-    refused = answered and phases <= _CHECKS and not result.changes
-    silent = [name for name in hosts if name not in before.hosts and (name not in result.facts or refused)]
+    silent = [name for name in hosts if name not in before.hosts and (name not in result.facts or result.refused)]
     gone = {name for name in known if name not in names and (name in left or applied is not None)}
     for name in gone.union(silent):
         known.pop(name, None)

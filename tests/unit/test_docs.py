@@ -14,6 +14,7 @@ import pytest
 from typer.main import get_command
 
 from gedge_provision.cli._main import app
+from gedge_provision.models.selection import CONCERNS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -144,6 +145,13 @@ def test_every_field_has_a_meaning_and_no_meaning_is_left_over(site_table: Modul
     rows = site_table.rows()
     assert [row.path for row in rows if not row.meaning] == []
     assert set(site_table.MEANINGS) <= {row.path for row in rows}
+
+
+def test_the_table_of_concerns_is_current() -> None:
+    text = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
+    rows = re.search(r"\| concern \| what it is \|\n\|---\|---\|\n((?:\|.*\n)*)", text)
+    assert rows
+    assert rows[1].splitlines() == [f"| `{name}` | {what} |" for name, what in CONCERNS.items()]
 
 
 def test_the_table_of_checks_is_current() -> None:
