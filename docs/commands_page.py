@@ -16,8 +16,8 @@ PAGE = Path(__file__).with_name("commands.md")
 EXIT_CODES = {
     0: "done; also when there was nothing to do",
     1: "something failed or refused (a host, the cluster, a program), or what was asked after is not there or not "
-    "ready. A host that lacks what is asked for, a missing consent (`--drain-ok` ...) and pods that cannot be moved end "
-    "a run before it changes any host: its message then says `no host was changed`",
+    "ready. A host that lacks what is asked for, a missing consent (`--drain-ok` ...) and pods that cannot be moved "
+    "end a run before it changes any host: its message then says `no host was changed`",
     2: "the command cannot begin: an option, a document, a saved plan, or what it needs on this machine (a file, a "
     "program, a lab's node) is wrong or missing; nothing was changed",
     3: "no node can hold the service, and nothing was created; of `gedge drift`: something differs",

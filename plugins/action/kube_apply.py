@@ -235,12 +235,15 @@ def items(text):
     text = text.strip()
     while position < len(text):
         try:
-            value, position = decoder.raw_decode(text, position)
+            value, end = decoder.raw_decode(text, position)
         except ValueError:
+            value = None
+        if not isinstance(value, dict):  # a message may begin with a number
             raise AnsibleActionFail(
                 "kubectl prints no JSON on the control-plane node: %s -> run it there; a wrapper of it, or a message "
                 "of the login shell, is in the way" % text[position : position + 300]
-            ) from None
+            )
+        position = end
         found += value["items"] if value.get("kind") == "List" else [value]
         while position < len(text) and text[position].isspace():
             position += 1

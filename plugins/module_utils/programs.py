@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 
 
-def look(argv):
-    """Run a program that changes nothing, and return its exit code, output and error output.
+def look(argv, environment=None):
+    """Run a program for what it prints, and return its exit code, output and error output.
 
     Not by `run_command` of Ansible: where a host is so busy that the program takes a second, that may return exit code
     0 without the output (it waits for output, then asks whether the program has ended, and what came in between is
     lost).
+
+    Args:
+        argv: the program and its arguments.
+        environment: variables added to the present environment.
     """
+    whole = dict(os.environ, **(environment or {}))
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        done = subprocess.run(argv, env=whole, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:
         return error.errno or 1, "", error.strerror
     return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")

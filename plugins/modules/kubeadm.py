@@ -93,6 +93,7 @@ from ..module_utils.host_state import (
     write_record,
 )
 from ..module_utils.kube_client import ADMIN_CONF, KUBELET_CONF, KubeClient, KubeError
+from ..module_utils.programs import look
 
 KUBEADM = "/usr/local/bin/kubeadm"
 RUN_DIR = "/run/gedge"
@@ -263,9 +264,10 @@ def delete_nodes(module):
 
 
 def ask(module, argv):
-    rc, out, err = module.run_command(argv, environ_update=NO_PROXY)
-    if rc != 0:
-        module.fail_json(msg="%s failed: %s" % (" ".join(argv[3:6]), SECRET.sub("<hidden>", err.strip())[-600:]))
+    rc, out, err = look(argv, NO_PROXY)
+    if rc != 0 or not out.strip():
+        said = SECRET.sub("<hidden>", err.strip())[-600:] or "it says nothing"
+        module.fail_json(msg="kubeadm %s failed: %s -> run it on this host" % (" ".join(argv[3:6]), said))
     return out
 
 

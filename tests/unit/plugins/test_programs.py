@@ -9,11 +9,13 @@ from typing import Any, NoReturn
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
 
 from plugins.action.kube_apply import items
 from plugins.module_utils import sriov_functions
 from plugins.module_utils.programs import look, printed_json
-from plugins.modules import preflight
+from plugins.modules import kubeadm, preflight
 
 
 class FailedError(Exception):
@@ -78,6 +80,22 @@ def test_the_output_of_a_program_on_a_busy_host_is_not_lost(monkeypatch: pytest.
 
     monkeypatch.setattr(subprocess.Popen, "poll", late)
     assert look(["sh", "-c", "sleep 1.1; echo '[]'"]) == (0, "[]\n", "")
+    # A token that is lost would be told by the kubelet of the host that joins with none.
+    with patch_module_args({}):
+        module = AnsibleModule(argument_spec={})
+    assert kubeadm.ask(module, ["sh", "-c", 'sleep 1.1; echo "$NO_PROXY" abcdef']) == "* abcdef\n"
+
+
+def test_a_token_that_is_not_printed_is_a_failure(tmp_path: Path) -> None:
+    program = tmp_path / "kubeadm"
+    program.write_text("#!/bin/sh\n[ $3 = silent ] || echo no etcd, abcdef.0123456789abcdef >&2; exit $4\n")
+    program.chmod(0o755)
+    for words, told in (
+        (("token", "1"), "kubeadm token 1 failed: no etcd, <hidden> -> run it on this host"),
+        (("silent", "0"), "kubeadm silent 0 failed: it says nothing -> run it on this host"),
+    ):
+        with pytest.raises(FailedError, match=told):
+            kubeadm.ask(Module(), [str(program), "--kubeconfig", "/conf", *words])
 
 
 def test_a_program_that_is_missing_is_told(tmp_path: Path) -> None:
@@ -104,3 +122,5 @@ def test_what_kubectl_prints_beside_objects_is_told() -> None:
     assert items('{"kind": "A"}\n{"kind": "List", "items": [{"kind": "B"}]}\n') == [{"kind": "A"}, {"kind": "B"}]
     with pytest.raises(AnsibleActionFail, match="kubectl prints no JSON on the control-plane node: Welcome -> run it"):
         items('{"kind": "A"}\nWelcome')
+    with pytest.raises(AnsibleActionFail, match="control-plane node: 5 updates can be installed -> run it"):
+        items("5 updates can be installed")
