@@ -13,7 +13,7 @@ from gedge_provision.planning.inventory import Inventory, connection
 
 __all__ = ["after_apply", "applied", "before_apply", "without"]
 
-_MAKING = ("create", "install", "set", "load", "add", "init", "join", "enable", "start", "stop", "mask")
+_MAKING = ("create", "install", "load", "add", "init", "join", "enable", "start", "stop", "mask")
 _UNMAKING = ("remove", "restore", "unload", "disable")
 
 
@@ -100,16 +100,39 @@ def _made(before: Sequence[Change], changes: Sequence[Change]) -> tuple[Change, 
     for change in changes:
         if change.action in _UNMAKING:
             made = [other for other in made if not _goes_with(other, change)]
+        elif change.action == "set":
+            made = _set(made, change)
         elif change.action in _MAKING and not change.of_cluster and change.kind != "kubeconfig" and change not in made:
             made.append(change)
     return tuple(made)
 
 
+def _set(made: Sequence[Change], change: Change) -> list[Change]:
+    """Put a setting in the place of its former value: a host of its kind gets the one that is there now.
+
+    Virtual functions that are made anew come with their settings, which are not told one by one.
+    """
+    setting, card = _setting(change), change.name.partition(" ")[0]
+    one_function, functions = f"{card} vf ", ("nic", f"{card} vfs")
+    if setting[1].startswith(one_function) and any(_setting(other) == functions for other in made):
+        return list(made)
+    others = [other for other in made if setting != functions or not other.name.startswith(one_function)]
+    former = [other for other in others if _setting(other) == setting]
+    if not former:
+        return [*others, change]
+    return [change if other == former[0] else other for other in others if other not in former[1:]]
+
+
+def _setting(change: Change) -> tuple[str, str]:
+    """Return kind and name without the value: `nic` and `0000:41:00.0 vfs`."""
+    return change.kind, change.name.partition("=")[0]
+
+
 def _goes_with(made: Change, unmade: Change) -> bool:
     """Tell whether something is gone by a change: itself, or what was in a folder that is removed."""
     inside = unmade.kind == "folder" and made.kind in ("file", "folder") and made.name.startswith(f"{unmade.name}/")
-    # A card is given back whole; what was set on it stands behind its address.
     # A unit goes with its file.
     inside = inside or (made.kind == "unit" and unmade.name == f"/etc/systemd/system/{made.name}")
+    # A card is given back whole; what was set on it stands behind its address.
     inside = inside or (made.kind == unmade.kind == "nic" and made.name.startswith(f"{unmade.name} "))
     return inside or (made.kind, made.name) == (unmade.kind, unmade.name)

@@ -70,6 +70,18 @@ def test_kernel_arguments_are_known_while_they_are_given() -> None:
     assert applied(record, result(w1=gone)).hosts["w1"].made == (given[1],)
 
 
+def test_a_setting_takes_the_place_of_its_former_value() -> None:
+    card, other = "0000:41:00.0", "0000:81:00.0"
+    join, first = Change("node", "w1", "join"), Change("sysctl", "vm.swappiness=10", "set")
+    names = (f"{card} vf 0 trust=on", f"{card} mtu=1600", f"{card} vfs=4", f"{other} vfs=4")
+    cards = [Change("nic", name, "set") for name in names]
+    record = applied(SiteRecord(), result(w1=[first, *cards, join]))
+    assert record.hosts["w1"].made == (first, *cards[1:], join)
+    names = (f"{card} vfs=2", f"{card} vf 1 trust=on")
+    later = [Change("nic", name, "set") for name in names] + [Change("sysctl", "vm.swappiness=1", "set")]
+    assert applied(record, result(w1=later)).hosts["w1"].made == (later[2], cards[1], later[0], cards[3], join)
+
+
 def test_a_unit_goes_with_its_file_or_when_it_is_disabled() -> None:
     names = ("a.service", "b.service", "c.service")
     made = [Change("unit", name, action) for name in names for action in ("enable", "start")]
