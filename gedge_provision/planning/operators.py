@@ -37,7 +37,13 @@ def operator_documents(site: Site) -> dict[str, list[Manifest]]:
     """
     classes = _classes(site)
     policies = [policy for node_class in classes.values() for policy in _policies(node_class)]
-    shared = [one for node_class in classes.values() for one in node_class.shared_rdma if one.owner == "operator"]
+    # The operator has one configuration for all nodes, and its plugin takes a resource once.
+    shared = {
+        one.resource: one
+        for node_class in classes.values()
+        for one in node_class.shared_rdma
+        if one.owner == "operator"
+    }
     if not policies and not shared:
         raise UsageError(
             "no card of this site belongs to an operator",
@@ -55,7 +61,7 @@ def operator_documents(site: Site) -> dict[str, list[Manifest]]:
         ] + [_pool(site, name, namespace) for name, node_class in classes.items() if _policies(node_class)]
     if shared:
         sharing = [name for name, one in classes.items() if any(each.owner == "operator" for each in one.shared_rdma)]
-        found["nic-cluster-policy.yml"] = [_nic_cluster_policy(sharing, shared_configuration(shared))]
+        found["nic-cluster-policy.yml"] = [_nic_cluster_policy(sharing, shared_configuration(list(shared.values())))]
     sriov = _sriov_values(site, policies) if policies else {}
     if nvidia:
         values: Manifest = {"sriovNetworkOperator": {"enabled": bool(policies)}}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.documents import Path, Problem
 from gedge_provision.models.site import Site
-from gedge_provision.models.sriov import SriovPolicy
+from gedge_provision.models.sriov import SharedRdma, SriovPolicy
 from gedge_provision.planning.attachments import with_rdma
 
 __all__ = ["check_rdma"]
@@ -24,6 +24,7 @@ def check_rdma(site: Site) -> Iterator[Problem]:
         if attachment.rdma == "exclusive":
             yield from _exclusive(site, path, attachment)
     yield from _shared(site)
+    yield from _shared_of_operator(site)
     yield from _one_mode(site)
 
 
@@ -86,6 +87,23 @@ def _shared(site: Site) -> Iterator[Problem]:
                     (*path, "resource"), f"{shared.resource} is the resource of {other} too", "give it its own resource"
                 )
             seen.setdefault(shared.resource, index)
+
+
+def _shared_of_operator(site: Site) -> Iterator[Problem]:
+    """Yield resources that mean other devices in another class: the operator has one configuration for all nodes."""
+    first: dict[str, tuple[str, SharedRdma]] = {}
+    for name, node_class in site.node_classes.items():
+        for index, shared in enumerate(node_class.shared_rdma):
+            if shared.owner != "operator":
+                continue
+            other, same = first.setdefault(shared.resource, (name, shared))
+            if shared != same and other != name:
+                yield Problem(
+                    ("node_classes", name, "shared_rdma", index, "resource"),
+                    f"{shared.resource} means other devices, or another number of pods, in class {other}; the operator "
+                    "has one configuration for all nodes",
+                    "write the same in both classes, or give each its own resource",
+                )
 
 
 def _one_mode(site: Site) -> Iterator[Problem]:

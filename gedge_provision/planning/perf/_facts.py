@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.perf import NodeFacts
 from gedge_provision.models.site import Site
+from gedge_provision.planning.inventory import EMULATED_LABEL
 
-__all__ = ["EMULATED_LABEL", "FACTS_SCRIPT", "emulation", "node_facts", "read_facts"]
+__all__ = ["FACTS_SCRIPT", "emulation", "node_facts", "read_facts"]
 
-EMULATED_LABEL = "gedge.dev/emulated-hardware"
 _SETTINGS = (
     "cpuManagerPolicy",
     "cpuManagerPolicyOptions",

@@ -148,6 +148,18 @@ def test_shared_devices_go_into_the_nic_cluster_policy() -> None:
     assert terms[0]["matchExpressions"][0]["values"] == ["plain"]
 
 
+def test_classes_that_share_the_same_devices_are_one_entry() -> None:
+    both = SHARING.replace("  ai:\n", f"  ai:\n{SHARED}")
+    (policy,) = operator_documents(site(both))["nic-cluster-policy.yml"]
+    assert len(json.loads(policy["spec"]["rdmaSharedDevicePlugin"]["config"])["configList"]) == 1
+    terms = policy["spec"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert terms[0]["matchExpressions"][0]["values"] == ["ai", "plain"]
+    other = SHARING.replace("  ai:\n", f"  ai:\n{SHARED.replace('pods: 9', 'pods: 10')}")
+    with pytest.raises(DocumentError, match="rdma/hca means other devices, or another number of pods, in class plain"):
+        site(other)
+    assert site(other.replace("owner: operator}", "owner: host}"))  # ours has a configuration for each class
+
+
 @pytest.mark.parametrize("text", [EXCLUSIVE, SHARING])
 def test_what_an_operator_owns_is_not_ours(text: str) -> None:
     described = site(text)
