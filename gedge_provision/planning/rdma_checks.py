@@ -86,7 +86,18 @@ def _shared(site: Site) -> Iterator[Problem]:
                 yield Problem(
                     (*path, "resource"), f"{shared.resource} is the resource of {other} too", "give it its own resource"
                 )
+            elif _short(shared) in map(_short, node_class.shared_rdma[:index]):
+                yield Problem(
+                    (*path, "resource"),
+                    f"the RDMA shared device plugin takes the name {_short(shared)} once, whatever the prefix",
+                    "give it another name behind the '/'",
+                )
             seen.setdefault(shared.resource, index)
+
+
+def _short(shared: SharedRdma) -> str:
+    """Return a resource without its prefix: by that the plugin tells them apart (v1.5.3, ValidateConfigs)."""
+    return shared.resource.partition("/")[2]
 
 
 def _shared_of_operator(site: Site) -> Iterator[Problem]:
@@ -96,7 +107,7 @@ def _shared_of_operator(site: Site) -> Iterator[Problem]:
         for index, shared in enumerate(node_class.shared_rdma):
             if shared.owner != "operator":
                 continue
-            other, same = first.setdefault(shared.resource, (name, shared))
+            other, same = first.setdefault(_short(shared), (name, shared))
             if shared != same and other != name:
                 yield Problem(
                     ("node_classes", name, "shared_rdma", index, "resource"),

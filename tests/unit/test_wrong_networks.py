@@ -172,6 +172,13 @@ CASES = [
         "name vendor and device",
     ),
     (
+        "  plain: {}",
+        "  plain:\n    shared_rdma: [{resource: a.io/hca, nics: {driver: a}}, {resource: b.io/hca, nics: {driver: b}}]",
+        "shared_rdma[1].resource",
+        "takes the name hca once, whatever the prefix",
+        "another name",
+    ),
+    (
         "  ai:\n",
         "  ai:\n    shared_rdma: [{resource: intel.com/vf, nics: {driver: ice}}]\n",
         "shared_rdma[0].resource",
