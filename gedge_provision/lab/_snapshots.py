@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,7 +68,15 @@ def snapshot_node(lab: str, node: str, name: str = DEFAULT_NAME, reporter: Repor
             reporter.update(title, "unmounts the artifact store")
             planning.check_prepared(_ask(guest.node, planning.PREPARE)[0], guest.node)
             reporter.update(title, "the node stands still")
-            lab_snapshots.save(guest.monitor, DRIVE, planning.tag(name, guest.origin))
+            try:
+                with _told_of(
+                    node, f"free room where the lab lies; what is there: gedge lab snapshots {node} --lab {lab}"
+                ):
+                    lab_snapshots.save(guest.monitor, DRIVE, planning.tag(name, guest.origin))
+            except GedgeError:
+                with suppress(GedgeError):  # it may have stood still; the first error is the one to tell
+                    _set_clock(guest.node)
+                raise
             _set_clock(guest.node)
         return planning.choose(_snapshots(guest.node), name, guest.node)
 
@@ -86,11 +96,8 @@ def restore_node(lab: str, node: str, name: str | None = None, reporter: Reporte
         title = f"emulated node {node} back to snapshot {chosen.name}"
         with step(reporter, title):
             reporter.update(title, "puts it back")
-            try:
+            with _told_of(node, _boot(lab, node)):
                 lab_snapshots.load(guest.monitor, DRIVE, planning.recorded(chosen))
-            except GedgeError as error:
-                boot = f"gedge lab stop --kill {node} --lab {lab}, gedge lab start {node} --lab {lab}"
-                raise GedgeError(error.message, place=f"emulated node {node}", remedy=f"boot it: {boot}") from error
             remark = wait(lab, node, guest.node.address, partial(reporter.update, title), Event())
             reporter.update(title, "sets its clock")
             _set_clock(guest.node)
@@ -107,7 +114,8 @@ def delete_snapshot(lab: str, node: str, name: str, reporter: Reporter | None = 
     with locked(lab_files.lab_folder(lab), f"lab {lab}"):
         guest = _guest(lab, node)
         chosen = planning.choose(guest.snapshots, name, guest.node)
-        with step(reporter or SilentReporter(), f"remove snapshot {name} of emulated node {node}"):
+        title = f"remove snapshot {name} of emulated node {node}"
+        with step(reporter or SilentReporter(), title), _told_of(node, _boot(lab, node)):
             lab_snapshots.delete(guest.monitor, DRIVE, planning.recorded(chosen))
 
 
@@ -124,7 +132,8 @@ def _guest(lab: str, node: str) -> _Guest:
     made = emulator.read_machine(folder)
     if made is None:
         raise GedgeError(f"nothing is known of the emulated node {node}", remedy="gedge lab up")
-    version = lab_snapshots.version(folder / MONITOR)
+    with _told_of(node, _boot(lab, node)):
+        version = lab_snapshots.version(folder / MONITOR)
     return _Guest(found, planning.origin(version, made), _snapshots(found))
 
 
@@ -134,6 +143,19 @@ def _snapshots(node: NodeStatus) -> list[LabSnapshot]:
     if made is None or not (folder / DISK).exists():  # half-made
         return []
     return planning.snapshots(lab_snapshots.image_info(image_tool(made), folder / DISK))
+
+
+@contextmanager
+def _told_of(node: str, remedy: str) -> Iterator[None]:
+    """Tell what QEMU refuses, or fails in, as the node's, with what to do."""
+    try:
+        yield
+    except GedgeError as error:
+        raise GedgeError(error.message, place=f"emulated node {node}", remedy=remedy) from error
+
+
+def _boot(lab: str, node: str) -> str:
+    return f"boot it: gedge lab stop --kill {node} --lab {lab}, gedge lab start {node} --lab {lab}"
 
 
 def _set_clock(node: NodeStatus) -> None:

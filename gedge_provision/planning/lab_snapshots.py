@@ -39,8 +39,10 @@ made=$(cat /sys/bus/pci/devices/*/sriov_numvfs 2> /dev/null | grep -vx 0 | paste
 umount --all --types 9p 2>&1; findmnt --noheadings --types 9p --output TARGET"""
 """Makes a node ready to be saved: unmounts the host's folders. Prints what stands against it."""
 SET_CLOCK = """\
-clock=/sys/class/rtc/rtc0/since_epoch; read -r old < $clock; new=$old
-while [ "$new" = "$old" ]; do sleep 0.02; read -r new < $clock; done
+clock=/sys/class/rtc/rtc0/since_epoch; read -r old < $clock || exit; new=$old looks=0
+while [ "$new" = "$old" ]; do
+  [ $looks -lt 200 ] || exit; looks=$((looks + 1)); sleep 0.02; read -r new < $clock || exit
+done
 date --set="@$new" > /dev/null; date +%s"""
 """Sets a node's clock at the next second of its hardware clock, which is the host's, and prints it."""
 _CLOCK_LIMIT_S = 2

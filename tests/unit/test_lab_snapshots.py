@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.lab import NodeKind, NodeState, NodeStatus
 from gedge_provision.models.lab_snapshots import DEFAULT_NAME, LabSnapshot, Origin
 from gedge_provision.planning.lab_snapshots import (
+    SET_CLOCK,
     check_clock,
     check_emulated,
     check_fits,
@@ -157,6 +160,30 @@ def test_a_clock_that_is_wrong(said: str | None) -> None:
     with pytest.raises(GedgeError, match="its clock could not be set") as caught:
         check_clock(said, 1000.4, 1010.2, node())
     assert "gedge lab shell h1 --lab x -- date" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("clock", "sleeps", "told"),
+    [
+        ("1795694404", "echo 1795694405 > $CLOCK", ["--set=@1795694405", "+%s"]),
+        ("1795694404", ":", []),  # it stands
+        ("", ":", []),  # there is none
+    ],
+)
+def test_a_node_takes_the_next_second_of_its_hardware_clock(
+    clock: str, sleeps: str, told: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "since_epoch"
+    if clock:
+        path.write_text(f"{clock}\n")
+    for name, line in (("sleep", sleeps), ("date", f"echo $* >> {tmp_path}/told")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "told").touch()
+    script = SET_CLOCK.replace("/sys/class/rtc/rtc0/since_epoch", "$CLOCK")
+    environment = {"PATH": str(tmp_path), "CLOCK": str(path)}
+    subprocess.run(["/bin/sh", "-c", script], env=environment, capture_output=True, check=False, timeout=60)
+    assert (tmp_path / "told").read_text().splitlines() == told
 
 
 def test_the_name_that_is_left_out_is_one() -> None:
