@@ -208,7 +208,9 @@ def take_back(module, targets, record):
             for target in targets:
                 if not target.startswith("/"):
                     module.run_command([CTR, "-n", "k8s.io", "images", "remove", target])
-                elif return_file(target, False) is None and is_ours(target, record[target]):
+                theirs = os.path.isfile(target) and not is_ours(target, record[target])
+                # Another owner's file stays; what was there before both comes back with the reset.
+                if not theirs and return_file(target, False) is None and os.path.isfile(target):
                     os.unlink(target)
                 record = {name: entry for name, entry in read_record("artifacts.json").items() if name != target}
                 write_record("artifacts.json", record)
