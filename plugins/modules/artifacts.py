@@ -208,13 +208,18 @@ def take_back(module, targets, record):
             for target in targets:
                 if not target.startswith("/"):
                     module.run_command([CTR, "-n", "k8s.io", "images", "remove", target])
-                theirs = os.path.isfile(target) and not is_ours(target, record[target])
-                # Another owner's file stays; what was there before both comes back with the reset.
-                if not theirs and return_file(target, False) is None and os.path.isfile(target):
-                    os.unlink(target)
+                else:
+                    take_back_file(target, record[target])
                 record = {name: entry for name, entry in read_record("artifacts.json").items() if name != target}
                 write_record("artifacts.json", record)
     module.exit_json(changed=bool(objects), objects=objects, missing=[])
+
+
+def take_back_file(path, entry):
+    """Bring back what was before ours; of another owner's file, that is for the reset."""
+    theirs = os.path.isfile(path) and not is_ours(path, entry)
+    if not theirs and return_file(path, False) is None and os.path.isfile(path):
+        os.unlink(path)
 
 
 def is_ours(path, entry):
