@@ -101,8 +101,8 @@ def net(  # noqa: PLR0913, PLR0917 - one per option
 ) -> None:
     """Measure throughput and latency between two nodes over every network that their pods may use.
 
-    Says first how long it takes. Exit codes: 0 all was measured, 1 a part or nothing was, 2 it cannot be measured
-    (nothing was started).
+    Says first how long it takes. Exit codes: 0 all was measured, 1 a part or nothing was, 2 the site has nothing to
+    measure as asked, or an option is wrong (nothing was started).
     """
     _check_out(out)
     if both and pinned is None:

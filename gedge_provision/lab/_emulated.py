@@ -19,7 +19,7 @@ from gedge_provision.models.lab import LabNode, LabSpec, NodeState, NodeStatus, 
 from gedge_provision.planning.emulation import DISK, MONITOR, emulator_command, machine, tap_prefix
 from gedge_provision.planning.lab_nodes import container_name, container_prefix
 
-__all__ = ["boot", "emulated_nodes", "make", "remove", "remove_all", "stop", "traces", "wait"]
+__all__ = ["boot", "emulated_nodes", "known_machine", "make", "remove", "remove_all", "stop", "traces", "wait"]
 
 _TRIES = 3
 _STOP_LIMIT_S = 90
@@ -77,7 +77,7 @@ def boot(lab: str, node: str, address: IPv4Address, tell: Callable[[str], None],
     Raises:
         GedgeError: it did not come up.
     """
-    return _boot(lab, node, address, partial(_made, lab, node), tell, cut_off)
+    return _boot(lab, node, address, partial(known_machine, lab, node), tell, cut_off)
 
 
 def wait(lab: str, node: str, address: IPv4Address, tell: Callable[[str], None], cut_off: Event) -> str:
@@ -118,10 +118,15 @@ def _tell(tell: Callable[[str], None], again: str, text: str) -> None:
     tell(text + again)
 
 
-def _made(lab: str, node: str) -> Machine:
+def known_machine(lab: str, node: str) -> Machine:
+    """Return how the guest of a node was made.
+
+    Raises:
+        GedgeError: nobody has noted it.
+    """
     made = emulator.read_machine(lab_files.node_folder(lab, node))
     if made is None:
-        raise GedgeError(f"nothing is known of the emulated node {node}", remedy="gedge lab up")
+        raise GedgeError("nothing is known of this emulated node", place=f"{node} of lab {lab}", remedy="gedge lab up")
     return made
 
 

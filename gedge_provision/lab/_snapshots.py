@@ -13,7 +13,7 @@ from threading import Event
 from gedge_provision.adapters import emulator, lab_files, lab_snapshots, lab_ssh
 from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.podman import Podman
-from gedge_provision.lab._emulated import emulated_nodes, wait
+from gedge_provision.lab._emulated import emulated_nodes, known_machine, wait
 from gedge_provision.lab._nodes import node_named
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.lab import NodeStatus
@@ -128,12 +128,9 @@ def _emulated(lab: str, node: str) -> NodeStatus:
 def _guest(lab: str, node: str) -> _Guest:
     found = _emulated(lab, node)
     planning.check_on(found)
-    folder = lab_files.node_folder(lab, node)
-    made = emulator.read_machine(folder)
-    if made is None:
-        raise GedgeError(f"nothing is known of the emulated node {node}", remedy="gedge lab up")
+    made = known_machine(lab, node)
     with _told_of(node, _boot(lab, node)):
-        version = lab_snapshots.version(folder / MONITOR)
+        version = lab_snapshots.version(lab_files.node_folder(lab, node) / MONITOR)
     return _Guest(found, planning.origin(version, made), _snapshots(found))
 
 
