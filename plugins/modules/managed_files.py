@@ -242,7 +242,7 @@ def keep_units(module, units, changed):
     actions = []
     for unit in units:
         name = unit["name"]
-        active, enabled, stale = state_of(name)
+        active, enabled, stale = state_of(module, name)
         if stale and not module.check_mode:  # its file was written by a run that was killed before it told systemd
             module.run_command(["systemctl", "daemon-reload"], check_rc=True)
         verbs = [] if enabled else ["enable"]
@@ -270,7 +270,7 @@ def end_units(module, names):
     """Disable and stop units, before their files go; one that is not there or does nothing is left alone."""
     ended = []
     for name in names:
-        active, enabled, _ = state_of(name)
+        active, enabled, _ = state_of(module, name)
         if active or enabled:
             ended.append(made("unit", name, "disable"))
             if not module.check_mode:
@@ -280,8 +280,14 @@ def end_units(module, names):
     return ended
 
 
-def state_of(name):
-    _, out, _ = look(["systemctl", "show", "--property=ActiveState,UnitFileState,NeedDaemonReload", name])
+def state_of(module, name):
+    """Return whether a unit is active, enabled, and older than its file; one that is not there is none of it."""
+    rc, out, err = look(["systemctl", "show", "--property=ActiveState,UnitFileState,NeedDaemonReload", name])
+    if rc != 0:
+        module.fail_json(
+            msg="systemd does not tell of %s: %s -> see: systemctl is-system-running; run again when it answers"
+            % (name, err.strip() or out.strip() or "it says nothing")
+        )
     fields = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
     return (
         fields.get("ActiveState") in ("active", "reloading"),

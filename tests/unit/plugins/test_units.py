@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files of root are wri
 UNIT = "gedge-test.service"
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >> {folder}/calls
+[ -e {folder}/silent ] && {{ echo no answer >&2; exit 1; }}
 case "$1 $2" in
   show*) [ -e {folder}/active ] && echo ActiveState=active || echo ActiveState=inactive
          [ -e {folder}/enabled ] && echo UnitFileState=enabled || echo UnitFileState=disabled;;
@@ -108,6 +109,15 @@ def test_a_unit_that_does_not_stop_keeps_its_file(run: Run, systemd: Path) -> No
     found = run("absent")
     assert found["failed"]
     assert found["msg"] == f"{UNIT} cannot be stopped: is stuck -> journalctl -u {UNIT}"
+    assert (systemd / UNIT).exists()
+
+
+def test_a_unit_of_which_nothing_is_known_keeps_its_file(run: Run, systemd: Path) -> None:
+    run("started")
+    (systemd / "silent").touch()
+    found = run("absent")
+    assert found["failed"]
+    assert found["msg"].startswith(f"systemd does not tell of {UNIT}: no answer -> see: systemctl is-system-running")
     assert (systemd / UNIT).exists()
 
 
