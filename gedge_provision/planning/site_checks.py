@@ -10,6 +10,7 @@ from gedge_provision.models.documents import Problem
 from gedge_provision.models.site import Site
 from gedge_provision.planning.attachment_checks import check_attachments
 from gedge_provision.planning.emulation_checks import check_emulated
+from gedge_provision.planning.ipam_checks import TAKEN_RANGES
 from gedge_provision.planning.owner_checks import check_owners
 from gedge_provision.planning.rdma_checks import check_rdma
 from gedge_provision.planning.sriov_checks import check_policies
@@ -19,13 +20,6 @@ __all__ = ["check_site"]
 _NODE_PREFIX = 24  # kube-controller-manager gives every node a /24 of the pod network
 _LARGEST_SERVICE_PREFIX = 12  # kube-apiserver accepts at most 20 bits of service addresses
 _SMALLEST_SERVICE_PREFIX = 28  # kubeadm wants ten service addresses at least
-_TAKEN_RANGES = {
-    "addresses that mean no host": IPv4Network("0.0.0.0/8"),
-    "loopback addresses": IPv4Network("127.0.0.0/8"),
-    "link-local addresses": IPv4Network("169.254.0.0/16"),
-    "multicast addresses": IPv4Network("224.0.0.0/4"),
-    "reserved addresses": IPv4Network("240.0.0.0/4"),
-}
 _ANSIBLE_NAMES = (
     "all",
     "leaving",
@@ -139,7 +133,7 @@ def _networks(site: Site) -> Iterator[Problem]:
                 other_path, f"{other} overlaps {'.'.join(path)} {one}", "choose ranges that have no address in common"
             )
     for path, network in networks.items():
-        for what, taken in _TAKEN_RANGES.items():
+        for what, taken in TAKEN_RANGES.items():
             if network.overlaps(taken):
                 yield Problem(path, f"{network} has {what} ({taken})", "use a private range, for example 10.244.0.0/16")
     yield from _addresses(site, networks)

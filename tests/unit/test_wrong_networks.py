@@ -251,6 +251,74 @@ CASES = [
         "10.10.2.0/25 overlaps 10.10.2.0/24 of attachments[0]",
         "its own range",
     ),
+    ("[10.10.3.5/24]", "[10.10.3.5/24, 10.10.3.5/24]", "ipam.addresses[1]", "10.10.3.5/24 stands twice", "keep one"),
+    ("[10.10.3.5/24]", "[10.10.3.0/24]", "ipam.addresses[0]", "10.10.3.0/24 is no host's address", "between"),
+    ("[10.10.3.5/24]", "[10.10.3.255/24]", "ipam.addresses[0]", "10.10.3.255/24 is no host's address", "between"),
+    ("[10.10.3.5/24]", "[10.10.3.5/0]", "ipam.addresses[0]", "0.0.0.0/0 overlaps networks.pods", "of its own"),
+    ("[10.10.3.5/24]", "[10.244.9.5/24]", "ipam.addresses[0]", "overlaps networks.pods", "of its own"),
+    ("[10.10.3.5/24]", "[192.168.40.90/24]", "ipam.addresses[0]", "holds the address 192.168.40.21 of w1", "another"),
+    ("[10.10.3.5/24]", "[10.10.2.60/24]", "ipam.addresses[0]", "attachments[0] gives 10.10.2.60 away", "leaves out"),
+    (
+        "addresses: [10.10.3.5/24]}",
+        "addresses: [10.10.3.5/24], gateway: 10.10.4.1}",
+        "[1].ipam.gateway",
+        "10.10.4.1 is in no network of the addresses",
+        "their network",
+    ),
+    ("addresses: [10.10.3.5/24]}", "gateway: 10.10.3.1}", "[1].ipam.gateway", "pod's annotation names", "of routes"),
+    ("10.10.2.0/24\n", "10.10.2.0/31\n", "[0].ipam.range", "has no address to give away", "/30 or wider"),
+    ("10.10.2.0/24\n", "127.10.2.0/24\n", "[0].ipam.range", "has loopback addresses", "a private range"),
+    ("10.10.2.0/24\n", "224.10.2.0/24\n", "[0].ipam.range", "has multicast addresses", "a private range"),
+    ("[10.10.2.16/28]", "[10.10.2.0/25]", "[0].ipam.exclude", "nothing of 10.10.2.0/24 is left", "exclude less"),
+    (
+        "range_end: 10.10.2.99",
+        "range_end: 10.10.2.99\n        gateway: 10.10.2.0",
+        "[0].ipam.gateway",
+        "10.10.2.0 is no host's address",
+        "between",
+    ),
+    (
+        "range_end: 10.10.2.99",
+        "range_end: 10.10.2.99\n        gateway: 10.10.2.12",
+        "[0].ipam.gateway",
+        "whereabouts would give 10.10.2.12 to a pod",
+        "add 10.10.2.12/32 to exclude",
+    ),
+    (
+        "node_classes:\n  plain",
+        "control_plane: {virtual_ip: 10.10.2.5}\nnode_classes:\n  plain",
+        "[0].ipam.range",
+        "holds control_plane.virtual_ip 10.10.2.5",
+        "another",
+    ),
+    (
+        "[10.10.3.5/24]}",
+        "[10.10.3.5/24], routes: [{destination: 0.0.0.0/0, gateway: 10.10.3.1}]}",
+        "[1].ipam.routes[0].destination",
+        "default route on the pod network",
+        "name the ranges",
+    ),
+    (
+        "[10.10.3.5/24]}",
+        "[10.10.3.5/24], routes: [{destination: 10.244.0.0/17}]}",
+        "[1].ipam.routes[0].destination",
+        "overlaps networks.pods 10.244.0.0/16",
+        "beside it",
+    ),
+    (
+        "[10.10.3.5/24]}",
+        "[10.10.3.5/24], routes: [{destination: 10.0.0.0/8}]}",
+        "[1].ipam.routes[0].destination",
+        "overlaps networks.services 10.96.0.0/16",
+        "beside it",
+    ),
+    (
+        "[10.10.3.5/24]}",
+        "[10.10.3.5/24], routes: [{destination: 10.9.0.0/16, gateway: 10.10.9.1}]}",
+        "[1].ipam.routes[0].gateway",
+        "10.10.9.1 is outside 10.10.3.0/24",
+        "a router of that network",
+    ),
 ]
 
 
@@ -283,6 +351,9 @@ def test_a_wrong_site_names_place_and_remedy(  # noqa: PLR0913, PLR0917 - a row 
     [
         "{type: whereabouts, range: 10.10.2.0/24}",  # one range for both, kept by the cluster
         "{type: whereabouts, range: 10.10.2.0/24, range_start: 10.10.2.100, range_end: 10.10.2.120}",
+        "{type: static, addresses: [10.10.2.100/24, 10.10.2.17/24], gateway: 10.10.2.1}",  # behind its end, left out
+        "{type: static, addresses: [10.10.3.6/31], routes: [{destination: 10.9.0.0/16, gateway: 10.10.3.7}]}",
+        "{type: whereabouts, range: 10.10.3.0/24, gateway: 10.10.3.1, exclude: [10.10.3.1/32]}",
     ],
 )
 def test_attachments_may_share_a_range(tmp_path: Path, ipam: str) -> None:
