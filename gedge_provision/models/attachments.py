@@ -17,10 +17,11 @@ AttachmentType = Literal["sriov", "macvlan", "ipvlan", "bridge", "host-device"]
 Rdma = Literal["soft", "exclusive"]
 IpamType = Literal["static", "host-local", "whereabouts", "dhcp", "none"]
 
+_LETTERS = "use lower-case letters, digits, '-' and '.', first and last a letter or digit"
 _NAME = r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
-ObjectName = Annotated[str, Form(_NAME, "name", "use lower-case letters, digits, '-' and '.', first and last a letter")]
+ObjectName = Annotated[str, Form(_NAME, "name", f"{_LETTERS}; at most 63")]
 Namespace = Annotated[
-    str, Form(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "namespace", "use lower-case letters, digits and '-'")
+    str, Form(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "namespace", "use lower-case letters, digits and '-'; at most 63")
 ]
 SysctlName = Annotated[
     str, Form(r"net\.[a-zA-Z0-9_./-]+", "network setting", "begin it with net., with IFNAME for the interface")
@@ -62,13 +63,21 @@ class Ipam(Document):
     routes: tuple[Route, ...] = Field((), description="Routes of the pod through this network.")
 
 
+_FASTEST = 10**15
+_LARGEST_BURST = 8 * (2**32 - 1) - 1  # plugins/meta/bandwidth: "burst cannot be more than 4GB"
+
+
 class Bandwidth(Document):
     """Limits of a pod's rate on a secondary network, in bits per second."""
 
-    ingress_rate: Annotated[int, Field(ge=1000)] | None = Field(None, description="Bit/s to the pod.")
-    ingress_burst: Annotated[int, Field(ge=1)] | None = Field(None, description="Bits; required with ingress_rate.")
-    egress_rate: Annotated[int, Field(ge=1000)] | None = Field(None, description="Bit/s from the pod.")
-    egress_burst: Annotated[int, Field(ge=1)] | None = Field(None, description="Bits; required with egress_rate.")
+    ingress_rate: Annotated[int, Field(ge=1000, le=_FASTEST)] | None = Field(None, description="Bit/s to the pod.")
+    ingress_burst: Annotated[int, Field(ge=1, le=_LARGEST_BURST)] | None = Field(
+        None, description="Bits; required with ingress_rate."
+    )
+    egress_rate: Annotated[int, Field(ge=1000, le=_FASTEST)] | None = Field(None, description="Bit/s from the pod.")
+    egress_burst: Annotated[int, Field(ge=1, le=_LARGEST_BURST)] | None = Field(
+        None, description="Bits; required with egress_rate."
+    )
 
 
 class Attachment(Document):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from gedge_provision.models.base import Document
-from gedge_provision.models.wording import Form
+from gedge_provision.models.wording import Form, shown
 
 __all__ = ["DeviceType", "MacAddresses", "NicSelector", "Owner", "ResourceName", "SharedRdma", "SriovPolicy"]
 
@@ -17,33 +17,42 @@ Owner = Literal["host", "operator"]
 
 _NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 PolicyName = Annotated[str, Form(_NAME, "name", "use lower-case letters, digits and '-', first and last no '-'")]
-PciId = Annotated[str, Form(r"[0-9a-f]{4}", "PCI id", "write four hexadecimal digits in quotes, like '8086'")]
+PciId = Annotated[
+    str, Form(r"[0-9a-f]{4}", "PCI id", "write four hexadecimal digits, lower case, in quotes, like '8086'")
+]
 PciAddress = Annotated[
     str,
     Form(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]", "PCI address", "write it as lspci -D does: '0000:41:00.0'"),
 ]
 Driver = Annotated[str, Form(r"[a-zA-Z0-9_-]+", "name of a driver", "write it as lspci -k does, like ice")]
 InterfaceName = Annotated[
-    str, Form(r"(?!\.{1,2}$)[^\s/:]{1,15}", "name of an interface", "write it as `ip link` does; at most 15 letters")
+    str,
+    Form(r"(?!\.{1,2}$)[!-.0-9;-~]{1,15}", "name of an interface", "write it as `ip link` does; at most 15 letters"),
 ]
 
 
+_LONGEST_PREFIX = 244  # quotas count it as requests.PREFIX/NAME, and a DNS name has 253 characters at most
+
+
 def _check_resource(name: str) -> str:
-    # The device plugin refuses other characters in the name (docs of sriov-network-device-plugin, "resourceName").
+    # Device plugins refuse other characters in the name (docs of sriov-network-device-plugin, "resourceName"); what the
+    # API server takes for an extended resource: k8s.io/kubernetes/pkg/apis/core/v1/helper, IsExtendedResourceName.
     prefix, slash, short = name.partition("/")
     ours = "use letters, digits and '_' behind the '/'"
     if not slash or "/" in short or not prefix or not short:
-        raise ValueError(f"{name!r} is no resource -> write PREFIX/NAME, like intel.com/intel_sriov_netdevice")
+        raise ValueError(f"{shown(name)} is no resource -> write PREFIX/NAME, like intel.com/intel_sriov_netdevice")
     if not all(character.isascii() and (character.isalnum() or character == "_") for character in short):
-        raise ValueError(f"{name!r} has characters that the SR-IOV device plugin does not take -> {ours}")
+        raise ValueError(f"{shown(name)} has characters that a device plugin does not take -> {ours}")
     if len(short) > 63 or not short[0].isalnum() or not short[-1].isalnum():  # noqa: PLR2004 - a label's length
-        raise ValueError(f"{name!r} is no resource -> {ours}, first and last no '_', at most 63")
+        raise ValueError(f"{shown(name)} is no resource -> {ours}, first and last no '_', at most 63")
     labels = prefix.split(".")
     if not all(label and label.strip("-") == label and label.replace("-", "a").isalnum() for label in labels) or (
         prefix != prefix.lower() or not prefix.isascii()
     ):
-        raise ValueError(f"{prefix!r} is no prefix of a resource -> write a DNS name, like intel.com")
-    if "kubernetes.io" in prefix:
+        raise ValueError(f"{shown(prefix)} is no prefix of a resource -> write a DNS name, like intel.com")
+    if len(prefix) > _LONGEST_PREFIX:
+        raise ValueError(f"{shown(prefix)} is too long for a prefix -> use at most {_LONGEST_PREFIX} characters")
+    if prefix.endswith("kubernetes.io") or prefix.startswith("requests."):
         raise ValueError(f"{prefix!r} belongs to Kubernetes itself -> use a prefix of your own, like intel.com")
     return name
 

@@ -13,7 +13,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-__all__ = ["Form", "counted", "in_plain_words"]
+__all__ = ["Form", "counted", "in_plain_words", "shown"]
 
 Words = tuple[str, str]
 """What is wrong, and what to do."""
@@ -22,6 +22,16 @@ Words = tuple[str, str]
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: 1 host, 2 hosts."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+_MOST_SHOWN = 70
+
+
+def shown(value: object) -> str:
+    """Return a value as a message quotes it: text in quotes, a long one cut."""
+    text = str(value)
+    cut = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    return repr(cut) if isinstance(value, str) else cut
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,7 @@ class Form:
 
     def _check(self, value: object) -> object:
         if value is not None and not (isinstance(value, str) and re.fullmatch(self.pattern, value)):
-            shown = repr(value) if isinstance(value, str) else str(value)
-            raise ValueError(f"{shown} is no {self.noun} -> {self.remedy}")
+            raise ValueError(f"{shown(value)} is no {self.noun} -> {self.remedy}")
         return value
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gedge_provision.models.attachments import Attachment
+from gedge_provision.models.attachments import Attachment, Bandwidth
 from gedge_provision.models.documents import Path, Problem
 from gedge_provision.models.site import Site
+from gedge_provision.planning.attachments import holders
 from gedge_provision.planning.ipam_checks import check_addresses, check_ranges
 
 __all__ = ["check_attachments"]
@@ -32,7 +33,7 @@ _FIELDS = {
 _COMMON = {"name", "namespace", "type", "node_classes", "ipam", "sysctls"}
 _REQUIRED = {"sriov": "resource", "macvlan": "master", "ipvlan": "master", "bridge": "bridge"}
 _MODES = {"macvlan": ("bridge", "private", "vepa", "passthru"), "ipvlan": ("l2", "l3", "l3s")}
-_OUR_BRIDGES = ("cni0",)
+_OUR_NAMESPACES = ("gedge-perf", "gedge-verify")
 
 
 def check_attachments(site: Site) -> Iterator[Problem]:
@@ -50,6 +51,8 @@ def check_attachments(site: Site) -> Iterator[Problem]:
         seen.setdefault(key, index)
         yield from _fields(path, attachment)
         yield from _values(site, path, attachment)
+        yield from _interface(site, path, attachment)
+        yield from _moved(site, path, attachment)
         yield from _offered(site, path, attachment)
         yield from check_addresses(site, path, attachment)
     yield from check_ranges(site)
@@ -76,8 +79,16 @@ def _fields(path: Path, one: Attachment) -> Iterator[Problem]:
 def _values(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
     if one.vlan_qos is not None and one.vlan is None:
         yield Problem((*path, "vlan_qos"), "a priority needs a VLAN", "add vlan")
-    if one.bridge in _OUR_BRIDGES:
-        yield Problem((*path, "bridge"), f"{one.bridge} is the bridge of the pod network itself", "use another name")
+    if one.min_tx_rate and one.max_tx_rate and one.min_tx_rate > one.max_tx_rate:
+        yield Problem(
+            (*path, "min_tx_rate"), f"{one.min_tx_rate} is more than max_tx_rate {one.max_tx_rate}", "exchange them"
+        )
+    if one.namespace in _OUR_NAMESPACES:
+        yield Problem(
+            (*path, "namespace"), f"{one.namespace} is made and removed by gedge's own measurements", "use another"
+        )
+    if "node_classes" in one.model_fields_set and not one.node_classes:
+        yield Problem((*path, "node_classes"), "the list is empty", "name classes, or remove the key for all of them")
     for index, name in enumerate(one.node_classes):
         if name not in site.node_classes:
             yield Problem(
@@ -86,9 +97,49 @@ def _values(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
                 f"use one of {', '.join(sorted(site.node_classes))}",
             )
     if one.bandwidth is not None:
-        for way in ("ingress", "egress"):
-            if (getattr(one.bandwidth, f"{way}_rate") is None) != (getattr(one.bandwidth, f"{way}_burst") is None):
-                yield Problem((*path, "bandwidth"), f"{way}_rate and {way}_burst need each other", "give both")
+        yield from _bandwidth((*path, "bandwidth"), one.bandwidth)
+
+
+def _bandwidth(path: Path, limits: Bandwidth) -> Iterator[Problem]:
+    if not limits.model_dump(exclude_none=True):
+        yield Problem(path, "it limits nothing", "give a rate and its burst, or remove it")
+    for way in ("ingress", "egress"):
+        if (getattr(limits, f"{way}_rate") is None) != (getattr(limits, f"{way}_burst") is None):
+            yield Problem(path, f"{way}_rate and {way}_burst need each other", "give both")
+
+
+def _interface(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
+    ours = {
+        "lo": "is the loopback interface",
+        "cni0": "is the bridge of the pod network itself",
+        f"flannel.{site.networks.flannel.vni}": "carries the pod network itself",
+    }
+    for field in ("master", "device", "bridge"):
+        name = getattr(one, field)
+        if name in ours:
+            yield Problem((*path, field), f"{name} {ours[name]}", "use another name")
+
+
+def _moved(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
+    """Yield who else works with an interface that moves into a pod."""
+    if one.type != "host-device" or one.device is None:
+        return
+    nodes = set(holders(site, one))
+    users = [
+        f"attachments[{index}] ({other.name})"
+        for index, other in enumerate(site.networks.attachments)
+        if other.master == one.device and nodes & set(holders(site, other))
+    ]
+    for name in sorted({node.node_class for node in site.nodes if node.name in nodes} & set(site.node_classes)):
+        node_class = site.node_classes[name]
+        users += [f"policy {each.name}" for each in node_class.sriov if one.device in each.nics.interfaces]
+        users += [f"{each.resource}" for each in node_class.shared_rdma if one.device in each.nics.interfaces]
+    if users:
+        yield Problem(
+            (*path, "device"),
+            f"{one.device} would move into a pod, and {users[0]} is on it",
+            "use another interface, or narrow one of both by node_classes",
+        )
 
 
 def _offered(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
@@ -101,3 +152,12 @@ def _offered(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
             f"no SR-IOV policy offers {one.resource}",
             f"use one of {', '.join(offered)}" if offered else "add a policy with it to a node class (sriov)",
         )
+        return
+    for index, name in enumerate(one.node_classes if one.type == "sriov" else ()):
+        mine = site.node_classes[name].sriov if name in site.node_classes else policies
+        if not any(policy.resource in {one.resource, None} for policy in mine):
+            yield Problem(
+                (*path, "node_classes", index),
+                f"no policy of class {name} offers {one.resource}",
+                "take the class out, or add a policy to it",
+            )

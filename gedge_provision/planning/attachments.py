@@ -51,13 +51,14 @@ def holders(site: Site, attachment: Attachment) -> list[str]:
     return [node.name for node in workers if not classes or node.node_class in classes]
 
 
-def attachment_masters(site: Site, node: Node) -> list[dict[str, str]]:
-    """Return the interfaces that attachments need on a node, each with the attachment's name."""
-    found = []
+def attachment_masters(site: Site, node: Node) -> list[dict[str, str | bool]]:
+    """Return the interfaces that attachments need on a node, with the attachment's name; `moves`: into a pod."""
+    found: list[dict[str, str | bool]] = []
     for one in site.networks.attachments:
         interface = one.master or one.device
         if interface and node.name in holders(site, one):
-            found.append({"interface": interface, "attachment": f"{one.namespace}/{one.name}"})
+            moves = {"moves": True} if one.device else {}
+            found.append({"interface": interface, "attachment": f"{one.namespace}/{one.name}"} | moves)
     return found
 
 

@@ -57,6 +57,11 @@ options:
         description: Who needs it, for the message.
         type: str
         required: true
+      moves:
+        description: >-
+          Whether it moves into a pod (host-device); then it must not carry O(address) or the default route.
+        type: bool
+        default: false
   rdma:
     description: What asks for RDMA, which the host must have.
     type: dict
@@ -151,6 +156,7 @@ from ..module_utils.kernel_modules import loads
 from ..module_utils.kernel_settings import OPTIONS, sync_settings
 from ..module_utils.kube_client import ADMIN_CONF
 from ..module_utils.programs import look, printed_json
+from ..module_utils.sriov_cards import carriers
 
 CAP_SYS_RESOURCE = 24
 TCP_LISTEN = "0A"
@@ -176,6 +182,7 @@ def main():
                 "options": {
                     "interface": {"type": "str", "required": True},
                     "attachment": {"type": "str", "required": True},
+                    "moves": {"type": "bool", "default": False},
                 },
             },
             "rdma": {"type": "dict", "options": rdma.OPTIONS},
@@ -219,6 +226,7 @@ def main():
     problems = [
         *host_problems(wanted, host),
         *kernel_problems(module, wanted["kernel_modules"]),
+        *moving_problems(module),
         *rdma_problems(module),
         *dhcp_problems(wanted["dhcp"], host),
         *distribution_problems(module, host),
@@ -276,7 +284,8 @@ def host_problems(wanted, host):
         yield from space_problems(wanted["free_space"])
     yield from port_problems(wanted["ports"])
     for needed in wanted["interfaces"]:
-        if not os.path.exists("/sys/class/net/" + needed["interface"]):
+        away = needed["moves"] and host["joined"]  # a pod may have it, which no host can tell from a wrong name
+        if not away and not os.path.exists("/sys/class/net/" + needed["interface"]):
             yield (
                 "attachment %s needs the interface %s, and here are only %s -> correct its name, or name in "
                 "node_classes the classes that have it"
@@ -294,6 +303,18 @@ def kernel_problems(module, wanted):
     for name, proof in sorted(wanted.items()):
         if not has_function(proof) and not loads(module, name):
             yield "the kernel lacks %s (%s) -> install the kernel package that carries this module" % (name, proof)
+
+
+def moving_problems(module):
+    """Yield that an interface would move into a pod which the host itself lives by."""
+    moving = [one for one in module.params["interfaces"] if one["moves"]]
+    management = carriers(module, module.params["address"] or "") if moving else set()
+    for one in moving:
+        if one["interface"] in management:
+            yield (
+                "attachment %s would move %s into a pod, and it carries the node's own address or its default route -> "
+                "name another interface" % (one["attachment"], one["interface"])
+            )
 
 
 def rdma_problems(module):

@@ -192,6 +192,60 @@ CASES = [
         "0 is out of range",
         "from 1",
     ),
+    ("vlan: 7", "min_tx_rate: 9\n      max_tx_rate: 5", "[0].min_tx_rate", "more than max_tx_rate 5", "exchange"),
+    (
+        "vlan: 7",
+        "node_classes: [plain]",
+        "[0].node_classes[0]",
+        "no policy of class plain offers intel.com/vf",
+        "add a",
+    ),
+    ("vlan: 7", "node_classes: []", "[0].node_classes", "the list is empty", "name classes"),
+    ("vlan: 7", "namespace: gedge-perf", "[0].namespace", "made and removed by gedge's own", "another"),
+    ("master: ens1", "master: ens1\n      bandwidth: {}", "[1].bandwidth", "it limits nothing", "a rate and its burst"),
+    (
+        "master: ens1",
+        f"master: ens1\n      bandwidth: {{ingress_rate: {10**20}, ingress_burst: 1}}",
+        "[1].bandwidth.ingress_rate",
+        "is out of range",
+        "up to 1000000000000000",
+    ),
+    (
+        "master: ens1",
+        f"master: ens1\n      bandwidth: {{ingress_rate: 1000, ingress_burst: {8 * 2**32}}}",
+        "[1].bandwidth.ingress_burst",
+        "is out of range",
+        "up to 34359738359",
+    ),
+    ("master: ens1", "master: lo", "[1].master", "lo is the loopback interface", "another name"),
+    ("master: ens1", "master: cni0", "[1].master", "cni0 is the bridge of the pod network", "another name"),
+    ("master: ens1", "master: flannel.1", "[1].master", "flannel.1 carries the pod network", "another name"),
+    ("master: ens1", "master: é0", "[1].master", "'é0' is no name of an interface", "ip link"),
+    (
+        "type: macvlan\n      master: ens1",
+        "type: host-device\n      device: ens9",
+        "[1].device",
+        "ens9 would move into a pod, and policy user is on it",
+        "another interface",
+    ),
+    (
+        "- name: shared",
+        "- {name: card, type: host-device, device: ens1}\n    - name: shared",
+        "[1].device",
+        "ens1 would move into a pod, and attachments[2] (shared) is on it",
+        "narrow one of both by node_classes",
+    ),
+    (
+        "  plain: {}",
+        f"  plain:\n    shared_rdma: [{{resource: {'a' * 245}/a, nics: {{driver: a}}}}]",
+        "shared_rdma[0].resource",
+        "is too long for a prefix",
+        "at most 244",
+    ),
+    ("intel.com/dpdk", "requests.intel.com/vf", "sriov[1].resource", "belongs to Kubernetes", "of your own"),
+    ("intel.com/dpdk", "my.kubernetes.io/vf", "sriov[1].resource", "belongs to Kubernetes", "of your own"),
+    ("vendor: '8086'", "vendor: 15B3", "nics.vendor", "'15B3' is no PCI id", "lower case"),
+    ("- name: shared", f"- name: {'a' * 300}", "[1].name", f"'{'a' * 70}...' is no name", "at most 63"),
     # addresses
     ("10.10.2.0/24\n", "10.244.3.0/24\n", "[0].ipam.range", "overlaps networks.pods 10.244.0.0/16", "of its own"),
     ("10.10.2.0/24\n", "10.96.3.0/24\n", "[0].ipam.range", "overlaps networks.services", "of its own"),
@@ -359,6 +413,14 @@ def test_a_wrong_site_names_place_and_remedy(  # noqa: PLR0913, PLR0917 - a row 
 def test_attachments_may_share_a_range(tmp_path: Path, ipam: str) -> None:
     path = tmp_path / "site.yml"
     path.write_text(GOOD.replace("{type: static, addresses: [10.10.3.5/24]}", ipam), encoding="utf-8")
+    assert load_site(path)
+
+
+def test_an_interface_of_one_class_is_another_one_in_another(tmp_path: Path) -> None:
+    path = tmp_path / "site.yml"
+    card = "{name: card, type: host-device, device: ens1, node_classes: [plain]}"
+    text = GOOD.replace("- name: shared", f"- {card}\n    - name: shared\n      node_classes: [ai]")
+    path.write_text(text.replace("roles: [control_plane]", "roles: [control_plane, worker]"), encoding="utf-8")
     assert load_site(path)
 
 

@@ -177,6 +177,11 @@ def test_which_nodes_have_an_attachment() -> None:
     assert holders(described, shared) == ["w1"]
     assert attachment_masters(described, described.nodes[1]) == [{"interface": "ens1", "attachment": "default/shared"}]
     assert attachment_masters(described, described.nodes[2]) == []
+    card = {"name": "card", "type": "host-device", "device": "ens9", "node_classes": ["plain"]}
+    described = site(attachments=[card])
+    assert attachment_masters(described, described.nodes[1]) == [
+        {"interface": "ens9", "attachment": "default/card", "moves": True}
+    ]
 
 
 def test_features() -> None:

@@ -13,7 +13,7 @@ from ansible.module_utils.testing import patch_module_args
 from sriov_host import Host
 
 from plugins.module_utils import host_state, sriov_cards, sriov_functions
-from plugins.modules import network_look, sriov
+from plugins.modules import network_look, preflight, sriov
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files of root are written: run the tests as root")
 
@@ -187,6 +187,26 @@ def on_a_bridge(host: Host) -> None:
 
 def without_interface(host: Host) -> None:
     host.unbind(FIRST)
+
+
+@pytest.mark.parametrize(("interface", "refused"), [("enp65s0", True), ("br0", True), ("enp129s0", False)])
+def test_no_interface_that_the_host_lives_by_moves_into_a_pod(host: Host, interface: str, *, refused: bool) -> None:
+    on_a_bridge(host)
+
+    class Module:
+        params = {  # noqa: RUF012 - as AnsibleModule has them
+            "address": "192.0.2.21",
+            "interfaces": [
+                {"interface": interface, "attachment": "default/card", "moves": True},
+                {"interface": "enp65s0", "attachment": "default/shared", "moves": False},
+            ],
+        }
+
+    found = list(preflight.moving_problems(Module()))
+    assert len(found) == refused
+    for problem in found:
+        assert f"attachment default/card would move {interface} into a pod" in problem
+        assert problem.endswith("-> name another interface")
 
 
 REFUSED: dict[str, tuple[Callable[[Host], None] | None, list[dict[str, Any]], str, str]] = {
