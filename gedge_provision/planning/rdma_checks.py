@@ -9,6 +9,7 @@ from gedge_provision.models.documents import Path, Problem
 from gedge_provision.models.site import Site
 from gedge_provision.models.sriov import SharedRdma, SriovPolicy
 from gedge_provision.planning.attachments import with_rdma
+from gedge_provision.planning.features import SOFT_RDMA_RESOURCE
 
 __all__ = ["check_rdma"]
 
@@ -25,7 +26,8 @@ def check_rdma(site: Site) -> Iterator[Problem]:
             yield from _exclusive(site, path, attachment)
     yield from _shared(site)
     yield from _shared_of_operator(site)
-    yield from _one_mode(site)
+    yield from _one_way(site)
+    yield from _ours(site)
 
 
 def _policies(site: Site, attachment: Attachment) -> list[SriovPolicy]:
@@ -35,7 +37,11 @@ def _policies(site: Site, attachment: Attachment) -> list[SriovPolicy]:
 
 def _soft(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
     if one.ipam.type == "none":
-        yield Problem(path, "RDMA finds its peers by addresses, and ipam gives none", "add ipam")
+        yield Problem(
+            path,
+            "RDMA finds its peers by addresses, and ipam gives none",
+            "add ipam, or set ipam.type to one that gives addresses, like whereabouts",
+        )
     for policy in _policies(site, one):
         if policy.device_type == "vfio-pci":
             yield Problem(
@@ -117,15 +123,40 @@ def _shared_of_operator(site: Site) -> Iterator[Problem]:
                 )
 
 
-def _one_mode(site: Site) -> Iterator[Problem]:
-    """Yield a problem where a node would share RDMA devices and give them away at once: its kernel does one of both."""
+def _one_way(site: Site) -> Iterator[Problem]:
+    """Yield a node that would have RDMA in ways that exclude each other, once a class; hosts refuse it too."""
+    told: set[str] = set()
     for node in site.nodes:
         node_class = site.node_classes.get(node.node_class)
-        exclusive = with_rdma(site, node, "exclusive") if node_class is not None else []
-        if node_class is not None and exclusive and node_class.shared_rdma:
+        if node_class is None or node.node_class in told:
+            continue
+        path: Path = ("node_classes", node.node_class)
+        exclusive, soft = with_rdma(site, node, "exclusive"), with_rdma(site, node, "soft")
+        hardware = next((f"policy {policy.name} has rdma: true" for policy in node_class.sriov if policy.rdma), "")
+        if exclusive and node_class.shared_rdma:
             yield Problem(
-                ("node_classes", node.node_class, "shared_rdma"),
+                (*path, "shared_rdma"),
                 f"{node.name} would share RDMA devices, and give them to single pods for {exclusive[0]}",
                 "use one of both on a node: narrow the attachment by node_classes, or take shared_rdma out",
             )
-            return
+            told.add(node.node_class)
+        if soft and (hardware or node_class.shared_rdma):
+            yield Problem(
+                (*path, "sriov" if hardware else "shared_rdma"),
+                f"{node.name} would have RDMA in software for {soft[0]}, whose pods could open RDMA hardware too: "
+                f"{hardware or 'shared_rdma'}",
+                "use one of both on a node: narrow the attachment by node_classes",
+            )
+            told.add(node.node_class)
+
+
+def _ours(site: Site) -> Iterator[Problem]:
+    for name, node_class in site.node_classes.items():
+        for kind, offers in (("sriov", node_class.sriov), ("shared_rdma", node_class.shared_rdma)):
+            for index, offer in enumerate(offers):
+                if offer.resource == SOFT_RDMA_RESOURCE:
+                    yield Problem(
+                        ("node_classes", name, kind, index, "resource"),
+                        f"{SOFT_RDMA_RESOURCE} is the resource of RDMA in software",
+                        "use another name",
+                    )

@@ -11,6 +11,7 @@ from gedge_provision.models.site import Site
 from gedge_provision.planning.attachment_checks import check_attachments
 from gedge_provision.planning.emulation_checks import check_emulated
 from gedge_provision.planning.ipam_checks import TAKEN_RANGES
+from gedge_provision.planning.kernel_checks import check_kernel_arguments
 from gedge_provision.planning.owner_checks import check_owners
 from gedge_provision.planning.rdma_checks import check_rdma
 from gedge_provision.planning.sriov_checks import check_policies
@@ -38,6 +39,7 @@ def check_site(site: Site) -> Iterator[Problem]:
     yield from _classes(site)
     yield from _networks(site)
     yield from _ssh(site)
+    yield from check_kernel_arguments(site)
     yield from check_policies(site)
     yield from check_owners(site)
     yield from check_attachments(site)

@@ -36,7 +36,20 @@ def _policies(path: Path, node_class: NodeClass) -> Iterator[Problem]:
                 "it selects every network card, also the one that carries the cluster",
                 "name vendor and device, a driver, interfaces, addresses or numa_nodes",
             )
+        if policy.rdma and policy.device_type == "vfio-pci":
+            yield Problem(
+                (*place, "rdma"),
+                "functions that vfio-pci has are no RDMA devices",
+                "use device_type: netdevice (Mellanox' drivers in user space work on that), or take rdma out",
+            )
     for (one_index, one), (index, other) in combinations(enumerate(node_class.sriov), 2):
+        if one.nics == other.nics:
+            yield Problem(
+                (*path, index, "nics"),
+                f"it selects the same cards as sriov[{one_index}] ({one.name})",
+                "a network card has one policy: select others, or keep one of the two",
+            )
+            continue
         for field in ("interfaces", "addresses"):
             both = sorted(set(getattr(one.nics, field)) & set(getattr(other.nics, field)))
             if both:

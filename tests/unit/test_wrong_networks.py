@@ -103,6 +103,43 @@ CASES = [
         "ens9 is selected by sriov[0] (data) too (owners operator and host)",
         "has one policy",
     ),
+    (
+        "  ai:\n",
+        "  ai:\n    kernel_arguments: [iommu=pt, intel_iommu=off]\n",
+        "ai.kernel_arguments[1]",
+        "intel_iommu=off leaves policy user (vfio-pci) without the IOMMU",
+        "take it out",
+    ),
+    (
+        "  ai:\n",
+        "  ai:\n    kernel_arguments: [isolcpus=2-3, nohz_full=2-3, isolcpus=2-5]\n",
+        "ai.kernel_arguments[2]",
+        "isolcpus=2-5 contradicts isolcpus=2-3",
+        "keep one",
+    ),
+    (
+        "  ai:\n",
+        f"  ai:\n    kernel_arguments: [a={'b' * 2000}, c={'d' * 50}]\n",
+        "ai.kernel_arguments",
+        "2055 characters are more than a kernel reads",
+        "fewer",
+    ),
+    ("vfio-pci", "vfio-pci\n        rdma: true", "sriov[1].rdma", "vfio-pci has are no RDMA devices", "netdevice"),
+    (
+        "{interfaces: [ens9], numa_nodes: [1]}",
+        "{device: '1592', vendor: '8086'}",
+        "sriov[1].nics",
+        "it selects the same cards as sriov[0] (data)",
+        "has one policy",
+    ),
+    ("intel.com/dpdk", "rdma/soft_rdma", "sriov[1].resource", "is the resource of RDMA in software", "another name"),
+    (
+        "  ai:\n",
+        "  ai:\n    shared_rdma: [{resource: rdma/soft_rdma, nics: {driver: ice}}]\n",
+        "shared_rdma[0].resource",
+        "is the resource of RDMA in software",
+        "another name",
+    ),
     # attachments
     ("type: macvlan", "type: macvtap", "attachments[1].type", "'macvtap' is not possible here", "macvlan"),
     ("master: ens1", "mtu: 1500", "attachments[1]", "macvlan needs master", "add master"),
@@ -147,7 +184,7 @@ CASES = [
         "master: ens1\n      rdma: soft",
         "[1].rdma",
         "finds its peers by addresses",
-        "add ipam",
+        "set ipam.type",
     ),
     ("vlan: 7", "rdma: exclusive", "[0].rdma", "policy data gives functions without RDMA", "set rdma: true in policy"),
     (
@@ -435,3 +472,25 @@ def test_a_node_shares_rdma_devices_or_gives_them_away(tmp_path: Path) -> None:
         DocumentError, match="w1 would share RDMA devices, and give them to single pods for default/fast"
     ):
         load_site(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "vfs: 4",
+            "vfs: 4\n        rdma: true",
+            "w1 would have RDMA in software for default/shared, .*policy data has",
+        ),
+        ("  ai:\n", "  ai:\n    shared_rdma: [{resource: rdma/a, nics: {driver: ice}}]\n", "RDMA in software .*shared"),
+    ],
+)
+def test_a_node_has_rdma_in_software_or_hardware(tmp_path: Path, old: str, new: str, told: str) -> None:
+    path = tmp_path / "site.yml"
+    text = GOOD.replace("master: ens1", "master: ens1\n      rdma: soft")
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(DocumentError, match=told):
+        load_site(path)
+    narrow = text.replace("rdma: soft", "rdma: soft\n      node_classes: [plain]").replace(old, new)
+    path.write_text(narrow.replace("[control_plane]", "[control_plane, worker]"), encoding="utf-8")
+    assert load_site(path)
