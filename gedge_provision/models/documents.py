@@ -20,6 +20,7 @@ from gedge_provision.models.wording import in_plain_words
 __all__ = ["Path", "Problem", "Source", "parse_yaml", "validate"]
 
 _MOST_VALUES = 100_000  # aliases can unfold a small file to any size
+_MOST_DIGITS = 4000  # Python refuses to read more than 4300
 _YAML_PROBLEMS = (
     (r"'\t'", "a tab stands where YAML wants spaces", "indent by spaces"),
     ("found another document", "a second document begins here", "keep one document, remove the line ---"),
@@ -176,6 +177,14 @@ def _walk(  # noqa: PLR0913, PLR0917 - what the recursion carries
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             _walk(value, (*path, index), name, lines, findings, parents)
+    elif node.tag == "tag:yaml.org,2002:int" and len(node.value) > _MOST_DIGITS:
+        finding = Finding(
+            f"{name}:{node.start_mark.line + 1}",
+            _dotted(path),
+            f"a number of {len(node.value)} digits stands here",
+            "write a smaller one",
+        )
+        findings.append(finding)
 
 
 def _dotted(path: Path) -> str:
@@ -207,6 +216,9 @@ def _findings(
             message, remedy, close = _unknown_key(loc, schema)
             if (*loc[:-1], close) in missing:
                 meant.add((*path[:-1], close))
+        elif details["type"] == "invalid_key":
+            path = (*path[:-1], str(loc[-1])) if loc[-1] in path[-1:] else (*path, str(loc[-1]))
+            message, remedy = f"the key {loc[-1]} is no text", "put it in quotes, or remove it"
         elif details["type"] == "too_short" and details["input"]:
             continue  # its members are wrong, and have their own findings
         else:

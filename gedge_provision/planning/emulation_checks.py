@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gedge_provision.models.documents import Path, Problem
 from gedge_provision.models.emulation import EmulatedNode
-from gedge_provision.models.site import Site
+from gedge_provision.models.site import Lab, Site
 
 __all__ = ["check_emulated"]
 
@@ -30,6 +30,24 @@ def check_emulated(site: Site) -> Iterator[Problem]:
                 "emulate workers only",
             )
         yield from _shape(path, hardware)
+    yield from _without_cards(site, site.lab)
+
+
+def _without_cards(site: Site, lab: Lab) -> Iterator[Problem]:
+    """Yield nodes that have no network card with SR-IOV; what an emulated card cannot do its host tells, as others."""
+    for index, node in enumerate(site.nodes):
+        node_class = site.node_classes.get(node.node_class)
+        hardware = lab.emulated.get(node.name)
+        policies = [policy.name for policy in node_class.sriov if policy.owner == "host"] if node_class else []
+        if not policies or (hardware and hardware.nics_per_numa_node):
+            continue
+        yield Problem(
+            ("nodes", index, "node_class"),
+            f"{node.name} has no network card with SR-IOV, which policy {policies[0]} of its class needs",
+            f"set lab.emulated.{node.name}.nics_per_numa_node"
+            if hardware
+            else "give it another class, or add it to lab.emulated",
+        )
 
 
 def _shape(path: Path, hardware: EmulatedNode) -> Iterator[Problem]:
@@ -43,4 +61,4 @@ def _shape(path: Path, hardware: EmulatedNode) -> Iterator[Problem]:
             "use as many NUMA nodes as sockets, or a divisor of that",
         )
     if hardware.memory.amount < _LEAST_MEMORY:
-        yield Problem((*path, "memory"), f"{hardware.memory} is too little for a node", "use 2Gi or more")
+        yield Problem((*path, "memory"), f"{hardware.memory} is too little for a node", "use 1Gi or more")

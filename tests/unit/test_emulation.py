@@ -152,7 +152,7 @@ def test_names_and_addresses_fit_and_differ(lab: str, node: str, other: str) -> 
         ("h1: {sockets: 2, numa_nodes: 3}", "numa_nodes", "3 NUMA nodes cannot share 2 sockets evenly"),
         ("h1: {sockets: 1}", "numa_nodes", "2 NUMA nodes cannot share 1 sockets evenly"),
         ("h1: {sockets: 4, cores: 8}", r"lab\.emulated\.h1", "64 CPUs are more than emulation can carry"),
-        ("h1: {memory: 512Mi}", "memory", "512Mi is too little"),
+        ("h1: {memory: 512Mi}", "memory", "512Mi is too little for a node\n  -> use 1Gi"),
         ("h1: {memory: 500m}", "memory", "fraction of a byte"),
         ("h1: {threads: 4}", "threads", "2"),
         ("h1: {nics_per_numa_node: 9}", "nics_per_numa_node", "4"),
@@ -165,6 +165,25 @@ def test_hardware_that_cannot_be(emulated: str, field: str, message: str) -> Non
         site(emulated)
     assert message in str(caught.value)
     assert "-> " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("emulated", "remedy"),
+    [("h1: {nics_per_numa_node: 0}", "set lab.emulated.h1.nics_per_numa_node"), ("", "add it to lab.emulated")],
+)
+def test_a_node_without_cards_has_no_virtual_functions(emulated: str, remedy: str) -> None:
+    policy = "{name: data, nics: {driver: igb}, vfs: 2, resource: intel.com/vf}"
+    for owner, ok in (("host", False), ("operator", True)):
+        text = SITE.format(emulated=emulated).replace("11, roles", "11, node_class: plain, roles").replace(
+            "nodes:", f"node_classes: {{plain: {{}}, default: {{sriov: [{policy[:-1]}, owner: {owner}}}]}}}}\nnodes:"
+        )  # fmt: skip
+        if ok:
+            text = text.replace("driver: igb", "interfaces: [a]")
+            assert validate(parse_yaml(text, "site.yml"), Site, check_site)
+            continue
+        with pytest.raises(DocumentError, match="h1 has no network card with SR-IOV, which policy data") as caught:
+            validate(parse_yaml(text, "site.yml"), Site, check_site)
+        assert remedy in str(caught.value)
 
 
 def test_the_label_says_what_the_node_is() -> None:

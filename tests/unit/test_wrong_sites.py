@@ -222,6 +222,11 @@ CASES = [
         "Linux has no CPU",
         "8191",
     ),
+    # keys and numbers
+    ("lab:", "5: x\nlab:", 22, "5", "the key 5 is no text", "in quotes"),
+    ("    kubelet:", "    7: x\n    kubelet:", 13, "ai-worker.7", "the key 7 is no text", "in quotes"),
+    ("port: 22", f"port: {'9' * 5000}", 8, "ssh.port", "a number of 5000 digits", "a smaller one"),
+    ("seoul-1\n", f"{'s' * 300}\n", 1, "name", f"'{'s' * 70}...' is no name for a site", "at most 32"),
     # versions
     ("1.36.4", "1.36", 2, "kubernetes.version", "1.36 is no exact version", "all three numbers"),
     ("1.36.4", "v1.36.4", 2, "kubernetes.version", "'v1.36.4' is no exact version", "without v"),
