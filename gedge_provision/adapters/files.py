@@ -9,7 +9,7 @@ from pathlib import Path
 from gedge_provision.models.documents import Source, parse_yaml
 from gedge_provision.models.errors import UsageError
 
-__all__ = ["check_place", "read_document", "write_atomically"]
+__all__ = ["check_place", "make_folder", "read_document", "write_atomically"]
 
 
 def read_document(path: Path) -> Source:
@@ -48,6 +48,19 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that a person has named, unless it is there.
+
+    Raises:
+        UsageError: it cannot be made, or it is a file.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = "this is a file" if path.is_file() else f"the folder cannot be made: {error.strerror}"
+        raise UsageError(problem, place=str(path), remedy="name another folder") from error
 
 
 def check_place(path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gedge_provision.models.addresses import IPv4Address, IPv4Network
-from gedge_provision.models.base import Document
+from gedge_provision.models.base import Boolean, Document, Integer
 from gedge_provision.models.sriov import InterfaceName, ResourceName
 from gedge_provision.models.wording import Form
 
@@ -63,21 +63,13 @@ class Ipam(Document):
     routes: tuple[Route, ...] = Field((), description="Routes of the pod through this network.")
 
 
-_FASTEST = 10**15
-_LARGEST_BURST = 8 * (2**32 - 1) - 1  # plugins/meta/bandwidth: "burst cannot be more than 4GB"
-
-
 class Bandwidth(Document):
     """Limits of a pod's rate on a secondary network, in bits per second."""
 
-    ingress_rate: Annotated[int, Field(ge=1000, le=_FASTEST)] | None = Field(None, description="Bit/s to the pod.")
-    ingress_burst: Annotated[int, Field(ge=1, le=_LARGEST_BURST)] | None = Field(
-        None, description="Bits; required with ingress_rate."
-    )
-    egress_rate: Annotated[int, Field(ge=1000, le=_FASTEST)] | None = Field(None, description="Bit/s from the pod.")
-    egress_burst: Annotated[int, Field(ge=1, le=_LARGEST_BURST)] | None = Field(
-        None, description="Bits; required with egress_rate."
-    )
+    ingress_rate: Annotated[Integer, Field(ge=1000)] | None = Field(None, description="Bit/s to the pod.")
+    ingress_burst: Annotated[Integer, Field(ge=1)] | None = Field(None, description="Bits; required with ingress_rate.")
+    egress_rate: Annotated[Integer, Field(ge=1000)] | None = Field(None, description="Bit/s from the pod.")
+    egress_burst: Annotated[Integer, Field(ge=1)] | None = Field(None, description="Bits; required with egress_rate.")
 
 
 class Attachment(Document):
@@ -98,16 +90,16 @@ class Attachment(Document):
     mode: Literal["bridge", "private", "vepa", "passthru", "l2", "l3", "l3s"] | None = Field(
         None, description="macvlan: bridge (default), private, vepa, passthru; ipvlan: l2 (default), l3, l3s."
     )
-    vlan: Annotated[int, Field(ge=1, le=4094)] | None = Field(None, description="sriov, bridge: VLAN id.")
-    vlan_qos: Annotated[int, Field(ge=0, le=7)] | None = Field(None, description="sriov: priority in the VLAN.")
-    mtu: Annotated[int, Field(ge=576, le=9978)] | None = Field(None, description="macvlan, ipvlan, bridge: MTU.")
-    trust: bool | None = Field(None, description="sriov: as in the policy, while a pod has the device.")
-    spoof_check: bool | None = Field(None, description="sriov: as in the policy, while a pod has the device.")
+    vlan: Annotated[Integer, Field(ge=1, le=4094)] | None = Field(None, description="sriov, bridge: VLAN id.")
+    vlan_qos: Annotated[Integer, Field(ge=0, le=7)] | None = Field(None, description="sriov: priority in the VLAN.")
+    mtu: Annotated[Integer, Field(ge=576, le=9978)] | None = Field(None, description="macvlan, ipvlan, bridge: MTU.")
+    trust: Boolean | None = Field(None, description="sriov: as in the policy, while a pod has the device.")
+    spoof_check: Boolean | None = Field(None, description="sriov: as in the policy, while a pod has the device.")
     link_state: Literal["auto", "enable", "disable"] | None = Field(
         None, description="sriov: link of the device; not every card can set it."
     )
-    min_tx_rate: Annotated[int, Field(ge=0)] | None = Field(None, description="sriov: Mbit/s that are kept for it.")
-    max_tx_rate: Annotated[int, Field(ge=0)] | None = Field(None, description="sriov: most Mbit/s; 0 for no limit.")
+    min_tx_rate: Annotated[Integer, Field(ge=0)] | None = Field(None, description="sriov: Mbit/s that are kept for it.")
+    max_tx_rate: Annotated[Integer, Field(ge=0)] | None = Field(None, description="sriov: most Mbit/s; 0 for no limit.")
     rdma: Rdma | None = Field(
         None,
         description="soft: RDMA in software (rxe) on the pod's interface, on nodes with Linux 7.1 or newer; such pods "

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
 
-__all__ = ["Document"]
+from pydantic import BaseModel, ConfigDict, Strict
+
+__all__ = ["Boolean", "Document", "Integer"]
+
+# pydantic alone takes true for 1, and "8" or 8.0 for 8.
+Integer = Annotated[int, Strict()]
+Boolean = Annotated[bool, Strict()]
 
 
 class Document(BaseModel):

@@ -218,7 +218,8 @@ def _findings(
                 meant.add((*path[:-1], close))
         elif details["type"] == "invalid_key":
             path = (*path[:-1], str(loc[-1])) if loc[-1] in path[-1:] else (*path, str(loc[-1]))
-            message, remedy = f"the key {loc[-1]} is no text", "put it in quotes, or remove it"
+            key = "null" if details["input"] is None else loc[-1]
+            message, remedy = f"the key {key} is no text", "put it in quotes, or remove it"
         elif details["type"] == "too_short" and details["input"]:
             continue  # its members are wrong, and have their own findings
         else:

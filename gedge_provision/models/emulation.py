@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gedge_provision.models.base import Document
+from gedge_provision.models.base import Boolean, Document, Integer
 from gedge_provision.models.kubelet import Bytes
 from gedge_provision.models.quantities import Quantity
 
@@ -21,15 +21,15 @@ Accelerator = Literal["kvm", "tcg"]
 class EmulatedNode(Document):
     """The hardware that a node of the lab seems to have: it is a QEMU guest in place of a container."""
 
-    sockets: Annotated[int, Field(ge=1, le=4, description="Processor sockets.")] = 2
-    cores: Annotated[int, Field(ge=1, le=8, description="Cores of a socket.")] = 2
-    threads: Annotated[int, Field(ge=1, le=2, description="Threads of a core (SMT).")] = 2
-    numa_nodes: Annotated[int, Field(ge=1, le=4, description="They share the sockets, memory and NICs evenly.")] = 2
+    sockets: Annotated[Integer, Field(ge=1, le=4, description="Processor sockets.")] = 2
+    cores: Annotated[Integer, Field(ge=1, le=8, description="Cores of a socket.")] = 2
+    threads: Annotated[Integer, Field(ge=1, le=2, description="Threads of a core (SMT).")] = 2
+    numa_nodes: Annotated[Integer, Field(ge=1, le=4, description="They share the sockets, memory and NICs evenly.")] = 2
     memory: Bytes = Field(Quantity("4Gi"), description="Memory of the node; the host gives what the node touches.")
-    nics_per_numa_node: Annotated[int, Field(ge=0, le=4)] = Field(
+    nics_per_numa_node: Annotated[Integer, Field(ge=0, le=4)] = Field(
         1, description="NICs of Intel's type 82576 (driver igb, up to 7 VFs each), all on the lab's data switch."
     )
-    iommu: bool = Field(
+    iommu: Boolean = Field(
         default=False,
         description="Give it an IOMMU (Intel), which its kernel leaves off until arguments switch it on.",
     )

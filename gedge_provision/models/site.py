@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from gedge_provision.models.addresses import IPv4Address, IPv4Network
 from gedge_provision.models.attachments import Attachment
-from gedge_provision.models.base import Document
+from gedge_provision.models.base import Boolean, Document, Integer
 from gedge_provision.models.emulation import EmulatedNode
 from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.models.sriov import SharedRdma, SriovPolicy
@@ -38,7 +38,7 @@ DnsName = Annotated[str, Form(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "DNS name
 SiteName = Annotated[str, Form(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", "name for a site", f"{_LETTERS}; at most 32")]
 Version = Annotated[str, Form(r"\d+\.\d+\.\d+", "exact version", "write all three numbers, without v: 1.36.4")]
 Role = Literal["control_plane", "worker"]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[Integer, Field(ge=1, le=65535)]
 SshHost = Annotated[str, Form(r"[^\s-]\S*", "name or address for SSH", "write it without spaces, first no '-'")]
 Registry = Annotated[str, Form(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", "registry", "write its host: docker.io")]
 MirrorUrl = Annotated[str, Form(r"https?://[^\s/\"]+(/[^\s\"]*)?", "URL of a mirror", "begin it with https://")]
@@ -128,7 +128,7 @@ class Flannel(Document):
     """The management network between pods."""
 
     backend: Literal["vxlan", "host-gw"] = Field("vxlan", description="host-gw needs all nodes on one layer-2 network.")
-    vni: Annotated[int, Field(ge=1, le=16777215)] = Field(1, description="VXLAN network id.")
+    vni: Annotated[Integer, Field(ge=1, le=16777215)] = Field(1, description="VXLAN network id.")
     port: Port = Field(8472, description="VXLAN UDP port.")
 
 
@@ -139,11 +139,11 @@ class Networks(Document):
     services: IPv4Network = ipaddress.IPv4Network("10.96.0.0/16")
     dns_domain: DnsName = "cluster.local"
     flannel: Flannel = Field(default_factory=Flannel)
-    multus: bool = Field(
+    multus: Boolean = Field(
         default=False, description="Install Multus also when this file has no attachments and no SR-IOV policies."
     )
     attachments: tuple[Attachment, ...] = Field((), description="Secondary networks of pods.")
-    test_tools: bool | None = Field(
+    test_tools: Boolean | None = Field(
         None,
         description="Have the image with network test tools on the nodes, for measurements and probe pods; unset means "
         "where Multus is.",
@@ -156,7 +156,7 @@ class ControlPlane(Document):
     virtual_ip: IPv4Address | None = Field(
         None, description="Address that keepalived moves between the control-plane nodes; required with three of them."
     )
-    virtual_router_id: Annotated[int, Field(ge=1, le=255)] = Field(
+    virtual_router_id: Annotated[Integer, Field(ge=1, le=255)] = Field(
         51, description="VRRP router id; must be unique on the layer-2 network."
     )
     extra_sans: tuple[DnsName, ...] = Field((), description="More names and addresses in the API server's certificate.")
@@ -171,7 +171,7 @@ class Ssh(Document):
         None, description="Path of the key; unset leaves the choice to ssh (agent, config)."
     )
     known_hosts: str | None = Field(None, description="Path of the known_hosts file; unset means the user's own.")
-    become: bool = Field(default=False, description="Become root by sudo; needed unless user is root.")
+    become: Boolean = Field(default=False, description="Become root by sudo; needed unless user is root.")
 
 
 class Artifacts(Document):
@@ -193,7 +193,7 @@ class Rollout(Document):
         BeforeValidator(_number_as_text),
         WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^({_PART})$"}]}),
     ] = Field("1", description="Most nodes of a batch: a number, or a part of those to be changed (`25%`).")
-    drain: bool = Field(default=True, description="Move a node's pods away before its kubelet restarts.")
+    drain: Boolean = Field(default=True, description="Move a node's pods away before its kubelet restarts.")
 
 
 class NodeClass(Document):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gedge_provision.models.base import Document
+from gedge_provision.models.base import Boolean, Document, Integer
 from gedge_provision.models.wording import Form, shown
 
 __all__ = ["DeviceType", "MacAddresses", "NicSelector", "Owner", "ResourceName", "SharedRdma", "SriovPolicy"]
@@ -68,7 +68,7 @@ class NicSelector(Document):
     driver: Driver | None = Field(None, description="Driver of the physical function: `ice`.")
     interfaces: tuple[InterfaceName, ...] = Field((), description="Names of interfaces, one of which it must have.")
     addresses: tuple[PciAddress, ...] = Field((), description="PCI addresses, one of which it must have.")
-    numa_nodes: tuple[Annotated[int, Field(ge=0, le=1023)], ...] = Field(
+    numa_nodes: tuple[Annotated[Integer, Field(ge=0, le=1023)], ...] = Field(
         (), description="NUMA nodes, one of which it must be on."
     )
 
@@ -78,7 +78,7 @@ class SriovPolicy(Document):
 
     name: PolicyName = Field(description="Name in messages and records.")
     nics: NicSelector = Field(description="The physical functions; at least one key.")
-    vfs: Annotated[int, Field(ge=1, le=256)] = Field(description="Virtual functions on each of them.")
+    vfs: Annotated[Integer, Field(ge=1, le=256)] = Field(description="Virtual functions on each of them.")
     resource: ResourceName | None = Field(
         None,
         description="Resource under which pods get one of them. Unset in all policies: the device plugin takes your "
@@ -87,14 +87,14 @@ class SriovPolicy(Document):
     device_type: DeviceType = Field(
         "netdevice", description="netdevice: a network interface; vfio-pci: for programs with drivers of their own."
     )
-    mtu: Annotated[int, Field(ge=576, le=9978)] | None = Field(
+    mtu: Annotated[Integer, Field(ge=576, le=9978)] | None = Field(
         None, description="MTU of physical and virtual functions; unset leaves it."
     )
-    vlan: Annotated[int, Field(ge=0, le=4094)] = Field(0, description="VLAN id that the card adds; 0 for none.")
-    trust: bool | None = Field(
+    vlan: Annotated[Integer, Field(ge=0, le=4094)] = Field(0, description="VLAN id that the card adds; 0 for none.")
+    trust: Boolean | None = Field(
         None, description="Whether a pod may change MAC address and promiscuity; unset leaves it to the driver."
     )
-    spoof_check: bool | None = Field(
+    spoof_check: Boolean | None = Field(
         None, description="Whether the card drops frames with another sender's MAC address; unset as above."
     )
     mac_addresses: MacAddresses = Field(
@@ -102,7 +102,7 @@ class SriovPolicy(Document):
         description="derived: the same at every boot, computed from host name, PCI address and number; driver: as the "
         "driver gives them.",
     )
-    rdma: bool = Field(
+    rdma: Boolean = Field(
         default=False,
         description="The functions have RDMA devices too, which pods get with them; the card must have RDMA.",
     )
@@ -117,7 +117,9 @@ class SharedRdma(Document):
 
     resource: ResourceName = Field(description="Resource under which pods get them, like `rdma/hca_shared_devices_a`.")
     nics: NicSelector = Field(description="The cards, by vendor, device, driver or interfaces.")
-    pods: Annotated[int, Field(ge=1, le=1000)] = Field(63, description="Most pods of a node that have them at a time.")
+    pods: Annotated[Integer, Field(ge=1, le=1000)] = Field(
+        63, description="Most pods of a node that have them at a time."
+    )
     owner: Owner = Field(
         "host", description="Who offers them: the role `rdma_shared_device_plugin`, or NVIDIA's network operator."
     )

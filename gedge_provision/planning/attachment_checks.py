@@ -33,6 +33,8 @@ _FIELDS = {
 _COMMON = {"name", "namespace", "type", "node_classes", "ipam", "sysctls"}
 _REQUIRED = {"sriov": "resource", "macvlan": "master", "ipvlan": "master", "bridge": "bridge"}
 _MODES = {"macvlan": ("bridge", "private", "vepa", "passthru"), "ipvlan": ("l2", "l3", "l3s")}
+_MOST = {"rate": 10**15, "burst": 8 * (2**32 - 1) - 1}
+"""Of bandwidth: faster than any card; what the plugin bandwidth takes ("burst cannot be more than 4GB")."""
 _OUR_NAMESPACES = ("gedge-perf", "gedge-verify")
 
 
@@ -104,6 +106,10 @@ def _bandwidth(path: Path, limits: Bandwidth) -> Iterator[Problem]:
     if not limits.model_dump(exclude_none=True):
         yield Problem(path, "it limits nothing", "give a rate and its burst, or remove it")
     for way in ("ingress", "egress"):
+        for kind, most in _MOST.items():
+            value = getattr(limits, f"{way}_{kind}")
+            if value is not None and value > most:
+                yield Problem((*path, f"{way}_{kind}"), f"{value} is out of range", f"use a number up to {most}")
         if (getattr(limits, f"{way}_rate") is None) != (getattr(limits, f"{way}_burst") is None):
             yield Problem(path, f"{way}_rate and {way}_burst need each other", "give both")
 

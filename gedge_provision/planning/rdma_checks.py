@@ -152,11 +152,12 @@ def _one_way(site: Site) -> Iterator[Problem]:
 
 def _ours(site: Site) -> Iterator[Problem]:
     for name, node_class in site.node_classes.items():
-        for kind, offers in (("sriov", node_class.sriov), ("shared_rdma", node_class.shared_rdma)):
-            for index, offer in enumerate(offers):
-                if offer.resource == SOFT_RDMA_RESOURCE:
-                    yield Problem(
-                        ("node_classes", name, kind, index, "resource"),
-                        f"{SOFT_RDMA_RESOURCE} is the resource of RDMA in software",
-                        "use another name",
-                    )
+        resources = {("sriov", index): one.resource for index, one in enumerate(node_class.sriov)}
+        resources |= {("shared_rdma", index): one.resource for index, one in enumerate(node_class.shared_rdma)}
+        for place, resource in resources.items():
+            if resource == SOFT_RDMA_RESOURCE:
+                yield Problem(
+                    ("node_classes", name, *place, "resource"),
+                    f"{resource} is the resource of RDMA in software",
+                    "use another name",
+                )

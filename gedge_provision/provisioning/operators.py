@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from gedge_provision.adapters.files import write_atomically
+from gedge_provision.adapters.files import make_folder, write_atomically
 from gedge_provision.planning.operators import operator_documents
 from gedge_provision.provisioning.sites import load_site
 
@@ -22,11 +22,13 @@ def write_operator_documents(site_path: Path, folder: Path) -> list[Path]:
 
     Raises:
         DocumentError: the site file is wrong.
-        UsageError: no operator owns a card.
+        UsageError: no operator owns a card, or the folder cannot be made.
     """
     site = load_site(site_path)
+    found = operator_documents(site)
+    make_folder(folder)
     written = []
-    for name, documents in operator_documents(site).items():
+    for name, documents in found.items():
         text = yaml.safe_dump_all(documents, sort_keys=False, explicit_start=True)
         write_atomically(
             folder / name, f"# Site {site.name}, by `gedge operators`: change the site file instead.\n{text}"

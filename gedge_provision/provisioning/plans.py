@@ -127,7 +127,7 @@ def _recorded(site: Site, site_path: Path, only: str | None) -> Mapping[str, Seq
     record = read_record(site_folder(site))
     if record.site is None:
         raise UsageError(
-            f"no whole run of site {site.name} is remembered on this machine",
+            f"the site file is valid; no whole run of site {site.name} is remembered on this machine",
             place="--offline",
             remedy="leave it out, or apply the site once without --only",
         )

@@ -79,6 +79,7 @@ def gedge(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *
         (("apply", "--site", "HOME/site.yml", "--only", "w9"), "use names of m1, w1"),
         (("apply", "--site", "HOME/site.yml", "--only", ""), "--only: no node or concern '' in this site"),
         (("apply", "--site", "HOME/site.yml", "--only", "all:!m1"), "no node or concern 'all:!m1' in this site"),
+        (("plan", "--offline", "--site", "HOME/site.yml"), "the site file is valid; no whole run of site nowhere is"),
         (("schema", "nothing"), "'nothing' is not one of"),
         (("lab", "up", "HOME/site.yml", "--name", "x"), "exclude each other"),
         (("lab", "snapshots", "--delete", "a"), "--delete needs a node\n-> gedge lab snapshots NODE --delete a"),

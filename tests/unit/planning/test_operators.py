@@ -248,3 +248,8 @@ def test_the_command_writes_files(
     assert names == ["sriov-policies.yml", "sriov-network-operator-values.yml"]
     written = list(yaml.safe_load_all((tmp_path / "out" / names[0]).read_text(encoding="utf-8")))
     assert written == operator_documents(site(INTEL))["sriov-policies.yml"]
+    monkeypatch.setattr("sys.argv", ["gedge", "operators", str(path), "--site", str(path)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert f"{path}: this is a file\n-> name another folder" in capsys.readouterr().err
