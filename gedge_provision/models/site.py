@@ -140,7 +140,8 @@ class Networks(Document):
     dns_domain: DnsName = "cluster.local"
     flannel: Flannel = Field(default_factory=Flannel)
     multus: Boolean = Field(
-        default=False, description="Install Multus also when this file has no attachments and no SR-IOV policies."
+        default=False,
+        description="Install Multus also when this file has no attachments, SR-IOV policies or shared RDMA devices.",
     )
     attachments: tuple[Attachment, ...] = Field((), description="Secondary networks of pods.")
     test_tools: Boolean | None = Field(

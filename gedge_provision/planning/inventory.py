@@ -35,6 +35,7 @@ __all__ = [
     "endpoint_port",
     "node_labels",
     "node_taints",
+    "rdma_resources",
     "shared_configuration",
 ]
 
@@ -170,7 +171,7 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
                 "kubelet": site.node_classes[node.node_class].kubelet.to_kubelet(),
                 "version": f"v{site.kubernetes.version}",
                 "labels": node_labels(site, node),
-                "resources": _rdma_resources(site, node),
+                "resources": rdma_resources(site, node),
             }
             for node in site.nodes
         ],
@@ -243,7 +244,7 @@ def _artifacts(node_class: NodeClass, items: Sequence[Mapping[str, Any]]) -> lis
     return [item for item in items if not (operated and item["name"] in _OF_OPERATOR)]
 
 
-def _rdma_resources(site: Site, node: Node) -> dict[str, int]:
+def rdma_resources(site: Site, node: Node) -> dict[str, int]:
     """Return the numbers of RDMA resources that a node offers beside its virtual functions."""
     shared = {one.resource: one.pods for one in _shared(site.node_classes[node.node_class])}
     return shared | ({SOFT_RDMA_RESOURCE: SOFT_RDMA_SLOTS} if with_rdma(site, node, "soft") else {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -51,11 +52,20 @@ class EmulatedLab(LabCluster):
         """Return what each host has, network cards and modules included."""
         return {name: self.state_of(name) for name in self.promised["lab"]["emulated"]}
 
+    def configured(self) -> dict[str, list[str]]:
+        """Return what a run configures on each host: devices, and files with the time of their last change.
+
+        Not what changes by itself while a cluster runs: files of pods and of the runtime, processes.
+        """
+        return {name: [line for line in lines if _CONFIGURED.match(line)] for name, lines in self.snapshot().items()}
+
     def state_of(self, name: str) -> list[str]:
         """Return what one host has."""
         host = self.hosts[name]
         return host.snapshot() + host.run(_HARDWARE).splitlines()
 
+
+_CONFIGURED = re.compile(r"(pci|link|module) |(file )?/(etc|opt|usr)/|[0-9a-f]{64} ")
 
 # Functions, their drivers and settings; links with their addresses (a queue stays once a link was up); rules that name
 # devices; modules, but for those that the kernel loads for Kubernetes, its networks and the lab's store: they stay

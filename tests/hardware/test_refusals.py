@@ -48,7 +48,7 @@ def _site(lab: EmulatedLab) -> Iterator[None]:
 def test_every_problem_of_a_host_is_told_and_nothing_is_touched(lab: EmulatedLab) -> None:
     host = lab.hosts[NODE]
     host.run(f"ip address add {host.address}/32 dev enp65s0; mkdir /etc/sriov-operator")
-    before = lab.snapshot()
+    before = lab.configured()
     lab.write(
         with_policies(
             lab.promised,
@@ -82,4 +82,4 @@ def test_every_problem_of_a_host_is_told_and_nothing_is_touched(lab: EmulatedLab
     lab.write(with_lost(lab.promised))
     refused = lab.gedge("plan", code=1)
     assert "attachment default/lost needs the interface enp99s0" in " ".join(refused.stderr.split())
-    assert lab.snapshot() == before
+    assert lab.configured() == before

@@ -47,7 +47,7 @@ def test_functions_of_pods_change_after_a_drain_with_consent(lab: EmulatedLab) -
     create(lab, holder.deployment(), alone.manifest())
     lab.kubectl("wait", "--for=condition=Available", "deployment/holder", "--timeout=150s", timeout=200)
     ready(lab, "alone")
-    before = lab.snapshot()
+    before = lab.configured()
     lab.write(with_functions(lab.promised, 2))
 
     refused = lab.gedge("apply", "--drain-ok", code=1)
@@ -56,7 +56,7 @@ def test_functions_of_pods_change_after_a_drain_with_consent(lab: EmulatedLab) -
     refused = lab.gedge("apply", code=1)
     assert "--drain-ok" in refused.stderr
     assert "default/holder-" in refused.stderr
-    assert lab.snapshot() == before, "nothing was changed"
+    assert lab.configured() == before, "nothing was changed"
 
     plan = lab.plan()
     assert ("drain", "node", NODE) in planned(plan)[NODE]

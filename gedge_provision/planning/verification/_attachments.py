@@ -9,6 +9,7 @@ from typing import Any
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.planning.attachments import cni_configuration
 from gedge_provision.planning.features import WHEREABOUTS, site_features
+from gedge_provision.planning.inventory import rdma_resources
 from gedge_provision.planning.verification._daemons import daemon
 from gedge_provision.planning.verification._promise import NodeLook, Promise, Verdict, verdict
 
@@ -120,6 +121,17 @@ def _below(look: NodeLook, one: Attachment) -> set[str]:
     return {name for name in found if name}
 
 
+def _without_rdma(look: NodeLook) -> str:
+    return "" if rdma_resources(look.site, look.node) else "no RDMA resource is promised here beside virtual functions"
+
+
+def _rdma(look: NodeLook) -> Verdict:
+    wanted = rdma_resources(look.site, look.node)
+    has = {name: int(look.live.status.allocatable.get(name, "0")) for name in wanted}
+    wrong = [f"it offers {has[name]} of {number} {name}" for name, number in wanted.items() if has[name] != number]
+    return verdict(wrong, ", ".join(f"{number} {name}" for name, number in has.items()))
+
+
 NODE_ATTACHMENTS: tuple[Promise[NodeLook], ...] = (
     Promise(
         "attachments-multus", "attachments", "The pod of Multus is ready on it.",
@@ -159,5 +171,13 @@ NODE_ATTACHMENTS: tuple[Promise[NodeLook], ...] = (
         "No route of the host leads into a range of its attachments, but for those of the interface below.",
         "give the attachment another range, or take the route off the host", "networks",
         lambda _: "the host reaches no attachment's range another way", _routes, _nothing_held,
+    ),
+    Promise(
+        "attachments-rdma", "attachments",
+        "It offers the RDMA resources that pods ask for beside virtual functions: in software, shared devices.",
+        "kubectl -n kube-system get pods -o wide shows whether the RDMA device plugin runs here; its log says why not",
+        "node",
+        lambda look: ", ".join(f"{number} {name}" for name, number in rdma_resources(look.site, look.node).items()),
+        _rdma, _without_rdma,
     ),
 )  # fmt: skip

@@ -26,6 +26,7 @@ CLUSTER = json.loads((FOLDER / "snapshot.json").read_text(encoding="utf-8"))
 RECORDED = json.loads((FOLDER / "networks.json").read_text(encoding="utf-8"))
 M1, W1, W2 = "gedgem01", "gedgew01", "gedgew02"
 RESOURCE = "intel.com/intel_sriov_netdevice"
+SHARED = "rdma/hca"
 POLICY = {"name": "data", "nics": {"vendor": "8086", "device": "10c9"}, "vfs": 4, "resource": RESOURCE}
 SITE = {
     "name": "edge",
@@ -34,6 +35,7 @@ SITE = {
         "ai-worker": {
             "kubelet": {"cpu_manager_policy": "static", "kube_reserved": {"cpu": "500m"}},
             "sriov": [POLICY],
+            "shared_rdma": [{"resource": SHARED, "nics": {"interfaces": ["eth0"]}, "pods": 3}],
         },
     },
     "networks": {
@@ -111,9 +113,9 @@ class World:
         found: dict[str, Any] = self.card["functions"][number]
         return found
 
-    def offer(self, number: int, node: str = W1) -> None:
+    def offer(self, number: int, node: str = W1, resource: str = RESOURCE) -> None:
         live = next(item for item in self.cluster["nodes"] if item["metadata"]["name"] == node)
-        live["status"]["allocatable"][RESOURCE] = str(number)
+        live["status"]["allocatable"][resource] = str(number)
 
     def pod(self, app: str, node: str = W1) -> dict[str, Any]:
         return next(
@@ -134,6 +136,7 @@ def world() -> World:
     found.cluster["pods"] += deepcopy(RECORDED["pods"])
     for node in (W1, W2):
         found.offer(8, node)
+        found.offer(3, node, SHARED)
         live = next(item for item in found.cluster["nodes"] if item["metadata"]["name"] == node)
         live["metadata"]["labels"]["gedge.dev/sriov-device-plugin"] = "site"
     return found
@@ -235,6 +238,7 @@ BREAKS: dict[str, tuple[str, Callable[[World], Any], str, set[tuple[str, str]]]]
         "default/data 10.56.0.0/24 overlaps the route to 10.56.0.128/25 on tun0",
         set(),
     ),
+    "attachments-rdma": (W1, lambda w: w.offer(0, resource=SHARED), "it offers 0 of 3 rdma/hca", set()),
     "attachments-defined": (
         "",
         lambda w: w.definition("named")["spec"].update(config="{}"),
@@ -298,6 +302,7 @@ def test_what_is_broken_fails_with_evidence_and_remedy_and_nothing_else_does(wor
 def test_a_site_without_secondary_networks_has_none_of_these_checks(world: World) -> None:
     del world.site["networks"]
     del world.site["node_classes"]["ai-worker"]["sriov"]
+    del world.site["node_classes"]["ai-worker"]["shared_rdma"]
     assert not {check.id for check in world.report().checks} & set(BREAKS)
 
 
