@@ -212,7 +212,7 @@ BREAKS: dict[str, tuple[str, Callable[[World], None], set[tuple[str, str]]]] = {
     "node-present": (
         W1,
         missing,
-        {(W1, p.id) for p in NODE_PROMISES if p.needs in {"node", "kubelet"}},
+        {(W1, p.id) for p in NODE_PROMISES if p.needs in {"node", "kubelet"} and p.concern != "attachments"},
     ),
     "node-ready": (W1, unready, set()),
     "node-pressure": (W1, lambda w: w.condition(W1, "DiskPressure").update(status="True"), set()),
