@@ -143,7 +143,7 @@ def _processor(hardware: EmulatedNode, accelerator: Accelerator, host_cpus: int)
     cpus = sockets * hardware.cores * hardware.threads
     share = int(hardware.memory.amount) // _MIB // nodes
     # Virtual processors in threads of their own wait for locks whose holders have no processor of the host, when there
-    # are too few: two guests of eight on a host of two install twice as fast in one thread each.
+    # are too few: two guests of eight on a host of two install sooner in one thread each (docs/lab.md has figures).
     threads = "multi" if host_cpus >= cpus else "single"
     words = [
         *("-accel", f"tcg,thread={threads},tb-size=512" if tcg else "kvm", "-cpu", _EMULATED_CPU if tcg else "host"),
