@@ -210,8 +210,11 @@ def test_the_plan_of_another_version_of_an_add_on(lab: LabCluster, tmp_path: Pat
         assert planned(gedge("plan", "--offline")) == found
         assert done(gedge("apply")) == found
         lab.kubectl("-n", "kube-flannel", "rollout", "status", "daemonset/kube-flannel", "--timeout=60s")
-        images = lab.kubectl("-n", "kube-flannel", "get", "pods", "-o", "jsonpath={..containers[*].image}")
-        assert set(images.split()) == {newer}
+        pods = json.loads(lab.kubectl("-n", "kube-flannel", "get", "pods", "-o", "json"))["items"]
+        # A rollout is done while a pod of before may still end.
+        stay = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        assert len(stay) == len(found)
+        assert {container["image"] for pod in stay for container in pod["spec"]["containers"]} == {newer}
     finally:
         lab.gedge("apply")
     settled(lab)
