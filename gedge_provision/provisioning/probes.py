@@ -1,15 +1,16 @@
-"""Probe pods on secondary networks: started side by side, looked at, and gone whatever happens."""
+"""Probe pods on secondary networks: started some at a time, looked at, and gone whatever happens."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.interrupts import sigterm_interrupts
-from gedge_provision.adapters.kube import Kube, KubeError
+from gedge_provision.adapters.kube import Kube, KubeError, NotFoundError
 from gedge_provision.adapters.locks import held_by
 from gedge_provision.models.cluster import NETWORK_ATTACHMENT, NODE, POD, Event, Manifest, NodeState, PodState
 from gedge_provision.models.errors import GedgeError
@@ -56,7 +57,7 @@ def probe(kube: Kube, site: Site, reporter: Reporter) -> Probes:
         work = _prepare(kube, site)
         if not work.plan.pods:
             return Probes(left_out=work.plan.left_out)
-        limit_s = work.ready_s + _SPARE_S
+        limit_s = len(work.plan.waves) * (work.ready_s + _SPARE_S)
         with (
             sigterm_interrupts(),
             held_by(folder, f"probe pods of site {site.name}", "gedge verify"),
@@ -83,25 +84,55 @@ def _prepare(kube: Kube, site: Site) -> _Work:
 
 
 def _look(work: _Work, limit_s: int, reporter: Reporter) -> Probes:
-    missing = [pod for pod in work.plan.pods if pod.network not in work.definitions]
-    pods = [pod for pod in work.plan.pods if pod.network in work.definitions]
-    told = [_without(pod, "its NetworkAttachmentDefinition is missing", "put it right: gedge apply") for pod in missing]
-    with step(reporter, f"Start {len(pods)} probe pods"):
-        made = planning.objects(pods, work.definitions, work.image, tools=work.tools, limit_s=limit_s)
-        for manifest in made:
-            work.kube.create(_KINDS[manifest["kind"]], manifest)
-        seen = _wait(work, pods)
     left = work.plan.left_out
     if not work.tools:
         left = (*left, "MTU and reach: the site has no test tools (networks.test_tools)")
-        return Probes(pods=(*told, *seen.values()), left_out=left)
-    with step(reporter, "Ping between probe pods"), ThreadPoolExecutor(_AT_ONCE) as pool:
+    told: list[ProbedPod] = []
+    crossings: list[Crossing] = []
+    for number, wave in enumerate(work.plan.waves, start=1):
+        of = f", {number} of {len(work.plan.waves)}" if len(work.plan.waves) > 1 else ""
+        pods = [pod for pod in wave if pod.network in work.definitions]
+        told += [
+            _without(pod, "its NetworkAttachmentDefinition is missing", "put it right: gedge apply")
+            for pod in wave
+            if pod.network not in work.definitions
+        ]
+        with step(reporter, f"Start {len(pods)} probe pods{of}"):
+            made = planning.objects(pods, work.definitions, work.image, tools=work.tools, limit_s=limit_s)
+            for manifest in made:
+                work.kube.create(_KINDS[manifest["kind"]], manifest)
+            seen = _wait(work, pods)
+        if work.tools:
+            with step(reporter, f"Ping between probe pods{of}"):
+                seen, found = _reach(work, pods, seen)
+            crossings += found
+        told += seen.values()
+        if wave != work.plan.waves[-1]:
+            with step(reporter, f"Remove probe pods{of}"):
+                _end(work, pods)
+    return Probes(pods=tuple(told), crossings=tuple(crossings), left_out=left)
+
+
+def _reach(
+    work: _Work, pods: Sequence[ProbePod], seen: Mapping[str, ProbedPod]
+) -> tuple[dict[str, ProbedPod], tuple[Crossing, ...]]:
+    """Return what pods show with the MTU of each, and which of them reach one another."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         full = dict(zip(seen, pool.map(lambda name: _with_mtu(work.kube, name, seen[name]), seen), strict=True))
         names = {id(result): name for name, result in full.items()}
         bridged = frozenset(pod.network for pod in pods if pod.attachment.type == "bridge")
         pairs = planning.crossings(full.values(), bridged)
-        found = tuple(pool.map(lambda pair: _cross(work.kube, names[id(pair[0])], *pair), pairs))
-    return Probes(pods=(*told, *full.values()), crossings=found, left_out=left)
+        return full, tuple(pool.map(lambda pair: _cross(work.kube, names[id(pair[0])], *pair), pairs))
+
+
+def _end(work: _Work, pods: Sequence[ProbePod]) -> None:
+    """Delete pods, and wait until the next ones can have their devices; what stays shows as theirs not being free."""
+    for pod in pods:
+        with suppress(NotFoundError):
+            work.kube.delete(POD, NAMESPACE, pod.name)
+    end = time.monotonic() + work.ready_s
+    while work.kube.find(POD, NAMESPACE) and time.monotonic() < end:
+        time.sleep(_PAUSE_S)
 
 
 def _with_mtu(kube: Kube, name: str, found: ProbedPod) -> ProbedPod:
@@ -118,7 +149,7 @@ def _without(pod: ProbePod, problem: str, remedy: str) -> ProbedPod:
     return ProbedPod(attachment=pod.network, node=pod.node, problem=problem, remedy=remedy)
 
 
-def _wait(work: _Work, pods: list[ProbePod]) -> dict[str, ProbedPod]:
+def _wait(work: _Work, pods: Sequence[ProbePod]) -> dict[str, ProbedPod]:
     """Wait until each pod is ready or its trouble is known, and return what they show, by name in their order."""
     end = time.monotonic() + work.ready_s
     seen: dict[str, ProbedPod] = {}

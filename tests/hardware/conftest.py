@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import yaml
@@ -28,12 +28,6 @@ class EmulatedLab(LabCluster):
 
     promised: dict[str, Any]
     """The site as the inventory has it, in this lab's name and range."""
-
-    saved: ClassVar[str] = "gedgew02"
-    """The node that is saved while it is bare."""
-
-    mark: ClassVar[str] = "/run/gedge-test-saved"
-    """A file in its memory then."""
 
     def write(self, site: dict[str, Any]) -> None:
         """Make a site the lab's."""
@@ -118,11 +112,8 @@ def _prefix(subnet: str) -> str:
 
 @pytest.fixture(scope="session")
 def bare_state(bare: EmulatedLab) -> dict[str, list[str]]:
-    """What the emulated nodes are before anything is installed; one is saved as the snapshot `bare`."""
-    found = bare.snapshot()
-    bare.hosts[bare.saved].run(f"touch {bare.mark}")
-    bare.lab_verb("snapshot", bare.saved, "--name", "bare")
-    return found
+    """What the emulated nodes are before anything is installed."""
+    return bare.snapshot()
 
 
 @pytest.fixture(scope="session")

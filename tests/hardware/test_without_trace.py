@@ -72,9 +72,13 @@ def test_a_reset_leaves_bare_hosts(lab: EmulatedLab, bare_state: dict[str, list[
     assert compare(bare_state, lab.snapshot()) == {}
 
 
-def test_a_node_put_back_goes_on_as_it_was(bare: EmulatedLab, bare_state: dict[str, list[str]]) -> None:
-    host = bare.hosts[bare.saved]
-    host.run(f"rm -f {bare.mark}; touch /etc/gedge-test-on-disk")
-    bare.lab_verb("restore", bare.saved, "--name", "bare")
-    host.run(f"test -e {bare.mark}")  # in memory
-    assert changes(bare_state[bare.saved], bare.state_of(bare.saved)) == []
+def test_a_node_put_back_goes_on_as_it_was(bare: EmulatedLab) -> None:
+    name, in_memory = "gedgew02", "/run/gedge-test-saved"
+    host = bare.hosts[name]
+    host.run(f"touch {in_memory}")
+    saved = bare.state_of(name)
+    bare.lab_verb("snapshot", name, "--name", "bare")
+    host.run(f"rm {in_memory}; touch /etc/gedge-test-on-disk")
+    bare.lab_verb("restore", name, "--name", "bare")
+    host.run(f"test -e {in_memory}")
+    assert changes(saved, bare.state_of(name)) == []

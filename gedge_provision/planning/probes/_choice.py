@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -43,10 +44,19 @@ class ProbePod:
 
 @dataclass(frozen=True)
 class ProbePlan:
-    """The pods, and what is left out with the reason."""
+    """The pods that run at a time, one wave after the other, and what is left out with the reason."""
 
-    pods: tuple[ProbePod, ...]
+    waves: tuple[tuple[ProbePod, ...], ...]
     left_out: tuple[str, ...]
+
+    @property
+    def pods(self) -> tuple[ProbePod, ...]:
+        """The pods of all waves."""
+        return tuple(pod for wave in self.waves for pod in wave)
+
+
+_OF_A_NODE = 4
+"""Probe pods that a node has at a time, so that neither its CPUs nor its devices are all taken by them."""
 
 
 def choose_probes(site: Site, live: Mapping[str, NodeState], free: Mapping[str, Mapping[str, Decimal]]) -> ProbePlan:
@@ -60,7 +70,7 @@ def choose_probes(site: Site, live: Mapping[str, NodeState], free: Mapping[str, 
         live: the cluster's nodes by name.
         free: what each node has left, by its name.
     """
-    pods: list[ProbePod] = []
+    waves: list[list[ProbePod]] = [[]]
     left_out: list[str] = []
     rest = {name: dict(amounts) for name, amounts in free.items()}
     for index, one in enumerate(site.networks.attachments):
@@ -72,14 +82,19 @@ def choose_probes(site: Site, live: Mapping[str, NodeState], free: Mapping[str, 
         names = [name for name in holders(site, one) if name in live and live[name].ready]
         if not names:
             left_out.append(f"{network}: no node that has it is ready")
-        for number, node in enumerate(_nodes(site, one, names)):
+        nodes = _nodes(site, one, names)
+        load = Counter(pod.node for pod in waves[-1]) + Counter(nodes)
+        if waves[-1] and (max(load.values()) > _OF_A_NODE or not _has(rest, nodes, one.resource)):
+            waves.append([])
+            rest = {name: dict(amounts) for name, amounts in free.items()}
+        for number, node in enumerate(nodes):
             if one.resource and not _take(rest[node], one.resource):
                 left_out.append(f"{network}: no {one.resource} is free on {node}")
                 continue
-            pods.append(
+            waves[-1].append(
                 ProbePod(f"{slug}-{number}", one, slug, node, _address(one, index, number), _mtu(site, one, node))
             )
-    return ProbePlan(tuple(pods), tuple(left_out))
+    return ProbePlan(tuple(tuple(wave) for wave in waves if wave), tuple(left_out))
 
 
 def _nodes(site: Site, one: Attachment, names: list[str]) -> list[str]:
@@ -101,6 +116,10 @@ def _mtu(site: Site, one: Attachment, node: str) -> int:
     classes = {found.name: site.node_classes[found.node_class] for found in site.nodes}
     policies = [policy for policy in classes[node].sriov if one.resource and policy.resource == one.resource]
     return one.mtu or next((policy.mtu for policy in policies if policy.mtu), 0)
+
+
+def _has(rest: Mapping[str, Mapping[str, Decimal]], nodes: list[str], resource: str | None) -> bool:
+    return resource is None or all(rest[node].get(resource, 0) >= number for node, number in Counter(nodes).items())
 
 
 def _take(amounts: dict[str, Decimal], resource: str) -> bool:

@@ -98,10 +98,19 @@ def test_what_cannot_be_tried_without_harm_is_left_out_with_the_reason() -> None
     assert [pod.node for pod in choose_probes(site(SRIOV), live(ready=(W2,)), free()).pods] == [W2, W2]
 
 
-def test_devices_are_counted_over_all_attachments() -> None:
+def test_pods_of_a_wave_share_devices_and_those_of_the_next_have_them_again() -> None:
     plan = choose_probes(site(SRIOV, SRIOV | {"name": "other"}), live(), free(1))
-    assert [pod.network for pod in plan.pods] == ["default/net", "default/net"]
-    assert plan.left_out[0] == f"default/other: no {RESOURCE} is free on {W1}"
+    assert [{pod.network for pod in wave} for wave in plan.waves] == [{"default/net"}, {"default/other"}]
+    assert plan.left_out == ()
+    together = choose_probes(site(SRIOV, SRIOV | {"name": "other"}), live(), free(2))
+    assert [[pod.node for pod in wave] for wave in together.waves] == [[W1, W2, W1, W2]]
+
+
+def test_a_node_has_few_probe_pods_at_a_time() -> None:
+    many = [MACVLAN | {"name": f"net{number}", "node_classes": ["ai"]} for number in range(9)]
+    plan = choose_probes(site(*many), live(), free())
+    assert [len(wave) for wave in plan.waves] == [8, 8, 2]
+    assert len({pod.name for pod in plan.pods}) == 2 * len(many)
 
 
 def test_pods_that_name_their_address_name_link_local_ones() -> None:
