@@ -64,7 +64,7 @@ class Probes(Document):
         pods: the pods.
         crossings: the ways between pods that have addresses.
         left_out: what was not tried, each with the reason.
-        problem: why no pod could be started at all.
+        problem: why no pod could be started, or not all could be removed; empty when there is nothing to tell.
     """
 
     pods: tuple[ProbedPod, ...] = ()

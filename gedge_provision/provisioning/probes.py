@@ -49,9 +49,10 @@ class _Work:
 def probe(kube: Kube, site: Site, reporter: Reporter) -> Probes:
     """Start probe pods on each attachment of a site, look at what they get, and remove them.
 
-    What they do not get is a part of the answer, and so is why none could be started.
+    What they do not get is a part of the answer, and so is why none could be started, or not all could be removed.
     """
     folder = site_folder(site) / "probes"
+    found = Probes()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         work = _prepare(kube, site)
@@ -63,9 +64,10 @@ def probe(kube: Kube, site: Site, reporter: Reporter) -> Probes:
             held_by(folder, f"probe pods of site {site.name}", "gedge verify"),
             own_space(kube, _SPACE, folder, limit_s, reporter),
         ):
-            return _look(work, limit_s, reporter)
+            found = _look(work, limit_s, reporter)
     except GedgeError as error:
-        return Probes(problem=str(error).replace("\n", " "))
+        return found.model_copy(update={"problem": str(error).replace("\n", " ")})
+    return found
 
 
 def _prepare(kube: Kube, site: Site) -> _Work:

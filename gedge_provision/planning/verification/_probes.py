@@ -38,12 +38,11 @@ def _nothing_whole(look: Look) -> str:
 
 def _got(look: Look) -> Verdict:
     probes = _of(look)
-    if probes.problem:
-        return Verdict(kept=False, evidence=probes.problem)
     bad = [pod for pod in probes.pods if pod.problem]
-    if bad:
+    if bad or probes.problem:
         wrong = [f"{pod.attachment} on {pod.node}: {pod.problem}" for pod in bad]
-        return verdict(wrong, "")._replace(remedy=bad[0].remedy)
+        wrong += [probes.problem] if probes.problem else []
+        return verdict(wrong, "")._replace(remedy=bad[0].remedy if bad else "")
     said = [f"{pod.attachment} on {pod.node}" for pod in probes.pods]
     return Verdict(kept=True, evidence="; ".join([*said, *(f"left out: {one}" for one in probes.left_out)]))
 
