@@ -47,7 +47,7 @@ check: setup ## Format, lint, types, layers, unit tests
 	@for program in programs/*; do $(BIN)/mypy $$program || exit 1; done
 	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint -q
-	@$(BIN)/pytest -q tests/unit
+	@$(BIN)/pytest -q -n 2 tests/unit
 
 format: setup ## Format and mend what can be mended
 	@$(BIN)/ruff format -q .
@@ -61,7 +61,7 @@ test: setup ## Every tier that this machine can carry: check, roles, e2e, hardwa
 	@$(BIN)/pytest --durations=25 -m 'not long' tests/hardware
 
 unit: setup ## Unit tests
-	@$(BIN)/pytest -q tests/unit
+	@$(BIN)/pytest -q -n 2 tests/unit
 
 roles: setup ## Molecule on container nodes
 	@$(BIN)/pytest tests/roles
