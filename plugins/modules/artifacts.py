@@ -205,14 +205,33 @@ def take_back(module, targets, record):
         objects.append(made(kind, record[target]["name"], "remove"))
     if targets and not module.check_mode:
         with host_lock(module, 300):
+            remove_images(module, {target for target in targets if not target.startswith("/")})
             for target in targets:
-                if not target.startswith("/"):
-                    module.run_command([CTR, "-n", "k8s.io", "images", "remove", target])
-                else:
+                if target.startswith("/"):
                     take_back_file(target, record[target])
                 record = {name: entry for name, entry in read_record("artifacts.json").items() if name != target}
                 write_record("artifacts.json", record)
     module.exit_json(changed=bool(objects), objects=objects, missing=[])
+
+
+def remove_images(module, targets):
+    """Remove images by name, and what containerd calls them for Kubernetes besides unless another name has them too.
+
+    With the last of its references go an image's content and its unpacked layers.
+    """
+    images = image_digests() if targets else {}
+    if images is None and os.path.exists(CTR):
+        module.fail_json(msg="containerd does not answer, images would stay -> start it: systemctl start containerd")
+    gone = {target for target in targets if target in (images or {})}
+    if not gone:
+        return
+    left = {reference: digest for reference, digest in images.items() if reference not in gone}
+    named = {digest for reference, digest in left.items() if not reference.startswith("sha256:")}
+    nameless = {images[target] for target in gone} - named
+    gone |= {reference for reference, digest in left.items() if digest in nameless}
+    rc, _, err = module.run_command([CTR, "-n", "k8s.io", "images", "remove", "--sync", *sorted(gone)])
+    if rc != 0:
+        module.fail_json(msg="containerd does not remove %s: %s" % (", ".join(sorted(gone)), err.strip()[-400:]))
 
 
 def take_back_file(path, entry):

@@ -177,12 +177,19 @@ def test_artifact_images(host: Host, tmp_path: Path) -> None:
     known = {item["name"]: item for item in host.ansible.get_variables()["artifacts_items"]}
     image = known["echoserver"]
     arguments = {"items": [image], "host_path": "/var/lib/gedge/store"}
+    others = {"items": [item for item in known.values() if item["name"] != "echoserver"], "take_back": True}
     remove = f"ctr -n k8s.io images remove {image['target']}"
     steps = [
         Step("re-create", arguments, changes=False, shows=image["target"]),
         Step("deleted by a person", arguments, changes=True, shows=image["target"], beforehand=remove),
+        Step("not needed any more", others, changes=True, shows="none"),
+        Step("still not needed", others, changes=False, shows="none"),
+        Step("needed again", arguments, changes=True, shows=image["target"]),
     ]
-    walk("artifacts", f"ctr -n k8s.io images list -q | grep -Fx {image['target']} || echo none", steps, tmp_path)
+    # Also under the name that containerd gives it for Kubernetes, its digest, which by itself is told too.
+    digest = host.check_output(f"ctr -n k8s.io images list | awk '$1 == \"{image['target']}\" {{print $3}}'")
+    names = f"ctr -n k8s.io images list | grep -F {digest} | cut -d' ' -f1"
+    walk("artifacts", f"{names} | grep -Fx {image['target']} || {names} | grep . || echo none", steps, tmp_path)
 
 
 def test_an_archive_without_the_image_it_promises(host: Host, tmp_path: Path) -> None:
