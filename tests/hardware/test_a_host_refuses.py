@@ -28,8 +28,14 @@ def policy(name: str, nics: dict[str, Any], vfs: int = 2, **more: object) -> dic
 def with_policies(site: dict[str, Any], *policies: dict[str, Any]) -> dict[str, Any]:
     changed = copy.deepcopy(site)
     changed["node_classes"]["emulated-1"]["sriov"] = list(policies)
+    changed["networks"]["attachments"] = []
+    return changed
+
+
+def with_lost(site: dict[str, Any]) -> dict[str, Any]:
+    changed = copy.deepcopy(site)
     lost = {"name": "lost", "type": "macvlan", "master": "enp99s0", "ipam": {"type": "none"}}
-    changed["networks"]["attachments"] = [lost | {"node_classes": ["emulated-1"]}]
+    changed["networks"]["attachments"].append(lost | {"node_classes": ["emulated-1"]})
     return changed
 
 
@@ -78,6 +84,9 @@ def test_every_problem_of_a_host_is_told_and_nothing_is_touched(
     said = " ".join(refused.stderr.split())
     assert f"policy user asks for MTU 9900, {SECOND} takes up to 9216" in said, said
     assert f"policy user gives functions to vfio-pci, and {SECOND} has no IOMMU" in said, said
+    bare.write(with_lost(bare.promised))
+    refused = bare.gedge("plan", code=1)
+    said = " ".join(refused.stderr.split())
     assert "attachment default/lost needs the interface enp99s0" in said, said
     host.run(f"ip address del {host.address}/32 dev enp65s0; rmdir /etc/sriov-operator")
     assert changes(bare_state[NODE], bare.state_of(NODE)) == []
