@@ -1,6 +1,6 @@
 # The verbs of this repository; `make help` lists them. Only Python, Go, git and make are assumed, on Debian as root.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check format unit e2e roles hardware bench wheel clean
+.PHONY: help setup up down test check types lint format unit e2e roles hardware bench wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,11 +43,16 @@ down: setup ## Remove the lab; artifacts and images stay cached outside the tree
 check: setup ## Format, lint, types, layers, unit tests
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/ruff check -q .
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync types lint
+	@$(BIN)/pytest -q -n 2 tests/unit
+
+types: setup ## Types, and which layer imports which
 	@$(BIN)/mypy
 	@for program in programs/*; do $(BIN)/mypy $$program || exit 1; done
 	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
+
+lint: setup ## Roles and playbooks, by ansible-lint
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint -q
-	@$(BIN)/pytest -q -n 2 tests/unit
 
 format: setup ## Format and mend what can be mended
 	@$(BIN)/ruff format -q .
