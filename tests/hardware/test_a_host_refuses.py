@@ -1,4 +1,4 @@
-"""What the cards of an emulated host cannot do is said before anything is changed, all of it at once.
+"""What the cards of an emulated host cannot do is said before anything is changed, all of a host's cards at once.
 
 First by its name: of bare hosts there is less to look at, and what a run has touched is seen by every line of them.
 """
