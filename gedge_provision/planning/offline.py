@@ -7,6 +7,7 @@ new gets what a host of its kind got. What somebody changed by hand since is not
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from gedge_provision.models.changes import Change
@@ -44,8 +45,8 @@ _CONCERNS = (
     ("keepalived", "endpoint"),
 )
 """Parts of names of files and units, and the concern that makes them; the first that fits counts."""
-_AFTER_KERNEL = ("nic", "image", "node")
-"""Kinds of what an install makes after it has rebooted the host for kernel arguments, if it does."""
+_PREPARED, _KERNEL, _CARDS, _IMAGES, _ENDPOINT, _NODE, _CONNECTED = range(7)
+"""What an install makes on a host, in its order."""
 
 Found = Iterator[tuple[str, str, Change]]
 """Host, concern, change."""
@@ -224,29 +225,33 @@ def _shares_kernel(site: Site, name: str, known: HostRecord | None) -> bool:
 
 
 def _new(host: str, record: SiteRecord, site: Site, variables: Mapping[str, Any]) -> Found:
-    """Yield what a host of its kind got, and the kernel arguments of its own class: it reboots before it joins."""
+    """Yield what a host of its kind got, and the kernel arguments of its own class: it reboots before it joins.
+
+    In the order of an install, which is not that of the record when a run was interrupted or something came later.
+    """
     like = _like(record, site, host)
     made = like.made if like else ()
     kernel = [] if _shares_kernel(site, host, like) else list(new_kernel_changes(host, made, variables))
-    for change in made:
-        if is_kernel_change(change):
-            continue
-        if change.kind in _AFTER_KERNEL:
-            yield from ((host, "kernel", found) for found in kernel)
-            kernel = []
-        if change.kind == "node":
-            yield host, "cluster", Change("node", host, "join")
-        else:
-            yield host, _concern(change), change
-    yield from ((host, "kernel", found) for found in kernel)
-    if not any(change.kind == "node" for change in made):
-        yield host, "cluster", Change("node", host, "join")
+    others = [change for change in made if change.kind != "node" and not is_kernel_change(change)]
+    found = [(_step(change), _concern(change), change) for change in (*others, Change("node", host, "join"))]
+    found += [(_KERNEL, "kernel", change) for change in kernel]
+    yield from ((host, concern, change) for _, concern, change in sorted(found, key=itemgetter(0)))
+
+
+def _step(change: Change) -> int:
+    """Return the step of an install in which something is made."""
+    if change.kind in ("node", "image"):
+        return _NODE if change.kind == "node" else _IMAGES
+    steps = {"sriov": _CARDS, "endpoint": _ENDPOINT, "network": _CONNECTED, "attachments": _CONNECTED}
+    return steps.get(_concern(change), _PREPARED)
 
 
 def _concern(change: Change) -> str:
     """Return the concern under which something is made at an install."""
     if change.kind in ("binary", "cni_plugin", "image"):
         return "artifacts"
+    if change.kind == "node":
+        return "cluster"
     if change.kind == "nic":
         return "sriov"
     return next((concern for word, concern in _CONCERNS if word in change.name), "host")

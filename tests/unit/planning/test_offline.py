@@ -107,3 +107,30 @@ def test_a_host_that_left_the_site_file() -> None:
     now = site(nodes=[node.model_dump(mode="json") for node in site().nodes[:1]])
     inventory = compiled(now, leaving={"w1": {}})
     assert found(now, inventory) == {"w1": ["drain node w1", "leave node w1", "forget node w1"]}
+
+
+def test_a_new_host_gets_it_in_the_order_of_an_install() -> None:
+    """The one of its kind got its images before the kubelet, by a run that resumed another, and Multus later on."""
+    made = (
+        Change("image", "pause", "create"),
+        Change("file", "/etc/systemd/system/kubelet.service", "create"),
+        Change("node", "w1", "join"),
+        Change("file", "/etc/cni/net.d/10-flannel.conflist", "create"),
+        Change("cni_plugin", "macvlan", "create"),
+        Change("image", "multus", "create"),
+        Change("nic", "policy data", "set"),
+    )
+    w1 = RECORD.hosts["w1"].model_copy(update={"made": made})
+    record = RECORD.model_copy(update={"hosts": RECORD.hosts | {"w1": w1}})
+    nodes = [node.model_dump(mode="json") for node in site().nodes]
+    now = site(nodes=[*nodes, {"name": "w2", "address": "192.0.2.3", "node_class": "ai"}])
+    changes = recorded_changes(record, now, compiled(site()), compiled(now), Selection(hosts=("w2",)))
+    assert [str(change) for change in changes["w2"]] == [
+        "create file /etc/systemd/system/kubelet.service",
+        "create cni_plugin macvlan",
+        "set nic policy data",
+        "create image pause",
+        "create image multus",
+        "join node w2",
+        "create file /etc/cni/net.d/10-flannel.conflist",
+    ]
