@@ -1,6 +1,6 @@
 # The verbs of this repository; `make help` lists them. Only Python, Go, git and make are assumed, on Debian as root.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check types lint format unit e2e roles hardware bench wheel clean
+.PHONY: help setup up down test shared-lab own-labs check types lint format unit e2e roles hardware bench wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -62,8 +62,16 @@ format: setup ## Format and mend what can be mended
 test: setup ## Every tier that this machine can carry: check, roles, e2e, hardware (without its long tests)
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/gedge artifacts build
-	@$(BIN)/pytest --durations=25 tests/roles tests/e2e
+	@$(MAKE) --no-print-directory --jobs=2 shared-lab own-labs
 	@$(BIN)/pytest --durations=25 -m 'not long' tests/hardware
+
+# Side by side, since half of either is waiting. The first is seen as it goes, the second when it has ended.
+shared-lab: setup
+	@$(BIN)/pytest --durations=25 -m 'not own_lab' tests/e2e
+
+own-labs: setup
+	@log=$$(mktemp); trap 'cat $$log; rm $$log' EXIT; trap 'exit 130' INT TERM; \
+	$(BIN)/pytest --durations=25 -m own_lab tests/roles tests/e2e >$$log 2>&1
 
 unit: setup ## Unit tests
 	@$(BIN)/pytest -q -n 2 tests/unit

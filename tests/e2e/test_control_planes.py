@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lab_cluster import LabCluster
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.own_lab]
 
 FIRST, SECOND = "gedgem01", "gedgem02"
 

@@ -20,7 +20,7 @@ from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.lab import network_name
 from gedge_provision.planning.lab_nodes import container_prefix
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.own_lab]
 
 GEDGE = str(Path(sys.executable).with_name("gedge"))
 UP = [GEDGE, "lab", "up", "--control-planes", "1", "--workers", "1", "--name"]

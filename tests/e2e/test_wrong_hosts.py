@@ -18,7 +18,7 @@ import yaml
 if TYPE_CHECKING:
     from lab_cluster import Host, LabCluster
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.own_lab]
 
 BIN = Path(sys.executable).parent
 OURS = "ls -d /usr/local/bin/* /opt/cni /etc/containerd /etc/sysctl.d/90-gedge.conf /var/lib/gedge/*.json 2>&-; true"

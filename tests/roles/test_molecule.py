@@ -78,6 +78,7 @@ def molecule(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Molecule]:
         assert lab.leftovers(made.lab) == []
 
 
+@pytest.mark.own_lab
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(molecule: Molecule, scenario: str) -> None:
     code, output = molecule.run("test", "--scenario-name", scenario, "--destroy", "never")
