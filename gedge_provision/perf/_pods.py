@@ -17,6 +17,7 @@ __all__ = ["Started", "Wanted", "start", "stop"]
 _KINDS = {"Pod": POD, "NetworkAttachmentDefinition": NETWORK_ATTACHMENT}
 _PAUSE_S = 0.5
 _GONE_S = 120.0
+_LAST_S = 150
 _CHECKS = 6
 _LIMIT_S = 20.0
 _RDMA_LIMIT_S = 30.0
@@ -31,7 +32,7 @@ class Wanted:
         image: the image with the tools.
         pull: whether the kubelet may pull it.
         settings: how it is measured.
-        limit_s: seconds after which the kubelet ends the pods by itself.
+        limit_s: seconds that the run may take; the kubelet ends pods that outlive it.
         ready_s: seconds to wait until they are ready.
     """
 
@@ -56,8 +57,10 @@ class Started:
 
 def start(kube: Kube, batch: Sequence[Pair], wanted: Wanted) -> Started:
     """Start the pods of a batch, wait until they are ready, and try whether each server answers."""
+    # A run ends before its pods do: the last measurement may begin in its last second.
+    limit_s = wanted.limit_s + _LAST_S
     objects = planning.batch_objects(
-        batch, wanted.ends, wanted.image, pull=wanted.pull, settings=wanted.settings, limit_s=wanted.limit_s
+        batch, wanted.ends, wanted.image, pull=wanted.pull, settings=wanted.settings, limit_s=limit_s
     )
     started = Started()
     for manifest in objects:

@@ -83,7 +83,8 @@ def measure_network(  # noqa: PLR0913 - the choices of a user
 
 def _run(kube: Kube, choice: Choice, ground: Ground, reporter: Reporter) -> PerfResults:
     expected = planning.expected_seconds(ground.batches, choice.settings, emulated=ground.slow)
-    limit_s = 2 * expected + _SPARE_S
+    ready_s = _SLOW_READY_S if ground.slow else _READY_S
+    limit_s = int(2 * expected + ready_s * planning.starts(ground.batches, choice.settings) + _SPARE_S)
     _announce(choice, ground, expected, limit_s, reporter)
     began = datetime.now(UTC)
     folder = new_perf_run(choice.folder)
@@ -93,7 +94,7 @@ def _run(kube: Kube, choice: Choice, ground: Ground, reporter: Reporter) -> Perf
         choice.pull,
         choice.settings,
         limit_s,
-        _SLOW_READY_S if ground.slow else _READY_S,
+        ready_s,
     )
     work = Work(kube, choice.settings, wanted, folder, reporter, Found(problems=list(ground.problems)))
     pairs = tuple(pair for batch in ground.batches for pair in batch)

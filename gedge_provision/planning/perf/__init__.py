@@ -37,6 +37,7 @@ from gedge_provision.planning.perf._steps import (
     expected_seconds,
     rdma_check_command,
     schedule,
+    starts,
     steps,
 )
 from gedge_provision.planning.perf._tables import Row, spelled, table_rows
@@ -106,6 +107,7 @@ __all__ = [
     "shown",
     "silent_server",
     "spelled",
+    "starts",
     "steps",
     "table_rows",
 ]

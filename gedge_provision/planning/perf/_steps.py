@@ -18,6 +18,7 @@ __all__ = [
     "expected_seconds",
     "rdma_check_command",
     "schedule",
+    "starts",
     "steps",
 ]
 
@@ -29,7 +30,8 @@ _RDMA_SPARE_S = 120
 _CHECK_S = 1
 _CHECKED_S = 2.0
 _PODS_UP_S, _PODS_DOWN_S = 6.0, 5.0
-_EMULATED_UP_S, _EMULATED_DOWN_S = 45.0, 15.0
+_EMULATED_UP_S, _EMULATED_DOWN_S, _EMULATED_CALL_S = 45.0, 20.0, 4.0
+"""Of each pair, and of each measurement: on emulated nodes the starts of pods and of programs take turns."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,16 @@ def schedule(batches: Sequence[Sequence[Pair]], settings: PerfSettings) -> Itera
 
 
 def expected_seconds(batches: Sequence[Sequence[Pair]], settings: PerfSettings, *, emulated: bool) -> int:
-    """Return how long the run takes, pods included; pods of several batches start anew in each round."""
-    measured = sum(task.step.seconds for task in schedule(batches, settings))
-    starts = settings.rounds * len(batches) if len(batches) > 1 else len(batches)
-    up, down = (_EMULATED_UP_S, _EMULATED_DOWN_S) if emulated else (_PODS_UP_S, _PODS_DOWN_S)
-    checks = _CHECKED_S * sum(len(batch) for batch in batches) * (settings.rounds if len(batches) > 1 else 1)
-    return int(measured + starts * (up + down) + checks)
+    """Return how long the run takes, pods included."""
+    tasks = list(schedule(batches, settings))
+    rounds = starts(batches, settings) // len(batches) if batches else 0
+    pairs = rounds * sum(len(batch) for batch in batches)
+    measured = sum(task.step.seconds for task in tasks)
+    if emulated:
+        return int(measured + _EMULATED_CALL_S * len(tasks) + pairs * (_EMULATED_UP_S + _EMULATED_DOWN_S + _CHECKED_S))
+    return int(measured + starts(batches, settings) * (_PODS_UP_S + _PODS_DOWN_S) + pairs * _CHECKED_S)
+
+
+def starts(batches: Sequence[Sequence[Pair]], settings: PerfSettings) -> int:
+    """Return how often pods are started: those of several batches anew in each round."""
+    return settings.rounds * len(batches) if len(batches) > 1 else len(batches)

@@ -30,6 +30,7 @@ from gedge_provision.planning.perf import (
     read_facts,
     schedule,
     spelled,
+    starts,
     steps,
     table_rows,
 )
@@ -162,6 +163,14 @@ def test_parts_and_emulated_nodes_take_longer() -> None:
     assert together > 2 * 3 * 5 * 2
     assert expected_seconds([PAIRS[:1], PAIRS[1:]], settings, emulated=False) > together
     assert expected_seconds([PAIRS], settings, emulated=True) > together
+
+
+def test_of_emulated_nodes_every_pair_and_every_measurement_counts() -> None:
+    """Twelve pods took 276 s to start on two emulated nodes, and 36 measurements of a second 255 s."""
+    settings = PerfSettings(seconds=1, rounds=1)
+    one, two = (expected_seconds([PAIRS[:count]], settings, emulated=True) for count in (1, 2))
+    assert two > 1.9 * one
+    assert [starts(parts, PerfSettings(rounds=3)) for parts in ([PAIRS], [PAIRS[:1], PAIRS[1:]])] == [1, 6]
 
 
 def with_values(run: PerfResults, factor: float, **update: Any) -> PerfResults:
