@@ -10,6 +10,7 @@ from gedge_provision.adapters.interrupts import sigterm_interrupts
 from gedge_provision.adapters.kube import Kube, connect
 from gedge_provision.adapters.locks import held_by, holder
 from gedge_provision.adapters.perf_files import new_perf_run, write_results
+from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.perf import PerfResults, PerfSettings, PerfState
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.wording import counted
@@ -100,9 +101,13 @@ def _run(kube: Kube, choice: Choice, ground: Ground, reporter: Reporter) -> Perf
     pairs = tuple(pair for batch in ground.batches for pair in batch)
     interrupted = True
     try:
-        with own_space(kube, _space(pairs), choice.folder, limit_s + _SPARE_S, reporter):
+        with own_space(kube, _space(pairs), choice.folder, limit_s + _SPARE_S, reporter, slow=ground.slow):
             measure_all(work, ground.batches)
             interrupted = False
+    except GedgeError as error:
+        if interrupted:
+            raise
+        reporter.note(str(error).replace("\n", " "))  # all was measured; the namespace is still going
     finally:
         if work.found.samples:
             results = _results(choice, ground, work.found, folder, began, interrupted=interrupted)

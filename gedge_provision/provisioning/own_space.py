@@ -22,7 +22,7 @@ from gedge_provision.planning.manifests import MANAGED
 __all__ = ["Space", "own_space"]
 
 _PAUSE_S = 0.5
-_GONE_S = 180.0
+_GONE_S, _SLOW_GONE_S = 180.0, 600.0
 _ACCOUNT_S = 30.0
 _AWAY_S = 60.0
 
@@ -52,7 +52,9 @@ class Space:
 
 
 @contextmanager
-def own_space(kube: Kube, space: Space, folder: Path, limit_s: float, reporter: Reporter) -> Iterator[None]:
+def own_space(  # noqa: PLR0913 - the parts of a run
+    kube: Kube, space: Space, folder: Path, limit_s: float, reporter: Reporter, *, slow: bool
+) -> Iterator[None]:
     """Hold a namespace of the cluster for the body; it is deleted with all that is in it.
 
     Args:
@@ -60,21 +62,32 @@ def own_space(kube: Kube, space: Space, folder: Path, limit_s: float, reporter: 
         space: the namespace.
         folder: a folder of this machine that tells the site; the caller holds it.
         limit_s: seconds after which the run has ended for certain.
-        reporter: receives the progress.
+        reporter: receives the progress, and what keeps the namespace when the body failed: its own error goes first.
+        slow: whether its nodes are emulated: twelve pods take more than three minutes to go away there.
 
     Raises:
         GedgeError: another run has it, or what is left of one does not go away.
     """
+    gone_s = _SLOW_GONE_S if slow else _GONE_S
     by = f"{platform.node()}:{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
-    _clear(kube, space, by, reporter)
+    _clear(kube, space, by, gone_s, reporter)
     until = (datetime.now(UTC) + timedelta(seconds=limit_s)).isoformat(timespec="seconds")
     try:
         _claim(kube, space, by, until)
         _wait_for_account(kube, space)
         yield
-    finally:
-        with step(reporter, "Remove probe pods"):
-            _remove_if_ours(kube, space, by)
+    except BaseException:
+        try:
+            _remove(kube, space, by, gone_s, reporter)
+        except GedgeError as error:
+            reporter.note(str(error).replace("\n", " "))
+        raise
+    _remove(kube, space, by, gone_s, reporter)
+
+
+def _remove(kube: Kube, space: Space, by: str, gone_s: float, reporter: Reporter) -> None:
+    with step(reporter, "Remove probe pods"):
+        _remove_if_ours(kube, space, by, gone_s)
 
 
 def _claim(kube: Kube, space: Space, by: str, until: str) -> None:
@@ -86,7 +99,7 @@ def _claim(kube: Kube, space: Space, by: str, until: str) -> None:
         ) from error
 
 
-def _clear(kube: Kube, space: Space, by: str, reporter: Reporter) -> None:
+def _clear(kube: Kube, space: Space, by: str, gone_s: float, reporter: Reporter) -> None:
     found = _get(kube, space)
     if found is None:
         return
@@ -106,26 +119,26 @@ def _clear(kube: Kube, space: Space, by: str, reporter: Reporter) -> None:
             remedy=f"wait for it; if it was killed: kubectl delete namespace {space.name}",
         )
     with step(reporter, "Remove what a former run left"):
-        _delete(kube, space)
+        _delete(kube, space, gone_s)
 
 
 @retry(
     retry=retry_if_exception_type(UnreachableError), stop=stop_after_delay(_AWAY_S), wait=wait_fixed(1), reraise=True
 )
-def _remove_if_ours(kube: Kube, space: Space, by: str) -> None:
+def _remove_if_ours(kube: Kube, space: Space, by: str, gone_s: float) -> None:
     """Delete the namespace, unless it is another run's; an API server that is away for a moment is waited for."""
     found = _get(kube, space)
     if found is not None and found["metadata"].get("annotations", {}).get(space.by) == by:
-        _delete(kube, space)
+        _delete(kube, space, gone_s)
 
 
-def _delete(kube: Kube, space: Space) -> None:
-    end = time.monotonic() + _GONE_S
+def _delete(kube: Kube, space: Space, gone_s: float) -> None:
+    end = time.monotonic() + gone_s
     kube.delete(NAMESPACE, "", space.name)
     while _get(kube, space) is not None:
         if time.monotonic() > end:
             raise GedgeError(
-                f"the namespace is still there after {_GONE_S:g} s",
+                f"the namespace is still there after {gone_s:g} s",
                 place=space.place,
                 remedy="a pod stays while its node is away; the namespace goes by itself when the node is back",
             )

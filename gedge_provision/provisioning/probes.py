@@ -43,7 +43,12 @@ class _Work:
     definitions: Mapping[str, Manifest]
     image: str
     tools: bool
-    ready_s: int
+    slow: bool
+
+    @property
+    def ready_s(self) -> int:
+        """Seconds to wait for a wave of pods."""
+        return _SLOW_READY_S if self.slow else _READY_S
 
 
 def probe(kube: Kube, site: Site, reporter: Reporter) -> Probes:
@@ -62,7 +67,7 @@ def probe(kube: Kube, site: Site, reporter: Reporter) -> Probes:
         with (
             sigterm_interrupts(),
             held_by(folder, f"probe pods of site {site.name}", "gedge verify"),
-            own_space(kube, _SPACE, folder, limit_s, reporter),
+            own_space(kube, _SPACE, folder, limit_s, reporter, slow=work.slow),
         ):
             found = _look(work, limit_s, reporter)
     except GedgeError as error:
@@ -82,7 +87,7 @@ def _prepare(kube: Kube, site: Site) -> _Work:
     assert artifact is not None  # noqa: S101 - a test holds them in the catalog
     assert artifact.reference is not None  # noqa: S101 - an image has one
     slow = any(live[pod.node].metadata.labels.get(EMULATED_LABEL) == "true" for pod in plan.pods)
-    return _Work(kube, plan, definitions, artifact.reference, tools, _SLOW_READY_S if slow else _READY_S)
+    return _Work(kube, plan, definitions, artifact.reference, tools, slow)
 
 
 def _look(work: _Work, limit_s: int, reporter: Reporter) -> Probes:
