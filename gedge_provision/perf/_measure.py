@@ -15,6 +15,7 @@ from gedge_provision.adapters.perf_files import write_raw
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.perf import PathFacts, PerfSettings, Problem, Sample
 from gedge_provision.models.progress import Reporter, step
+from gedge_provision.models.wording import counted
 from gedge_provision.perf._pods import Started, Wanted, start, stop
 from gedge_provision.planning import perf as planning
 from gedge_provision.planning.perf import CONTAINER, NAMESPACE, Pair, Task
@@ -25,6 +26,8 @@ _TRIES = 2
 _FAILURES = 2
 _PAUSE_S = 1.0
 _SPARE_S = 10.0
+_PATH_REMEDY = "the path may lose packets, or its MTU may not hold from end to end; try it alone: --network"
+_POD_REMEDY = "its pod or node may not be well (gedge status); try it alone: --network"
 
 
 @dataclass
@@ -58,17 +61,17 @@ class Work:
 
 
 def measure_all(work: Work, batches: Sequence[Sequence[Pair]]) -> None:
-    """Measure all pairs in all rounds.
+    """Measure all pairs in all rounds, as far as the time lets it.
 
     Raises:
-        GedgeError: nothing could be measured, or the time that was allowed is over.
+        GedgeError: nothing could be measured.
     """
     found, settings = work.found, work.settings
     tasks = list(planning.schedule(batches, settings))
     parts = [(key, list(part)) for key, part in groupby(tasks, key=lambda task: (task.round, task.batch))]
     several = len(batches) > 1
     started: Started | None = None
-    for (number, index), part in parts:
+    for place, ((number, index), part) in enumerate(parts):
         batch = [pair for pair in batches[index] if pair.number not in found.broken]
         if not batch:
             continue
@@ -76,7 +79,10 @@ def measure_all(work: Work, batches: Sequence[Sequence[Pair]]) -> None:
             started = _start(work, batch)
         which = f", part {index + 1} of {len(batches)}" if several else ""
         with step(work.reporter, name := f"Round {number} of {settings.rounds}{which}"):
-            _round(work, part, started, name)
+            came = _round(work, part, started, name)
+        if came < len(part):
+            _end_early(work, [*part[came:], *(task for _, later in parts[place + 1 :] for task in later)])
+            break
         if several:
             stop(work.kube, batch)
     if not found.samples:
@@ -102,33 +108,48 @@ def _start(work: Work, batch: Sequence[Pair]) -> Started:
     return started
 
 
-def _round(work: Work, tasks: Sequence[Task], started: Started, name: str) -> None:
+def _round(work: Work, tasks: Sequence[Task], started: Started, name: str) -> int:
+    """Measure a round; return how many of its measurements were come to before the time was over."""
     for count, task in enumerate(tasks):
         if task.pair.number in work.found.broken or (
             task.pair.number in started.without_rdma and task.step.measure in planning.RDMA_MEASURES
         ):
             continue
         if work.late:
-            raise GedgeError(
-                f"the measurements took longer than the {work.wanted.limit_s} s that they may",
-                place=NAMESPACE,
-                remedy="the nodes are too busy: try again, or measure less: --network, --rounds, --seconds",
-            )
+            return count
         title = planning.measure_title(task.step.measure, task.step.size, work.settings)
         work.reporter.update(name, f"{count + 1} of {len(tasks)}: {title} over {task.pair.label}")
         _measure(work, task, started.servers[task.pair.number], title)
+    return len(tasks)
+
+
+def _end_early(work: Work, tasks: Sequence[Task]) -> None:
+    """Tell of each pair what is not measured any more."""
+    missing = Counter(task.pair.number for task in tasks if task.pair.number not in work.found.broken)
+    pairs = {task.pair.number: task.pair for task in tasks}
+    for number, count in missing.items():
+        pair = pairs[number]
+        problem = Problem(
+            path=pair.path.name,
+            pinning=pair.pinning,
+            what=f"{counted(count, 'measurement')} left out",
+            message=f"the run took longer than the {work.wanted.limit_s} s that it may",
+            remedy="the nodes are too busy: try again, or measure less: --network, --rounds, --seconds",
+        )
+        work.found.problems.append(problem)
+        _tell(work.reporter, problem)
 
 
 def _measure(work: Work, task: Task, server: str, title: str) -> None:
     command = planning.command(task.step, work.settings, task.pair, server)
     client = planning.pod_name(task.pair, "client")
-    said = ""
+    said, remedy = "", ""
     for _ in range(_TRIES):
         try:
             done = work.kube.execute(NAMESPACE, client, CONTAINER, command, task.step.limit_s + _SPARE_S)
             values = planning.parse(task.step.measure, done.output or done.errors)
         except (planning.MeasureError, KubeError) as error:
-            said = error.message if isinstance(error, KubeError) else str(error)
+            said, remedy = (error.message, _POD_REMEDY) if isinstance(error, KubeError) else (str(error), _PATH_REMEDY)
             time.sleep(_PAUSE_S)
             continue
         _keep(work, task, values, done.output)
@@ -140,7 +161,7 @@ def _measure(work: Work, task: Task, server: str, title: str) -> None:
         pinning=pair.pinning,
         what=f"{title}, round {task.round}",
         message=said,
-        remedy="the path may lose packets, or its MTU may not hold from end to end; try it alone: --network",
+        remedy=remedy,
     )
     work.found.problems.append(problem)
     _tell(work.reporter, problem)

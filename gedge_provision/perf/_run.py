@@ -99,19 +99,22 @@ def _run(kube: Kube, choice: Choice, ground: Ground, reporter: Reporter) -> Perf
     )
     work = Work(kube, choice.settings, wanted, folder, reporter, Found(problems=list(ground.problems)))
     pairs = tuple(pair for batch in ground.batches for pair in batch)
-    interrupted = True
+    results: PerfResults | None = None
+    ended = False
     try:
         with own_space(kube, _space(pairs), choice.folder, limit_s + _SPARE_S, reporter, slow=ground.slow):
-            measure_all(work, ground.batches)
-            interrupted = False
+            try:
+                measure_all(work, ground.batches)
+                ended = True
+            finally:  # before the pods go, which takes its time
+                if work.found.samples:
+                    results = _results(choice, ground, work.found, folder, began, interrupted=not ended)
+                    write_results(folder, results)
     except GedgeError as error:
-        if interrupted:
+        if results is None or not ended:
             raise
-        reporter.note(str(error).replace("\n", " "))  # all was measured; the namespace is still going
-    finally:
-        if work.found.samples:
-            results = _results(choice, ground, work.found, folder, began, interrupted=interrupted)
-            write_results(folder, results)
+        reporter.note(str(error).replace("\n", " "))  # of the namespace, which is still going
+    assert results is not None  # noqa: S101 - without a sample, measure_all ends with an error
     return results
 
 

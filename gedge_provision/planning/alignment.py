@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gedge_provision.models.kubelet import parse_cpuset
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.site import NodeClass
+from gedge_provision.models.wording import counted
 
 __all__ = ["ALIGNMENT", "Alignment", "NumaNode", "Request", "alignment_policy", "read_alignment", "refusals"]
 
@@ -108,7 +109,7 @@ def _refusals(alignment: Alignment, containers: Sequence[Request]) -> Iterator[s
         for request in containers:
             if request.cpus % threads:
                 yield (
-                    f"SMTAlignmentError: {request.cpus} CPUs are no whole cores of {threads} threads; "
+                    f"SMTAlignmentError: {counted(request.cpus, 'CPU')} cannot be whole cores of {threads} threads; "
                     f"ask for {request.cpus + threads - request.cpus % threads}"
                 )
     if alignment.policy == "single-numa-node":

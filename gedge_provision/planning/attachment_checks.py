@@ -91,6 +91,13 @@ def _values(site: Site, path: Path, one: Attachment) -> Iterator[Problem]:
         )
     if "node_classes" in one.model_fields_set and not one.node_classes:
         yield Problem((*path, "node_classes"), "the list is empty", "name classes, or remove the key for all of them")
+    used = {node.node_class for node in site.nodes}
+    if one.node_classes and used.issuperset(one.node_classes) and not holders(site, one):
+        yield Problem(
+            (*path, "node_classes"),
+            f"no worker is of class {', '.join(one.node_classes)}, and secondary networks are for pods of workers",
+            "name a class of workers, or give a node of the class the role worker",
+        )
     for index, name in enumerate(one.node_classes):
         if name not in site.node_classes:
             yield Problem(

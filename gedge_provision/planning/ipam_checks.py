@@ -114,8 +114,9 @@ def _range(place: Path, network: IPv4Network, ipam: Ipam) -> Iterator[Problem]:
         yield Problem((*place, "range"), f"{network} has no address to give away", f"use /{_LONGEST_PREFIX} or wider")
         return
     named = {"range_start": ipam.range_start, "range_end": ipam.range_end, "gateway": ipam.gateway}
-    yield from _within(place, network, named)
-    if ipam.range_start and ipam.range_end and ipam.range_start > ipam.range_end:
+    outside = list(_within(place, network, named))
+    yield from outside
+    if not outside and ipam.range_start and ipam.range_end and ipam.range_start > ipam.range_end:
         yield Problem((*place, "range_end"), f"{ipam.range_end} comes before {ipam.range_start}", "exchange them")
         return
     for index, hole in enumerate(ipam.exclude):

@@ -32,7 +32,11 @@ _CONTROL_PLANE_SIZES = (1, 3, 5)
 
 
 def check_site(site: Site) -> Iterator[Problem]:
-    """Yield everything that is wrong with a site whose fields are valid one by one."""
+    """Yield everything that is wrong with a site whose fields are valid one by one; what several classes show once."""
+    yield from dict.fromkeys(_problems(site))
+
+
+def _problems(site: Site) -> Iterator[Problem]:
     yield from _duplicates(site)
     yield from _names(site)
     yield from _control_plane(site)

@@ -292,6 +292,13 @@ CASES = [
     ("10.10.2.0/24\n", "192.168.40.0/24\n", "[0].ipam.range", "holds the address 192.168.40.11 of m1", "another range"),
     ("10.10.2.0/24\n", "10.10.2.1/24\n", "[0].ipam.range", "names an address inside the range", "write 10.10.2.0/24"),
     ("range_end: 10.10.2.99", "range_end: 10.10.9.99", "ipam.range_end", "is outside the range", "of the range"),
+    (
+        "type: macvlan",
+        "type: macvlan\n      node_classes: [plain]",
+        "attachments[1].node_classes",
+        "no worker is of class plain",
+        "a class of workers",
+    ),
     ("range_end: 10.10.2.99", "range_end: 10.10.2.9", "ipam.range_end", "comes before 10.10.2.10", "exchange"),
     ("[10.10.2.16/28]", "[10.10.9.16/28]", "ipam.exclude[0]", "is no part of 10.10.2.0/24", "part of the range"),
     (

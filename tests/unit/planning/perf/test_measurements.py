@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,12 @@ PAIRS = tuple(Pair(number, NetPath(name, name), "unpinned") for number, name in 
 
 def printed(name: str) -> str:
     return (FIXTURES / name).read_text(encoding="utf-8")
+
+
+def test_lost_datagrams_are_what_was_sent_and_did_not_come() -> None:
+    """On a slow node, iperf3's own figure was 118 %: 7658 of 6467 packets, with those of the warm-up."""
+    slow = {"sum_sent": {"bytes": 9364216}, "sum_received": {"bytes": 2289288, "bits_per_second": 1, "jitter_ms": 1}}
+    assert parse("udp", json.dumps({"end": slow}))["lost_percent"] == pytest.approx(75.55, rel=0.001)
 
 
 @pytest.mark.parametrize(
