@@ -119,6 +119,10 @@ def find_paths(
     attachments = _named(site.networks.attachments)
     known = [HOST, FLANNEL, *attachments]
     chosen = [_known(name, known, site.name) for name in wanted] or known
+    own = [name for name in fixed if name in (HOST, FLANNEL) and name not in attachments]
+    if own:
+        remedy = f"leave {own[0]} out: addresses are given to attachments that give none"
+        raise UsageError(f"{own[0]} takes no addresses, it has its own", place="--address", remedy=remedy)
     given = {_known(name, list(attachments), site.name): pair for name, pair in fixed.items()}
     paths, left_out = [], []
     for name in dict.fromkeys(chosen):

@@ -103,6 +103,8 @@ def test_what_was_asked_for_is_measured_or_refused() -> None:
         with pytest.raises(UsageError) as caught:
             find_paths(SITE, ends, [name])
         assert message in str(caught.value)
+    with pytest.raises(UsageError, match="host takes no addresses"):
+        find_paths(SITE, ends, (), {"host": ("10.10.2.61/24", "10.10.2.62/24")})
     with pytest.raises(UsageError, match="both pods would want it"):
         find_paths(SITE, choose_ends(SITE, None, None, same_node=True), ["default/card"])
 
