@@ -173,7 +173,7 @@ def test_parts_and_emulated_nodes_take_longer() -> None:
 
 
 def test_of_emulated_nodes_every_pair_and_every_measurement_counts() -> None:
-    """Twelve pods took 276 s to start on two emulated nodes, and 36 measurements of a second 255 s."""
+    """Twelve pods took 276 s to start on two emulated nodes, and 32 measurements of a second 255 s."""
     settings = PerfSettings(seconds=1, rounds=1)
     one, two = (expected_seconds([PAIRS[:count]], settings, emulated=True) for count in (1, 2))
     assert two > 1.9 * one
