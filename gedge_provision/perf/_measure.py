@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ _TRIES = 2
 _FAILURES = 2
 _PAUSE_S = 1.0
 _SPARE_S = 10.0
+_KILLED = 137
 _PATH_REMEDY = "the path may lose packets, or its MTU may not hold from end to end; try it alone: --network"
 _POD_REMEDY = "its pod or node may not be well (gedge status); try it alone: --network"
 
@@ -147,9 +149,12 @@ def _measure(work: Work, task: Task, server: str, title: str) -> None:
     for _ in range(_TRIES):
         try:
             done = work.kube.execute(NAMESPACE, client, CONTAINER, command, task.step.limit_s + _SPARE_S)
+            if done.code == _KILLED:
+                raise planning.MeasureError(f"it did not end within the {task.step.limit_s} s that it may take")  # noqa: TRY301
             values = planning.parse(task.step.measure, done.output or done.errors)
         except (planning.MeasureError, KubeError) as error:
             said, remedy = (error.message, _POD_REMEDY) if isinstance(error, KubeError) else (str(error), _PATH_REMEDY)
+            _renew_server(work, task)
             time.sleep(_PAUSE_S)
             continue
         _keep(work, task, values, done.output)
@@ -169,6 +174,14 @@ def _measure(work: Work, task: Task, server: str, title: str) -> None:
     if work.failures[pair.number] >= _FAILURES:
         work.found.broken.add(pair.number)
         work.reporter.note(f"{pair.label} is left alone from here on")
+
+
+def _renew_server(work: Work, task: Task) -> None:
+    """Let the server of an RDMA measurement begin anew; it may wait for the client that has ended."""
+    if task.step.measure in planning.RDMA_MEASURES:
+        server = planning.pod_name(task.pair, "server")
+        with contextlib.suppress(KubeError):
+            work.kube.execute(NAMESPACE, server, CONTAINER, planning.renewal_words(task.step.measure), _SPARE_S)
 
 
 def _keep(work: Work, task: Task, values: dict[str, float], output: str) -> None:

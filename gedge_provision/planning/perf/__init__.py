@@ -27,7 +27,7 @@ from gedge_provision.planning.perf._pods import (
     pod_name,
     secondary,
 )
-from gedge_provision.planning.perf._rdma import RDMA_MEASURES, answers
+from gedge_provision.planning.perf._rdma import RDMA_MEASURES, answers, renewal_words
 from gedge_provision.planning.perf._steps import (
     Pair,
     Step,
@@ -101,6 +101,7 @@ __all__ = [
     "rdma_check_command",
     "read_facts",
     "ready_network",
+    "renewal_words",
     "same_address",
     "schedule",
     "secondary",

@@ -6,7 +6,7 @@ import re
 
 from gedge_provision.models.perf import Measure, PerfSettings
 
-__all__ = ["RDMA_MEASURES", "answers", "check_words", "figures_of_perftest", "server_script", "words"]
+__all__ = ["RDMA_MEASURES", "answers", "check_words", "figures_of_perftest", "renewal_words", "server_script", "words"]
 
 RDMA_MEASURES: tuple[Measure, ...] = ("rdma-write", "rdma-write-latency", "rdma-send-latency")
 _TOOLS: dict[Measure, str] = {
@@ -50,11 +50,21 @@ def answers(output: str) -> str:
 def server_script(settings: PerfSettings, pair: int) -> str:
     """Return the shell commands that serve all of them; each of perftest's servers ends with its client."""
     lines = [
-        f"while :; do {' '.join(words(measure, settings, pair, ''))}; sleep 1; done >/dev/null 2>&1 &"
+        f"while :; do {' '.join(words(measure, settings, pair, ''))} & echo $! >{_pid_file(measure)}; wait; sleep 1; "
+        "done >/dev/null 2>&1 &"
         for measure in RDMA_MEASURES
     ]
     ping = f"while :; do rping -s -P -a 0.0.0.0 -p {_ping_port(pair)}; sleep 1; done >/dev/null 2>&1 &"
     return "\n".join([*lines, ping]) + "\n"
+
+
+def renewal_words(measure: Measure) -> tuple[str, ...]:
+    """Return what makes a server of perftest begin anew: one whose client was killed waits for it for ever."""
+    return ("sh", "-c", f"kill -KILL $(cat {_pid_file(measure)})")
+
+
+def _pid_file(measure: Measure) -> str:
+    return f"/tmp/{measure}.pid"  # noqa: S108 - of the pod's own
 
 
 def figures_of_perftest(measure: Measure, output: str) -> dict[str, float] | str:

@@ -14,6 +14,7 @@ from gedge_provision.models.cluster import Event, NodeState
 from gedge_provision.models.perf import PerfSettings
 from gedge_provision.models.site import Node
 from gedge_provision.planning.perf import (
+    RDMA_MEASURES,
     Ends,
     NetPath,
     Pair,
@@ -25,6 +26,7 @@ from gedge_provision.planning.perf import (
     pod_name,
     pod_problem,
     ready_network,
+    renewal_words,
     secondary,
 )
 
@@ -255,3 +257,13 @@ def test_what_a_plugin_says_stands_without_the_request(reason: str, final: bool)
     later = pod_problem(pod, RECORDED_PAIR, [event], late=True)
     assert later is not None
     assert later.message == f'w1: error adding container to network "shared": {reason}'
+
+
+def test_servers_of_rdma_measurements_can_begin_anew() -> None:
+    """One whose client was killed would wait for it for ever; it runs in a loop, and its id is in a file of the pod."""
+    fast = attached("fast", type="macvlan", master="eth0", rdma="soft")
+    server = next(pod for pod in objects(fast) if pod["metadata"]["name"].startswith("server"))
+    script = server["spec"]["containers"][0]["command"][-1]
+    for measure in RDMA_MEASURES:
+        file = renewal_words(measure)[-1].removeprefix("kill -KILL $(cat ").rstrip(")")
+        assert f"& echo $! >{file}; wait;" in script
