@@ -43,6 +43,7 @@ class _Recorder:
     failures: list[HostFailure] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    topologies: dict[str, dict[str, Any]] = field(default_factory=dict)
     _play: str = ""
     _batch: int = 1
     _phase: str = ""
@@ -93,10 +94,14 @@ class _Recorder:
             self.changes.setdefault(host, []).extend(
                 _changes(str(data.get("task", "")), data.get("task_action"), result)
             )
-        if kind == "runner_on_ok" and "gedge_host" in result.get("ansible_facts", {}):
-            self.facts[host] = result["ansible_facts"]["gedge_host"]
-        if kind == "runner_on_ok" and "gedge_networks" in result.get("ansible_facts", {}):
-            self.networks[host] = result["ansible_facts"]["gedge_networks"]
+        if kind == "runner_on_ok":
+            told = result.get("ansible_facts", {})
+            for name, kept in (
+                ("gedge_host", self.facts),
+                ("gedge_networks", self.networks),
+                ("gedge_topology", self.topologies),
+            ):
+                kept.update({host: told[name]} if name in told else {})
         if kind == "runner_on_ok" and data.get("task_action", "").endswith("cluster_verify"):
             self.differences += [Difference(**found) for found in result["problems"]]
         # The loop that looks at hosts that left the site file goes on without those that do not answer.
@@ -222,6 +227,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
         facts=dict(sorted(recorder.facts.items())),
         folder=folder,
         networks=dict(sorted(recorder.networks.items())),
+        topologies=dict(sorted(recorder.topologies.items())),
     )
     _write_record(result, folder)
     journal.write("run", detail=result.status)

@@ -21,6 +21,7 @@ from gedge_provision.cli import (
     service,
     site,
     timer,
+    topology,
     verify,
 )
 from gedge_provision.models.errors import GedgeError
@@ -46,6 +47,7 @@ app.add_typer(lab.app, name="lab")
 app.add_typer(perf.app, name="perf")
 app.add_typer(service.app)
 app.add_typer(timer.app, name="timer")
+app.add_typer(topology.app, name="topology")
 app.command()(operators.operators)
 app.command()(schema.schema)
 

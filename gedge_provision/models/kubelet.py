@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gedge_provision.models.base import Document
+from gedge_provision.models.base import Document, Integer
+from gedge_provision.models.cpusets import Cpuset, format_cpuset, parse_cpuset
 from gedge_provision.models.quantities import Quantity
 
-__all__ = ["KubeletSettings", "Reservation", "parse_cpuset"]
+__all__ = ["EVICTION_BYTES", "KubeletSettings", "MemoryReservation", "Reservation"]
 
 CpuManagerOption = Literal[
     "full-pcpus-only",
@@ -20,37 +21,13 @@ CpuManagerOption = Literal[
 ]
 TopologyManagerOption = Literal["prefer-closest-numa-nodes", "max-allowable-numa-nodes"]
 
+EVICTION_BYTES = Decimal(100 * 2**20)
+"""What the kubelet keeps free unless told otherwise (evictionHard memory.available, 100Mi)."""
+
 # Pairs that make the kubelet refuse to start (pkg/kubelet/cm/cpumanager/policy_options.go).
 _EXCLUSIVE: tuple[tuple[CpuManagerOption, CpuManagerOption], ...] = (
     ("prefer-align-cpus-by-uncorecache", "distribute-cpus-across-numa"),
 )
-
-_LAST_CPU = 8191  # NR_CPUS of the largest kernels that distributions build for x86_64
-
-
-def parse_cpuset(text: str) -> frozenset[int]:
-    """Parse a Linux CPU list such as `0-3,8,10-15`.
-
-    Raises:
-        ValueError: it is no CPU list.
-    """
-    cpus: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
-        if not match:
-            raise ValueError(f"{text!r} is no CPU list -> write it like 0-1,8")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise ValueError(f"{part!r} counts downwards -> write {last}-{first}")
-        if last > _LAST_CPU:
-            raise ValueError(f"Linux has no CPU {last} -> use numbers up to {_LAST_CPU}")
-        cpus.update(range(first, last + 1))
-    return frozenset(cpus)
-
-
-def _check_cpuset(text: str) -> str:
-    parse_cpuset(text)
-    return text
 
 
 def _check_cpu_time(value: Quantity) -> Quantity:
@@ -88,6 +65,23 @@ class Reservation(Document):
         return {name: str(value) for name, value in values.items() if value is not None}
 
 
+class MemoryReservation(Document):
+    """Memory of a NUMA node that the memory manager keeps away from pods."""
+
+    numa_node: Annotated[Integer, Field(ge=0)]
+    memory: Bytes | None = None
+    hugepages_2mi: Bytes | None = Field(None, description="Memory in huge pages of 2Mi.")
+    hugepages_1gi: Bytes | None = Field(None, description="Memory in huge pages of 1Gi.")
+
+    def to_kubelet(self) -> dict[str, object]:
+        """Return the reservation in the kubelet's own words."""
+        limits = {"memory": self.memory, "hugepages-2Mi": self.hugepages_2mi, "hugepages-1Gi": self.hugepages_1gi}
+        return {
+            "numaNode": self.numa_node,
+            "limits": {name: str(value) for name, value in limits.items() if value is not None},
+        }
+
+
 class KubeletSettings(Document):
     """What the kubelet of a node class runs with; what has no default here keeps the kubelet's own."""
 
@@ -95,7 +89,7 @@ class KubeletSettings(Document):
         "none", description="static gives Guaranteed pods with whole CPUs those CPUs for themselves."
     )
     cpu_manager_policy_options: dict[CpuManagerOption, bool] = Field(default_factory=dict)
-    reserved_system_cpus: Annotated[str, AfterValidator(_check_cpuset)] | None = Field(
+    reserved_system_cpus: Cpuset | None = Field(
         None, description="CPU list for system and Kubernetes daemons; replaces the CPU part of both reservations."
     )
     kube_reserved: Reservation = Field(default_factory=Reservation)
@@ -103,6 +97,14 @@ class KubeletSettings(Document):
     topology_manager_policy: Literal["none", "best-effort", "restricted", "single-numa-node"] = "best-effort"
     topology_manager_scope: Literal["container", "pod"] = "container"
     topology_manager_policy_options: dict[TopologyManagerOption, bool | int] = Field(default_factory=dict)
+    memory_manager_policy: Literal["None", "Static"] = Field(
+        "None", description="Static gives Guaranteed pods memory of the NUMA nodes that their CPUs are on."
+    )
+    reserved_memory: tuple[MemoryReservation, ...] = Field(
+        (),
+        description="What Static keeps away from pods on each NUMA node; together as much as kube_reserved, "
+        "system_reserved and the eviction threshold (100Mi).",
+    )
     max_pods: Annotated[int, Field(ge=1, le=1000)] = 110
 
     @model_validator(mode="after")
@@ -117,6 +119,31 @@ class KubeletSettings(Document):
         if self.reserved_system_cpus is not None and any(value is not None for value in reserved):
             raise ValueError(
                 "reserved_system_cpus replaces kube_reserved.cpu and system_reserved.cpu -> keep one of the two ways"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_memory(self) -> Self:
+        if self.memory_manager_policy == "None":
+            if self.reserved_memory:
+                raise ValueError(
+                    "reserved_memory acts only under the Static policy -> set memory_manager_policy: Static"
+                )
+            return self
+        reserved = [
+            value.amount for value in (self.kube_reserved.memory, self.system_reserved.memory) if value is not None
+        ]
+        wanted = sum(reserved, EVICTION_BYTES)
+        given = sum(entry.memory.amount for entry in self.reserved_memory if entry.memory is not None)
+        if not self.reserved_memory:
+            raise ValueError(
+                "the Static memory manager needs to know what is reserved on each NUMA node"
+                f" -> set reserved_memory, together {wanted / 2**20:f}Mi; or leave it to the profile pinned-numa"
+            )
+        if given != wanted:
+            raise ValueError(
+                f"reserved_memory is {given / 2**20:f}Mi, but kube_reserved, system_reserved and the eviction "
+                f"threshold are {wanted / 2**20:f}Mi -> the kubelet starts only when they are equal"
             )
         return self
 
@@ -140,13 +167,20 @@ class KubeletSettings(Document):
             "topologyManagerScope": self.topology_manager_scope,
             "maxPods": self.max_pods,
         }
+        if self.memory_manager_policy != "None":
+            fields["memoryManagerPolicy"] = self.memory_manager_policy
         optional: dict[str, object] = {
             "cpuManagerPolicyOptions": {k: str(v).lower() for k, v in sorted(self.cpu_manager_policy_options.items())},
             "topologyManagerPolicyOptions": {
                 k: str(v).lower() for k, v in sorted(self.topology_manager_policy_options.items())
             },
-            "reservedSystemCPUs": self.reserved_system_cpus,
+            "reservedSystemCPUs": self._reserved_list(),
             "kubeReserved": self.kube_reserved.to_kubelet(),
             "systemReserved": self.system_reserved.to_kubelet(),
+            "reservedMemory": [entry.to_kubelet() for entry in self.reserved_memory],
         }
         return fields | {name: value for name, value in optional.items() if value}
+
+    def _reserved_list(self) -> str | None:
+        """Return the reserved CPUs as the kubelet reads them: it knows no strides."""
+        return self.reserved_system_cpus and format_cpuset(parse_cpuset(self.reserved_system_cpus))

@@ -78,6 +78,7 @@ class RunResult:
         facts: what each host told of itself.
         folder: the run's record: log and timings.
         networks: what each host told of cards and secondary networks, when it was asked (playbook look).
+        topologies: what each host told of CPUs, memory and devices, when it was asked (playbook topology).
     """
 
     status: str
@@ -90,6 +91,7 @@ class RunResult:
     facts: dict[str, dict[str, Any]]
     folder: Path
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    topologies: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def parked(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gedge_provision.models.kubelet import parse_cpuset
+from gedge_provision.models.cpusets import parse_cpuset
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.site import NodeClass
 from gedge_provision.models.wording import counted

@@ -9,6 +9,7 @@ from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset
 from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
 from gedge_provision.provisioning.status import NodeSummary, status, watch
 from gedge_provision.provisioning.timers import install_timer, remove_timer, timer_units
+from gedge_provision.provisioning.topology import plan_cpus, read_topology, topology_of, topology_svg
 from gedge_provision.provisioning.verification import verify
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "load_plan",
     "load_site",
     "plan",
+    "plan_cpus",
+    "read_topology",
     "record_drift",
     "remove_timer",
     "report_html",
@@ -32,6 +35,8 @@ __all__ = [
     "runs",
     "status",
     "timer_units",
+    "topology_of",
+    "topology_svg",
     "unfinished",
     "verify",
     "watch",

@@ -27,7 +27,7 @@ from gedge_provision.planning.site_records import after_apply, applied, before_a
 from gedge_provision.provisioning.inventories import catalog_images, site_inventory
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site, owns_kubeconfig, site_folder
 
-__all__ = ["apply", "fetch_kubeconfig", "look", "look_at_networks", "reset"]
+__all__ = ["apply", "fetch_kubeconfig", "look", "look_at_networks", "look_at_topology", "reset"]
 
 _PLAYBOOKS = {"apply": "site", "plan": "site"}
 """Names of playbooks that differ from those of their verbs."""
@@ -71,6 +71,16 @@ def look_at_networks(site_path: Path, reporter: Reporter) -> RunResult:
         RunFailedError: of some hosts it cannot be known; the result has the others.
     """
     return _run("look", site_path, reporter, check=True, command="gedge verify")
+
+
+def look_at_topology(site_path: Path, host: str, reporter: Reporter) -> RunResult:
+    """Find out what a host tells of CPUs, memory and devices; nothing is changed.
+
+    Raises:
+        UsageError: the site has no such host.
+        RunFailedError: it does not tell.
+    """
+    return _run("topology", site_path, reporter, check=True, only=host, command="gedge topology")
 
 
 def reset(site_path: Path, reporter: Reporter = SILENT, *, check: bool = False, only: str | None = None) -> RunResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from gedge_provision.models.cluster import Taint
-from gedge_provision.models.kubelet import parse_cpuset
+from gedge_provision.models.cpusets import parse_cpuset
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.planning.inventory import node_labels, node_taints
 from gedge_provision.planning.verification._promise import NodeLook, Promise, Verdict, verdict

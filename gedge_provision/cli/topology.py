@@ -1,0 +1,148 @@
+"""`gedge topology`: a host's CPUs, memory and devices, drawn; and how they are to be divided."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pydantic
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from gedge_provision import provisioning
+from gedge_provision.adapters.files import check_place, write_atomically
+from gedge_provision.cli import _ui
+from gedge_provision.cli._drawing import draw
+from gedge_provision.cli._ui import Output, OutputOption
+from gedge_provision.cli.site import SiteOption
+from gedge_provision.models.cpu_intent import CpuIntent, Latency, Profile, Spread
+from gedge_provision.models.cpu_plan import CpuPlan
+from gedge_provision.models.cpusets import format_cpuset
+from gedge_provision.models.errors import UsageError
+from gedge_provision.models.kubelet import KubeletSettings
+from gedge_provision.models.topology import Topology
+from gedge_provision.models.wording import in_plain_words
+
+__all__ = ["app"]
+
+app = typer.Typer(help="CPUs, memory and devices of a host: look at them, plan their use.", no_args_is_help=True)
+
+_Target = Annotated[
+    str, typer.Argument(metavar="HOST|FILE", help="A node of the site, or a snapshot that `show -o json` printed.")
+]
+_Svg = Annotated[Path | None, typer.Option("--svg", help="Draw it into this file too.")]
+
+
+@app.command()
+def show(target: _Target, site: SiteOption, svg: _Svg = None, output: OutputOption = Output.TEXT) -> None:
+    """Draw a host: sockets, NUMA nodes, caches, cores, CPUs, and the devices beside their node."""
+    found = _look(target, site, svg)
+    _write(svg, found, None)
+    if output is Output.JSON:
+        typer.echo(found.model_dump_json(indent=1))
+        return
+    draw(found, None)
+
+
+@app.command()
+def plan(  # noqa: PLR0913, PLR0917 - one per option
+    target: _Target,
+    site: SiteOption,
+    profile: Annotated[
+        Profile,
+        typer.Option(help="shared: nobody owns CPUs; pinned: pods own whole CPUs; pinned-numa: of one NUMA node."),
+    ] = "pinned",
+    reserve: Annotated[
+        str | None,
+        typer.Option("--reserve", metavar="CPU", help="CPU time for the system and Kubernetes; 500m if left out."),
+    ] = None,
+    reserve_memory: Annotated[
+        str | None,
+        typer.Option("--reserve-memory", metavar="SIZE", help="Memory for them; pinned-numa takes 512Mi by itself."),
+    ] = None,
+    latency: Annotated[
+        Latency, typer.Option(help="low: interrupts stay off the CPUs of pods; isolated: the kernel's own work too.")
+    ] = "normal",
+    spread: Annotated[
+        Spread | None, typer.Option(help="Reserved cores on few NUMA nodes, or on all in turn; by profile if left out.")
+    ] = None,
+    full_cores: Annotated[
+        bool | None,
+        typer.Option(
+            "--full-cores/--no-full-cores", help="By whole cores; if left out, where all have as many threads."
+        ),
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each choice was made.")] = False,
+    svg: _Svg = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Compute how a host's CPUs, memory and interrupts are divided; nothing is changed."""
+    try:
+        intent = CpuIntent(profile=profile, latency=latency, spread=spread, full_cores=full_cores)
+        amounts = {"cpu": reserve, "memory": reserve_memory}
+        reserved = {name: value for name, value in amounts.items() if value is not None}
+        settings = KubeletSettings.model_validate({"kube_reserved": reserved})
+    except pydantic.ValidationError as error:
+        message, remedy = in_plain_words(error.errors(include_url=False)[0])
+        raise UsageError(message, remedy=remedy) from None
+    found = _look(target, site, svg)
+    computed = provisioning.plan_cpus(found, intent, settings)
+    _write(svg, found, computed)
+    if output is Output.JSON:
+        typer.echo(computed.model_dump_json(indent=1))
+        return
+    draw(found, computed)
+    _show_plan(computed)
+    if explain:
+        _explain(computed)
+
+
+def _look(target: str, site: Path, svg: Path | None) -> Topology:
+    if svg is not None:
+        if svg.suffix != ".svg":
+            raise UsageError("the drawing is an SVG image", place=str(svg), remedy="name it NAME.svg")
+        check_place(svg)
+    with _ui.progress() as reporter:
+        return provisioning.topology_of(target, site, reporter)
+
+
+def _write(svg: Path | None, found: Topology, computed: CpuPlan | None) -> None:
+    if svg is not None:
+        write_atomically(svg, provisioning.topology_svg(found, computed))
+
+
+def _show_plan(plan: CpuPlan) -> None:
+    table = Table.grid(padding=(0, 2))
+    rows = [
+        ("reserved", format_cpuset(plan.reserved) or "none, by the amount only"),
+        ("isolated", format_cpuset(plan.isolated)),
+        ("shared", format_cpuset(plan.shared)),
+        ("allocatable", f"{plan.allocatable_millicpu}m CPU"),
+        ("kubelet", "\n".join(f"{name}: {_shown(value)}" for name, value in plan.kubelet.items())),
+        ("kernel arguments", " ".join(plan.tuning.kernel_arguments)),
+        ("huge pages", ", ".join(f"{p.count} of {p.size_kib} KiB on node {p.numa_node}" for p in plan.huge_pages)),
+        ("interrupts", format_cpuset(plan.tuning.irq_cpus)),
+        *((f"  of {name}", format_cpuset(cpus)) for name, cpus in plan.tuning.device_cpus.items()),
+        ("system services", format_cpuset(plan.tuning.system_cpus)),
+    ]
+    for name, value in rows:
+        if value:
+            table.add_row(name, Text(value))
+    _ui.console.print(table)
+
+
+def _shown(value: object) -> str:
+    """Return a field of the kubelet's in a line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(_shown, value))
+    return str(value)
+
+
+def _explain(plan: CpuPlan) -> None:
+    for decision in plan.decisions:
+        _ui.console.print()
+        _ui.console.print(Text.assemble((decision.subject, "bold"), f": {decision.choice}"))
+        _ui.console.print(Text(f"  {decision.reason}"))

@@ -1,0 +1,87 @@
+"""The kubelet's own code as judge of configurations: compiled from the sources of the version that is installed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gedge_provision.adapters.catalog_file import load_catalog
+from gedge_provision.adapters.go import compile_go, find_toolchains
+from gedge_provision.adapters.locations import cache_dir, content_dir
+from gedge_provision.models.topology import Topology
+
+_SOURCE = Path(__file__).parent / "kubelet_rules/main.go"
+_KIB = 1024
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the kubelet says: why it would not start (empty: it does), and the CPUs that pods may own, as a list."""
+
+    error: str
+    allocatable: str
+
+
+def compile_judge(folder: Path) -> Path:
+    """Compile the judge, with the go.mod that pins the kubelet of the catalog."""
+    module = content_dir() / "gobuild/kubernetes"
+    for file in (module / "go.mod", module / "go.sum", _SOURCE):
+        shutil.copy(file, folder)
+    toolchain = find_toolchains(cache_dir())[0]
+    program = folder / "judge"
+    compile_go(toolchain, folder, load_catalog().products["kubernetes"], package=".", flags="", output=program)
+    return program
+
+
+def ask(program: Path, questions: Mapping[str, tuple[Topology, Mapping[str, Any]]]) -> dict[str, Verdict]:
+    """Ask about machines with fields of the KubeletConfiguration, by name."""
+    asked = [
+        {
+            "name": name,
+            "machine": machine_info(topology),
+            "configuration": {
+                "apiVersion": "kubelet.config.k8s.io/v1beta1",
+                "kind": "KubeletConfiguration",
+                **fields,
+            },
+        }
+        for name, (topology, fields) in questions.items()
+    ]
+    done = subprocess.run([program], input=json.dumps(asked), capture_output=True, text=True, check=True)
+    return {answer["name"]: Verdict(answer["error"], answer["allocatable"]) for answer in json.loads(done.stdout)}
+
+
+def machine_info(topology: Topology) -> dict[str, Any]:
+    """Return a host as cAdvisor describes it to the kubelet (info/v1, MachineInfo)."""
+    caches = {cpu: place for place, cache in enumerate(topology.last_level_caches) for cpu in cache.cpus}
+    memory = sum(node.memory_kib for node in topology.numa) * _KIB
+    return {
+        "num_cores": len(topology.online),
+        "num_physical_cores": len(topology.cores),
+        "num_sockets": len(topology.sockets),
+        "memory_capacity": memory,
+        "topology": [
+            {
+                "node_id": node.id,
+                "memory": node.memory_kib * _KIB,
+                "hugepages": [{"page_size": pages.size_kib, "num_pages": pages.total} for pages in node.huge_pages],
+                "distances": list(node.distances.values()),
+                "cores": [
+                    {
+                        "core_id": core.core,
+                        "thread_ids": sorted(core.cpus),
+                        "socket_id": core.socket,
+                        "uncore_caches": [{"id": caches[min(core.cpus)], "level": 3}] if caches else [],
+                    }
+                    for core in topology.cores
+                    if core.numa_node == node.id
+                ],
+            }
+            for node in topology.numa
+        ],
+    }
