@@ -31,6 +31,8 @@ MEANINGS = {
     "node_classes.CLASS.kubelet.topology_manager_policy": "How strictly CPUs and devices of a pod share a NUMA node.",
     "node_classes.CLASS.kubelet.topology_manager_scope": "Containers are aligned one by one, or a pod as a whole.",
     "node_classes.CLASS.kubelet.topology_manager_policy_options": "Options of the topology manager.",
+    "node_classes.CLASS.kubelet.reserved_memory[].numa_node": "The NUMA node.",
+    "node_classes.CLASS.kubelet.reserved_memory[].memory": "Memory that is reserved there.",
     "node_classes.CLASS.kubelet.max_pods": "Most pods on a node.",
     "rollout": "How changes that disturb pods go over the nodes: one node first, then batches.",
     "nodes": "The hosts. The first control-plane node in the list starts the cluster.",

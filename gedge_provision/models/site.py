@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from gedge_provision.models.addresses import IPv4Address, IPv4Network
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.base import Boolean, Document, Integer
+from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.emulation import EmulatedNode
 from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.models.sriov import SharedRdma, SriovPolicy
@@ -200,7 +201,15 @@ class Rollout(Document):
 class NodeClass(Document):
     """What nodes of one kind have in common."""
 
-    kubelet: KubeletSettings = Field(default_factory=KubeletSettings)
+    kubelet: KubeletSettings = Field(
+        default_factory=KubeletSettings,
+        description="Settings of the kubelet; what is written here counts more than the profile of `cpus`.",
+    )
+    cpus: CpuIntent | None = Field(
+        None,
+        description="Have CPUs, memory and interrupts of each host planned from its topology; unset leaves all to "
+        "`kubelet`.",
+    )
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     taints: tuple[Taint, ...] = ()
     kernel_arguments: tuple[KernelArgument, ...] = Field(
@@ -219,6 +228,7 @@ class Node(Document):
     address: IPv4Address = Field(description="Address that the other nodes reach it by.")
     roles: Annotated[tuple[Role, ...], Field(min_length=1)] = ("worker",)
     node_class: str = Field("default", description="A key of node_classes.")
+    cpus: CpuIntent | None = Field(None, description="Instead of that of its class.")
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, description="Added to those of the class.")
     ssh_host: SshHost | None = Field(None, description="Name or address for SSH where it differs from address.")
 
@@ -254,6 +264,10 @@ class Site(Document):
     node_classes: dict[DnsLabel, NodeClass] = Field(default_factory=lambda: {"default": NodeClass()})
     nodes: Annotated[tuple[Node, ...], Field(min_length=1)]
     lab: Lab | None = None
+
+    def cpu_intent(self, node: Node) -> CpuIntent | None:
+        """Return what is asked of the CPUs of a node; None where nothing is planned."""
+        return node.cpus or self.node_classes[node.node_class].cpus
 
     def with_role(self, role: Role) -> tuple[Node, ...]:
         """Return the nodes of a role, in the order of the file."""

@@ -22,6 +22,7 @@ class HostRecord(Document):
         node_class: its class.
         made: how what is installed on it came there, in that order.
         facts: what it told of itself (CPUs, memory in MiB, distribution, cgroup version ...).
+        topology: what it told of its topology, when a plan was computed from it.
     """
 
     connection: dict[str, Any]
@@ -29,6 +30,7 @@ class HostRecord(Document):
     node_class: str
     made: tuple[Change, ...] = ()
     facts: dict[str, Any] = Field(default_factory=dict)
+    topology: dict[str, Any] = Field(default_factory=dict)
 
 
 class SiteRecord(Document):

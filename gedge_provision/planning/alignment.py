@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gedge_provision.models.cpusets import parse_cpuset
 from gedge_provision.models.quantities import Quantity
-from gedge_provision.models.site import NodeClass
 from gedge_provision.models.wording import counted
 
 __all__ = ["ALIGNMENT", "Alignment", "NumaNode", "Request", "alignment_policy", "read_alignment", "refusals"]
@@ -63,9 +62,8 @@ class Request:
     devices: Mapping[str, int] = field(default_factory=dict)
 
 
-def alignment_policy(node_class: NodeClass) -> dict[str, object]:
-    """Return what a class says of alignment, for the annotation; empty for one whose kubelets refuse nothing."""
-    kubelet = node_class.kubelet.to_kubelet()
+def alignment_policy(kubelet: Mapping[str, object]) -> dict[str, object]:
+    """Return what a KubeletConfiguration says of alignment, for the annotation; empty where nothing is refused."""
     options = kubelet.get("cpuManagerPolicyOptions")
     full = isinstance(options, dict) and options.get("full-pcpus-only") == "true"
     policy = kubelet.get("topologyManagerPolicy", "none")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.site import Node, NodeClass, Role, Site
 from gedge_provision.models.sriov import SharedRdma
 from gedge_provision.models.ssh import known_hosts_option
@@ -163,12 +164,15 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
         "kubelet_drain": site.rollout.drain,
         "nodes_labels": {node.name: node_labels(site, node) for node in site.nodes},
         "nodes_taints": {node.name: node_taints(site, node) for node in site.nodes},
-        "gedge_alignment": {node.name: alignment_policy(site.node_classes[node.node_class]) for node in site.nodes},
+        "gedge_alignment": {
+            node.name: alignment_policy(site.node_classes[node.node_class].kubelet.to_kubelet()) for node in site.nodes
+        },
         "cluster_verify_daemon_sets": daemon_sets(site),
         "cluster_verify_nodes": [
             {
                 "name": node.name,
-                "kubelet": site.node_classes[node.node_class].kubelet.to_kubelet(),
+                # Of a planned node in the run: by then its topology is known.
+                "kubelet": {} if site.cpu_intent(node) else site.node_classes[node.node_class].kubelet.to_kubelet(),
                 "version": f"v{site.kubernetes.version}",
                 "labels": node_labels(site, node),
                 "resources": rdma_resources(site, node),
@@ -201,6 +205,9 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         "host_prepare_address": str(node.address),
         "artifacts_items": _artifacts(node_class, artifacts["control_plane" if manager else "worker"]),
         "kubelet_config": node_class.kubelet.to_kubelet(),
+        "cpu_plan_intent": _intent(site.cpu_intent(node)),
+        "cpu_plan_kubelet": node_class.kubelet.model_dump(mode="json", exclude_unset=True),
+        "cpu_plan_kernel_arguments": list(node_class.kernel_arguments),
         "kubeadm_control_plane": manager,
         "kubeadm_node_name": node.name,
         "kubeadm_node_address": str(node.address),
@@ -236,6 +243,11 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
             "host_prepare_ports": ports,
         }
     return variables
+
+
+def _intent(intent: CpuIntent | None) -> dict[str, Any]:
+    """Return what is asked of CPUs, for the role cpu_plan; empty where nothing is planned."""
+    return {"profile": intent.profile, **intent.model_dump(mode="json", exclude_unset=True)} if intent else {}
 
 
 def _artifacts(node_class: NodeClass, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

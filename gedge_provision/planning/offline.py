@@ -14,7 +14,9 @@ from gedge_provision.models.changes import Change
 from gedge_provision.models.selection import Selection
 from gedge_provision.models.site import Site
 from gedge_provision.models.site_records import HostRecord, SiteRecord
+from gedge_provision.models.topology import Topology
 from gedge_provision.planning.inventory import Inventory
+from gedge_provision.planning.node_plans import with_plans
 from gedge_provision.planning.offline_kernel import is_kernel_change, kernel_changes, new_kernel_changes
 from gedge_provision.planning.offline_networks import (
     attachment_changes,
@@ -64,6 +66,8 @@ def recorded_changes(
         new: the inventory of the site now.
         selection: what the run would be limited to.
     """
+    topologies = {name: Topology.model_validate(host.topology) for name, host in record.hosts.items() if host.topology}
+    old, new = with_plans(record.site or site, old, topologies), with_plans(site, new, topologies)
     changes: dict[str, list[Change]] = {}
     for host, concern, change in _all(record, site, old, new):
         if selection.hosts and host not in selection.hosts:

@@ -50,10 +50,13 @@ def after_apply(
     for name, host in record.hosts.items():
         made = _made(host.made, result.changes.get(name, ()))
         facts = result.facts.get(name, host.facts)
+        topology = result.topologies.get(name, host.topology)
         role = (
             host.control_plane if result.failures or name not in result.facts else roles.get(name, host.control_plane)
         )
-        known[name] = host.model_copy(update={"made": made, "facts": facts, "control_plane": role})
+        known[name] = host.model_copy(
+            update={"made": made, "facts": facts, "topology": topology, "control_plane": role}
+        )
     names = {node.name for node in site.nodes}
     # A host that left; one that was named by mistake and never answered, or on which nothing was begun.
     silent = [name for name in hosts if name not in before.hosts and (name not in result.facts or result.refused)]
@@ -92,6 +95,7 @@ def _host(site: Site, node: Node, former: HostRecord | None) -> HostRecord:
         node_class=node.node_class,
         made=former.made if former else (),
         facts=former.facts if former else {},
+        topology=former.topology if former else {},
     )
 
 

@@ -27,7 +27,7 @@ from gedge_provision.planning.site_records import after_apply, applied, before_a
 from gedge_provision.provisioning.inventories import catalog_images, site_inventory
 from gedge_provision.provisioning.sites import kubeconfig_path, load_site, owns_kubeconfig, site_folder
 
-__all__ = ["apply", "fetch_kubeconfig", "look", "look_at_networks", "look_at_topology", "reset"]
+__all__ = ["apply", "fetch_kubeconfig", "look", "look_at_topology", "look_closer", "reset"]
 
 _PLAYBOOKS = {"apply": "site", "plan": "site"}
 """Names of playbooks that differ from those of their verbs."""
@@ -64,8 +64,8 @@ def look(site_path: Path, reporter: Reporter, only: str | None, command: str) ->
     return _run("plan", site_path, reporter, check=True, only=only, command=command)
 
 
-def look_at_networks(site_path: Path, reporter: Reporter) -> RunResult:
-    """Find out what hosts show of network cards and secondary networks; nothing is changed.
+def look_closer(site_path: Path, reporter: Reporter) -> RunResult:
+    """Find out what hosts show of secondary networks, and their topology, where the site has use for it.
 
     Raises:
         RunFailedError: of some hosts it cannot be known; the result has the others.

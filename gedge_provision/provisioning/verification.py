@@ -32,13 +32,14 @@ from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.runs import RunFailedError
 from gedge_provision.models.site import Site
 from gedge_provision.models.snapshot import ClusterSnapshot, KubeletAnswer
+from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Report
 from gedge_provision.planning.features import MULTUS, site_features
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 from gedge_provision.planning.verification import host_problems, make_report
 from gedge_provision.provisioning.plans import plan
 from gedge_provision.provisioning.probes import probe as start_probes
-from gedge_provision.provisioning.runs import look_at_networks
+from gedge_provision.provisioning.runs import look_closer
 from gedge_provision.provisioning.sites import load_site, present_kubeconfig
 
 __all__ = ["snapshot", "verify"]
@@ -80,7 +81,7 @@ def verify(site_path: Path, reporter: Reporter = SILENT, *, probe: bool = False)
     with step(reporter, "Ask the cluster"):
         found = snapshot(site, kubeconfig)
     hosts = _look_at_hosts(site, site_path, digest, reporter, again=not found.problem)
-    networks = _look_at_networks(site, site_path, reporter)
+    networks, topologies = _look_closer(site, site_path, reporter)
     probes = _probe(site, kubeconfig, found.problem, reporter) if probe else None
     runtime = load_catalog().artifact("containerd")
     return make_report(
@@ -92,6 +93,7 @@ def verify(site_path: Path, reporter: Reporter = SILENT, *, probe: bool = False)
         host_problems=hosts.problems,
         networks=networks,
         probes=probes,
+        topologies=topologies,
     )
 
 
@@ -102,15 +104,24 @@ def _probe(site: Site, kubeconfig: Path, problem: str, reporter: Reporter) -> Pr
         return start_probes(kube, site, reporter)
 
 
-def _look_at_networks(site: Site, site_path: Path, reporter: Reporter) -> dict[str, HostNetworks]:
-    """Return what the hosts show of secondary networks, of a site that has some; those that do not tell are missing."""
-    if MULTUS not in site_features(site):
-        return {}
+def _look_closer(
+    site: Site, site_path: Path, reporter: Reporter
+) -> tuple[dict[str, HostNetworks], dict[str, Topology]]:
+    """Return what hosts show of secondary networks, and their topologies, where the site has use for them.
+
+    Hosts that do not tell are missing.
+    """
+    planned = any(site.cpu_intent(node) is not None for node in site.nodes)
+    if MULTUS not in site_features(site) and not planned:
+        return {}, {}
     try:
-        found = look_at_networks(site_path, reporter)
+        found = look_closer(site_path, reporter)
     except RunFailedError as error:
         found = error.result
-    return {name: HostNetworks.model_validate(told) for name, told in found.networks.items()}
+    return (
+        {name: HostNetworks.model_validate(told) for name, told in found.networks.items()},
+        {name: Topology.model_validate(told) for name, told in found.topologies.items()},
+    )
 
 
 def _look_at_hosts(site: Site, site_path: Path, digest: str, reporter: Reporter, *, again: bool) -> _HostLook:

@@ -21,18 +21,19 @@ FIELDS = {
         "options of the topology manager policy",
     ),
     "memoryManagerPolicy": ("kubelet-memory-manager-policy", "memory manager policy"),
+    "reservedMemory": ("kubelet-reserved-memory", "memory reserved on NUMA nodes"),
     "kubeReserved": ("kubelet-kube-reserved", "reservation for Kubernetes"),
     "systemReserved": ("kubelet-system-reserved", "reservation for the system"),
     "maxPods": ("kubelet-max-pods", "most pods"),
 }
 """Fields of KubeletConfiguration that a class decides, with the id and the words of their check."""
 
-# The site file has no memory manager: the kubelet's own default is promised.
+# Left out where it is not asked for: the kubelet's own default is promised.
 _DEFAULTS = {"memoryManagerPolicy": "None"}
 
 
 def _wanted(look: NodeLook, field: str) -> object:
-    return look.node_class.kubelet.to_kubelet().get(field, _DEFAULTS.get(field))
+    return look.promised_kubelet.get(field, _DEFAULTS.get(field))
 
 
 def _setting(field: str) -> Promise[NodeLook]:
@@ -51,7 +52,7 @@ def _setting(field: str) -> Promise[NodeLook]:
 
     meaning = f"The running kubelet has the {words} of its class (`{field}`)."
     if field in _DEFAULTS:
-        meaning = f"The running kubelet has the {words} `{_DEFAULTS[field]}`, its own default (`{field}`)."
+        meaning = f"The running kubelet has the {words} of its class, `{_DEFAULTS[field]}` by default (`{field}`)."
     return Promise(name, "kubelet", meaning, _REMEDY, "kubelet", text, judge, left_open)
 
 

@@ -97,24 +97,17 @@ def _wanted_runtime(look: NodeLook) -> str:
 
 
 def _cpu(look: NodeLook) -> Verdict:
-    settings = look.node_class.kubelet
     capacity, allocatable = _amount(look, "cpu", "capacity"), _amount(look, "cpu", "allocatable")
-    reserved = sum(
-        (part.cpu.amount for part in (settings.kube_reserved, settings.system_reserved) if part.cpu), Decimal(0)
-    )
-    if settings.reserved_system_cpus is not None:
-        reserved = Decimal(len(parse_cpuset(settings.reserved_system_cpus)))
+    listed = look.promised_kubelet.get("reservedSystemCPUs")
+    reserved = Decimal(len(parse_cpuset(listed))) if listed else _reserved(look, "cpu")
     said = f"{_milli(capacity)} - {_milli(reserved)} reserved"
     wanted = capacity - reserved
     return Verdict(wanted == allocatable, f"{said} = {_milli(wanted)}, allocatable is {_milli(allocatable)}")
 
 
 def _memory(look: NodeLook) -> Verdict:
-    settings = look.node_class.kubelet
     capacity, allocatable = _amount(look, "memory", "capacity"), _amount(look, "memory", "allocatable")
-    reserved = sum(
-        (part.memory.amount for part in (settings.kube_reserved, settings.system_reserved) if part.memory), Decimal(0)
-    )
+    reserved = _reserved(look, "memory")
     eviction = _eviction(look, capacity)
     # The kubelet takes huge pages that were set aside at boot off what it offers (pkg/kubelet/nodestatus/setters.go).
     pages = sum(
@@ -126,6 +119,12 @@ def _memory(look: NodeLook) -> Verdict:
     said += f" - {_mib(pages)} huge pages" if pages else ""
     kept = abs(wanted - allocatable) < _ROUNDING
     return Verdict(kept, f"{said} = {_mib(wanted)}, allocatable is {_mib(allocatable)}")
+
+
+def _reserved(look: NodeLook, resource: str) -> Decimal:
+    """Return the amount that is reserved, for Kubernetes and for the system."""
+    parts = [look.promised_kubelet.get(name, {}) for name in ("kubeReserved", "systemReserved")]
+    return sum((Quantity(part[resource]).amount for part in parts if resource in part), Decimal(0))
 
 
 def _eviction(look: NodeLook, capacity: Decimal) -> Decimal:
@@ -206,7 +205,7 @@ NODE: tuple[Promise[NodeLook], ...] = (
     ),
     Promise(
         "node-cpu-allocatable", "node", "Pods may have its CPUs less those that its class reserves.",
-        f"compare the kubelet's settings; {_APPLY} --kubelet-restart-ok", "node",
+        f"compare the kubelet's settings; {_APPLY} --kubelet-restart-ok", "kubelet",
         lambda _: "allocatable CPU = capacity - reserved", _cpu,
     ),
     Promise(

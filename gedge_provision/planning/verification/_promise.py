@@ -11,15 +11,18 @@ import yaml
 
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.cluster import Metadata, NodeState
+from gedge_provision.models.cpu_plan import InfeasibleError
 from gedge_provision.models.host_networks import HostNetworks
 from gedge_provision.models.plan import Plan
 from gedge_provision.models.probes import Probes
 from gedge_provision.models.site import Node, NodeClass, Site
 from gedge_provision.models.snapshot import Certificate, ClusterSnapshot, KubeletAnswer
 from gedge_provision.models.sriov import SriovPolicy
+from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Concern
 from gedge_provision.planning.attachments import holders
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
+from gedge_provision.planning.node_plans import plan_node
 
 __all__ = ["Lack", "Look", "Needs", "NodeLook", "Promise", "Verdict", "listed", "verdict"]
 
@@ -63,6 +66,7 @@ class Look:
         host_problems: why a host could not be looked at, by host.
         networks: what hosts show of cards and secondary networks.
         probes: what probe pods found; None when none were asked for.
+        topologies: what hosts tell of their topology, of those whose CPUs are planned.
     """
 
     site: Site
@@ -72,6 +76,7 @@ class Look:
     host_problems: Mapping[str, str]
     networks: Mapping[str, HostNetworks]
     probes: Probes | None
+    topologies: Mapping[str, Topology]
 
     @property
     def endpoint(self) -> str:
@@ -120,6 +125,27 @@ class NodeLook(Look):
         """The class of the node."""
         return self.site.node_classes[self.node.node_class]
 
+    @cached_property
+    def _planned(self) -> dict[str, Any] | Lack | None:
+        """What the kubelet's settings are by the plan of the host; None where nothing is planned."""
+        if self.site.cpu_intent(self.node) is None:
+            return None
+        topology = self.topologies.get(self.node.name)
+        if topology is None:
+            return self.lacking_host(self.node.name) or Lack(
+                "its host does not tell its topology", "see why: gedge plan"
+            )
+        try:
+            plan = plan_node(self.site, self.node, topology)
+        except InfeasibleError as error:
+            return Lack(error.problems[0].message, error.problems[0].remedy)
+        return plan.cpus.kubelet if plan else None
+
+    @property
+    def promised_kubelet(self) -> dict[str, Any]:
+        """The fields of the KubeletConfiguration that the site file promises, written or planned."""
+        return self._planned if isinstance(self._planned, dict) else self.node_class.kubelet.to_kubelet()
+
     @property
     def live(self) -> NodeState:
         """The node as the cluster has it; an empty one where it is missing."""
@@ -159,10 +185,15 @@ class NodeLook(Look):
             return reason
         if needs in ("node", "kubelet", "node and networks") and self.snapshot.node(name) is None:
             return Lack("the node is not in the cluster", "gedge apply, or look at the kubelet of that host")
-        if needs == "kubelet" and not self.kubelet:
-            problem = self.snapshot.kubelets.get(name, KubeletAnswer(problem="not asked")).problem
-            return Lack(f"the kubelet does not tell its configuration: {problem}", _NO_KUBELET)
-        return None
+        return self._silent_kubelet() if needs == "kubelet" else None
+
+    def _silent_kubelet(self) -> Lack | None:
+        if isinstance(self._planned, Lack):
+            return self._planned
+        if self.kubelet:
+            return None
+        problem = self.snapshot.kubelets.get(self.node.name, KubeletAnswer(problem="not asked")).problem
+        return Lack(f"the kubelet does not tell its configuration: {problem}", _NO_KUBELET)
 
     def _silent_host(self, needs: Needs) -> Lack | None:
         name = self.node.name

@@ -10,6 +10,7 @@ from gedge_provision.models.plan import Plan
 from gedge_provision.models.probes import Probes
 from gedge_provision.models.site import Node, Site
 from gedge_provision.models.snapshot import ClusterSnapshot
+from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Check, Counts, Report, Status
 from gedge_provision.planning.features import MULTUS, site_features
 from gedge_provision.planning.verification._attachments import NODE_ATTACHMENTS
@@ -66,6 +67,7 @@ def make_report(  # noqa: PLR0913 - what a report is made of
     host_problems: Mapping[str, str] | None = None,
     networks: Mapping[str, HostNetworks] | None = None,
     probes: Probes | None = None,
+    topologies: Mapping[str, Topology] | None = None,
 ) -> Report:
     """Judge every promise; the same input gives the same report, byte for byte.
 
@@ -78,8 +80,9 @@ def make_report(  # noqa: PLR0913 - what a report is made of
         host_problems: why a host could not be looked at, by host; the plan says nothing of it then.
         networks: what hosts show of network cards and secondary networks, by host.
         probes: what probe pods found, when they were asked for.
+        topologies: what hosts tell of their topology, by host; of those whose CPUs are planned.
     """
-    seen = (site, plan, snapshot, runtime_version, host_problems or {}, networks or {}, probes)
+    seen = (site, plan, snapshot, runtime_version, host_problems or {}, networks or {}, probes, topologies or {})
     look = Look(*seen)
     checks = [_check(promise, look, "") for promise in CLUSTER_PROMISES if runs_on(promise, site)]
     for node in site.nodes:

@@ -56,7 +56,7 @@ def _number(look: NodeLook) -> Verdict:
 
 
 def _numa(look: NodeLook) -> Verdict:
-    strict = look.node_class.kubelet.to_kubelet().get("topologyManagerPolicy") in _STRICT
+    strict = look.promised_kubelet.get("topologyManagerPolicy") in _STRICT
     wrong = []
     for policy, card, function in _functions(look):
         node = function.numa_node

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gedge_provision.models.site import NodeClass
+from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.planning.alignment import (
     ALIGNMENT,
     Alignment,
@@ -83,7 +83,7 @@ def test_the_message_says_what_each_numa_node_has() -> None:
     ],
 )
 def test_policy_of_a_class(kubelet: dict[str, object], expected: dict[str, object]) -> None:
-    assert alignment_policy(NodeClass.model_validate({"kubelet": kubelet})) == expected
+    assert alignment_policy(KubeletSettings.model_validate(kubelet).to_kubelet()) == expected
 
 
 def test_annotation() -> None:

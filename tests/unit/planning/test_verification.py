@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from topologies import topology
 
 from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.kubelet import KubeletSettings
@@ -17,6 +18,7 @@ from gedge_provision.models.plan import Plan
 from gedge_provision.models.runs import HostFailure, RunResult
 from gedge_provision.models.site import Site
 from gedge_provision.models.snapshot import ClusterSnapshot
+from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Report
 from gedge_provision.planning.plans import make_plan
 from gedge_provision.planning.verification import CLUSTER_PROMISES, NODE_PROMISES, grouped, host_problems, make_report
@@ -50,12 +52,21 @@ class World:
     changes: dict[str, list[Change]] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
+    topologies: dict[str, Topology] = field(default_factory=dict)
 
     def report(self) -> Report:
         site = Site.model_validate(self.site)
         plan = make_plan(site, "d1", self.changes, differences=self.differences)
         snapshot = ClusterSnapshot.model_validate(self.cluster)
-        return make_report(site, "d1", plan, snapshot, runtime_version="v2.3.4", host_problems=self.problems)
+        return make_report(
+            site,
+            "d1",
+            plan,
+            snapshot,
+            runtime_version="v2.3.4",
+            host_problems=self.problems,
+            topologies=self.topologies,
+        )
 
     def failed(self) -> set[tuple[str, str]]:
         return {(check.node, check.id) for check in self.report().failed}
@@ -102,6 +113,8 @@ def promising() -> World:
             "kube_reserved": {"memory": "1Gi"},
             "system_reserved": {"memory": "2Gi"},
             "topology_manager_policy_options": {"prefer-closest-numa-nodes": True},
+            "memory_manager_policy": "Static",
+            "reserved_memory": [{"numa_node": 0, "memory": "3172Mi"}],
         },
     }
     for name in (W1, W2):
@@ -122,6 +135,8 @@ def promising() -> World:
                 "kubeReserved": {"memory": "1Gi"},
                 "systemReserved": {"memory": "2Gi"},
                 "topologyManagerPolicyOptions": {"prefer-closest-numa-nodes": "true"},
+                "memoryManagerPolicy": "Static",
+                "reservedMemory": [{"numaNode": 0, "limits": {"memory": "3172Mi"}}],
             }
         )
     world.cluster["server"] = f"https://{VIRTUAL_API}"
@@ -240,7 +255,8 @@ BREAKS: dict[str, tuple[str, Callable[[World], None], set[tuple[str, str]]]] = {
     "kubelet-topology-manager-policy": (W1, runs_as("topologyManagerPolicy", "none"), set()),
     "kubelet-topology-manager-scope": (W1, runs_as("topologyManagerScope", "pod"), set()),
     "kubelet-topology-manager-policy-options": (W1, runs_as("topologyManagerPolicyOptions", None), set()),
-    "kubelet-memory-manager-policy": (W1, runs_as("memoryManagerPolicy", "Static"), set()),
+    "kubelet-memory-manager-policy": (W1, runs_as("memoryManagerPolicy", "None"), set()),
+    "kubelet-reserved-memory": (W1, runs_as("reservedMemory", []), set()),
     "kubelet-kube-reserved": (W1, runs_as("kubeReserved", {"memory": "2Gi"}), set()),
     "kubelet-system-reserved": (W1, runs_as("systemReserved", {}), set()),
     "kubelet-max-pods": (W1, runs_as("maxPods", 20), set()),
@@ -305,6 +321,7 @@ def test_a_recorded_lab_keeps_its_promises_and_what_its_site_leaves_open_is_not_
         "api-virtual-ip",
         "kubelet-cpu-manager-policy-options",
         "kubelet-kube-reserved",
+        "kubelet-reserved-memory",
         "kubelet-reserved-system-cpus",
         "kubelet-system-reserved",
         "kubelet-topology-manager-policy-options",
@@ -435,3 +452,27 @@ def test_a_look_that_failed_says_of_which_hosts_it_knows_nothing() -> None:
     assert host_problems(result, names, of_all=True)[M1] == f"the look ended early, at {W1}: no answer -> switch it on"
     ended = RunResult("timeout", 1.0, (), {}, {}, (), (), {}, Path())
     assert host_problems(ended, names) == dict.fromkeys(names, "the look ended early, at timeout")
+
+
+def test_what_is_planned_from_the_topology_is_promised() -> None:
+    world = World()
+    world.site["node_classes"]["ai-worker"] = {"cpus": {"profile": "pinned"}}
+    settings = [f"kubelet-{name}" for name in ("cpu-manager-policy-options", "reserved-system-cpus", "kube-reserved")]
+    silent = {check.id: check.evidence for check in world.report().checks if check.node == W1}
+    assert "its host does not tell its topology" in silent["kubelet-cpu-manager-policy"]
+    world.topologies = {name: topology("two-cpus") for name in (W1, W2)}
+    assert {(W1, settings[0]), (W1, settings[1]), (W1, "node-cpu-allocatable")} <= world.failed()
+    for name in (W1, W2):
+        world.kubelet(name).update(
+            {"cpuManagerPolicyOptions": {"strict-cpu-reservation": "true"}, "reservedSystemCPUs": "0"}
+        )
+        world.kubelet(name).pop("kubeReserved")
+        world.node(name)["status"]["allocatable"]["cpu"] = "1"
+    assert world.failed() == set()
+    world.site["node_classes"]["ai-worker"] = {
+        "cpus": {"profile": "pinned"},
+        "kubelet": {"kube_reserved": {"cpu": "2"}},
+    }
+    said = {check.id: (check.evidence, check.remedy) for check in world.report().failed if check.node == W1}
+    assert "none is left for pods" in said["kubelet-cpu-manager-policy"][0]
+    assert "reserve at most 1" in said["kubelet-cpu-manager-policy"][1]
