@@ -67,11 +67,11 @@ test: setup ## Every tier that this machine can carry: check, roles, e2e, hardwa
 
 # Side by side, since half of either is waiting. The first is seen as it goes, the second when it has ended.
 shared-lab: setup
-	@$(BIN)/pytest --durations=25 -m 'not own_lab' tests/e2e
+	@$(BIN)/pytest --durations=25 -m 'not own_lab and not long' tests/e2e tests/kubelet_rules
 
 own-labs: setup
 	@log=$$(mktemp); trap 'cat $$log; rm $$log' EXIT; trap 'exit 130' INT TERM; \
-	$(BIN)/pytest --durations=25 -m own_lab tests/roles tests/e2e >$$log 2>&1
+	$(BIN)/pytest --durations=25 -m 'own_lab and not long' tests/roles tests/e2e >$$log 2>&1
 
 unit: setup ## Unit tests
 	@$(BIN)/pytest -q -n 2 tests/unit

@@ -47,6 +47,7 @@ def ask(program: Path, questions: Mapping[str, tuple[Topology, Mapping[str, Any]
             "configuration": {
                 "apiVersion": "kubelet.config.k8s.io/v1beta1",
                 "kind": "KubeletConfiguration",
+                "failCgroupV1": False,  # the kubelet looks at this machine for that, not at the one in question
                 **fields,
             },
         }

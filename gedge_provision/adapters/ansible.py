@@ -112,6 +112,11 @@ class _Recorder:
             if kind == "runner_on_unreachable":
                 self.reporter.note(f"{host} cannot be reached")
             failure = HostFailure(host, self._phase, self._task, _message(result), kind == "runner_on_unreachable")
+            # What a rescue tells again, with how it ended, is told once.
+            again = [
+                other for other in self.failures if other.host == host and failure.message.startswith(other.message)
+            ]
+            self.failures = [other for other in self.failures if other not in again]
             self.failures.append(failure)
             self._in_phase.pop(host, None)
             self.journal.write("failed", self._phase, host, failure.message)

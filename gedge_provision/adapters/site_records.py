@@ -37,7 +37,7 @@ def read_record(folder: Path) -> SiteRecord:
 
 def write_record(folder: Path, record: SiteRecord) -> None:
     """Replace the record."""
-    write_atomically(folder / _NAME, record.model_dump_json() + "\n", 0o600)
+    write_atomically(folder / _NAME, record.model_dump_json(exclude_unset=True) + "\n", 0o600)
 
 
 def remove_site(folder: Path) -> None:

@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
                 "a plan needs the Python package gedge-provision beside ansible-core: %s" % error
             ) from error
         name = "%s.topology" % self._task.action.rpartition(".")[0] if "." in self._task.action else "topology"
-        told = self._execute_module(module_name=name, task_vars=task_vars)
+        told = self._execute_module(module_name=name, module_args={}, task_vars=task_vars)
         if told.get("failed"):
             return {**result, **told}
         found = told["ansible_facts"]["gedge_topology"]

@@ -7,11 +7,13 @@ DOCUMENTATION = r"""
 module: kubelet_restart
 short_description: Restart a joined node's kubelet with new settings
 description:
-  - The kubelet is stopped, the state files of its CPU and memory managers are removed (it refuses to start on those
-    that another policy wrote), kubeadm merges the cluster's kubelet configuration and the node's settings, and the
-    kubelet is started. It must answer on its health port.
+  - What the kubelet runs with is kept first (its configuration, the files here, the state of its CPU and memory
+    managers); then it is stopped, the state files are moved aside (it refuses to start on those that another policy
+    wrote), kubeadm merges the cluster's kubelet configuration and the node's settings, and the kubelet is started. It
+    must answer on its health port, else everything is put back and the kubelet runs as before.
   - The node's copy of the settings is removed first, and written by O(state=settled) when the node is well again, so
-    that the run after one that was killed sees a difference still.
+    that the run after one that was killed sees a difference still. What was kept stays until then, so that such a run
+    goes back to what really worked, too.
   - Does nothing when no file differs and nobody has touched the kubelet's own configuration.
 options:
   files:
@@ -36,9 +38,10 @@ options:
         default: false
   state:
     description: >-
-      V(restarted) restarts the kubelet with the new settings, V(settled) notes that the node is well with them.
+      V(restarted) restarts the kubelet with the new settings, V(settled) notes that the node is well with them,
+      V(restored) brings the kubelet back to what was kept, for a node that is not well.
     type: str
-    choices: [restarted, settled]
+    choices: [restarted, settled, restored]
     default: restarted
 attributes:
   check_mode:
@@ -66,7 +69,9 @@ objects:
 
 import contextlib
 import glob
+import json
 import os
+import re
 import shutil
 import time
 import urllib.request
@@ -75,19 +80,24 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.host_state import (
     CPU_STATE,
+    KUBELET_CONFIG,
     NO_PROXY,
     files_made,
     host_lock,
     kubelet_touched,
     made,
     note_kubelet_config,
+    read_record,
+    read_text,
     sync_file,
     write_atomically,
+    write_record,
 )
 from ..module_utils.programs import look
 
 KUBEADM = "/usr/local/bin/kubeadm"
 NEW_PATCHES = "/run/gedge/patches"
+KEPT = "kubelet_before.json"
 BACKUPS = "/etc/kubernetes/tmp/kubeadm-kubelet-config*"
 STATE_FILES = (CPU_STATE, "/var/lib/kubelet/memory_manager_state")
 UNIT = "kubelet.service"
@@ -106,11 +116,16 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "list", "elements": "dict", "required": True, "options": options},
-            "state": {"type": "str", "choices": ["restarted", "settled"], "default": "restarted"},
+            "state": {"type": "str", "choices": ["restarted", "settled", "restored"], "default": "restarted"},
         },
         supports_check_mode=True,
     )
     files = module.params["files"]
+    if module.params["state"] == "restored":
+        if not module.check_mode:
+            with host_lock(module, 300):
+                put_back(module)
+        module.exit_json(changed=not module.check_mode, objects=[])
     if module.params["state"] == "settled":
         if not module.check_mode:
             settle(files[-1])
@@ -128,31 +143,88 @@ def main():
 
 
 def restart(module, files, patch):
+    keep([file["path"] for file in files] + [patch["path"], KUBELET_CONFIG])
     write_atomically(os.path.join(NEW_PATCHES, os.path.basename(patch["path"])), patch["content"], 0o600)
     sync_file(patch["path"], None, 0o644, False)
     module.run_command(["systemctl", "stop", UNIT], check_rc=True)
-    for state in STATE_FILES:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(state)
+    keep_states()
     for file in files:
         sync_file(file["path"], file["content"], 0o644, False)
     module.run_command(["systemctl", "daemon-reload"], check_rc=True)
     phase = [KUBEADM, "upgrade", "node", "phase", "kubelet-config", "--patches", NEW_PATCHES]
     rc, out, err = module.run_command(phase, environ_update=NO_PROXY)
-    # Also after a failure: the kubelet's former configuration is still there, and a node that runs is better.
-    started = module.run_command(["systemctl", "start", UNIT])
     if rc != 0:
-        module.fail_json(
-            msg="kubeadm cannot compute the kubelet's configuration: %s -> correct the settings, the kubelet runs with "
-            "the former ones" % (err or out).strip()[-800:]
-        )
+        refuse(module, "kubeadm cannot compute the kubelet's configuration: %s" % (err or out).strip()[-800:])
+    started = module.run_command(["systemctl", "start", UNIT])
     if started[0] != 0 or not is_well():
-        _, journal, _ = module.run_command(["journalctl", "--unit", UNIT, "--lines", "5", "--output", "cat"])
-        module.fail_json(
-            msg="%s does not run with the new settings: %s %s -> journalctl -u %s; correct the settings and run again"
-            % (UNIT, started[2].strip(), journal.strip()[-800:], UNIT)
-        )
+        refuse(module, "%s does not run with the new settings: %s" % (UNIT, why(module) or started[2].strip()))
     shutil.rmtree(NEW_PATCHES, ignore_errors=True)
+
+
+def refuse(module, message):
+    """Bring the former kubelet back, and say why the new one cannot be."""
+    module.fail_json(msg="%s -> correct the settings; %s" % (message, put_back(module)))
+
+
+def why(module):
+    """Return the last error that the kubelet ended with, else its last lines."""
+    _, journal, _ = module.run_command(["journalctl", "--unit", UNIT, "--lines", "60", "--output", "cat"])
+    ends = re.findall(r'"command failed" err="((?:[^"\\]|\\.)*)"', journal)
+    said = [ends[-1].replace('\\"', '"')] if ends else journal.splitlines()[-5:]
+    return "; ".join(said)[-800:]
+
+
+def keep(paths):
+    """Keep what the kubelet runs with, unless an earlier try kept it and never ended well."""
+    if read_record(KEPT):
+        return
+    texts = {path: read_text(path) for path in paths}
+    states = {path: read_text(path) for path in STATE_FILES}
+    write_record(KEPT, {"files": texts, "states": {path: text for path, text in states.items() if text is not None}})
+
+
+def keep_states():
+    """Move the managers' states out of the way."""
+    for state in STATE_FILES:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(state)
+
+
+def put_back(module):
+    """Bring the kubelet back to what was kept; return how it is, for a message."""
+    kept = read_record(KEPT)
+    if not kept:
+        return "nothing was changed"
+    module.run_command(["systemctl", "stop", UNIT])
+    module.run_command(["systemctl", "reset-failed", UNIT])
+    for path, text in kept["files"].items():
+        if path != KUBELET_CONFIG:
+            sync_file(path, text, 0o644, False)
+        elif text is not None:
+            write_atomically(path, text, 0o644)
+    keep_states()
+    for path, text in kept["states"].items():
+        if readable(text):
+            write_atomically(path, text, 0o600)
+    module.run_command(["systemctl", "daemon-reload"])
+    module.run_command(["systemctl", "start", UNIT])
+    if not is_well():
+        keep_states()  # a state that does not fit any more: pods that own CPUs may get others
+        module.run_command(["systemctl", "restart", UNIT])
+        if not is_well():
+            return "the former settings are back, and it does not run with them either: %s" % why(module)
+    note_kubelet_config()
+    shutil.rmtree(NEW_PATCHES, ignore_errors=True)
+    write_record(KEPT, {})
+    return "the former settings are back, and it runs with them"
+
+
+def readable(text):
+    """Tell whether a state file holds what a kubelet can read."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def is_well():
@@ -183,6 +255,7 @@ def settle(patch):
         os.rmdir(os.path.dirname(BACKUPS))
     note_kubelet_config()
     sync_file(patch["path"], patch["content"], 0o644, False)
+    write_record(KEPT, {})
 
 
 if __name__ == "__main__":

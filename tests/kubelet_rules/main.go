@@ -162,6 +162,9 @@ func reservedCPUs(config *kubeletconfig.KubeletConfiguration, machine *cadvisora
 
 // nodeReservation is GetNodeAllocatableReservation of pkg/kubelet/cm for CPU and memory.
 func nodeReservation(config *kubeletconfig.KubeletConfiguration, machine *cadvisorapi.MachineInfo) (v1.ResourceList, error) {
+	if config.EvictionHard == nil { // as the kubelet's server does
+		config.EvictionHard = eviction.DefaultEvictionHard
+	}
 	thresholds, err := eviction.ParseThresholdConfig([]string{}, config.EvictionHard, nil, nil, nil)
 	if err != nil {
 		return nil, err

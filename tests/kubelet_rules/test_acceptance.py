@@ -77,12 +77,16 @@ def test_what_the_kubelet_reserves_by_itself_is_known_beforehand(judge: Path, am
 @pytest.mark.parametrize(
     ("shape", "fields", "message"),
     [
-        ("xeon-d-2187nt", {"cpuManagerPolicy": "static"}, "requires systemreserved.cpu + kubereserved.cpu"),
+        (
+            "xeon-d-2187nt",
+            {"cpuManagerPolicy": "static"},
+            "unable to determine reserved CPU resources for static policy",
+        ),
         ("xeon-d-2187nt", {"cpuManagerPolicy": "static", "reservedSystemCPUs": "0-99"}, "not a subset"),
         (
             "emulated-node",
             {"memoryManagerPolicy": "Static", "kubeReserved": {"memory": "1Gi"}},
-            "system reserved memory",
+            'the total amount "0" of type "memory"',
         ),
         (
             "emulated-node",

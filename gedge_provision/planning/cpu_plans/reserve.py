@@ -48,13 +48,18 @@ def used_devices(topology: Topology, intent: CpuIntent) -> tuple[Device, ...]:
 def kubelet_pick(topology: Topology, number: int) -> frozenset[int]:
     """Return the CPUs that the kubelet's static policy reserves by itself when it is told an amount only.
 
-    It takes whole cores in the order of their numbers, then single CPUs (takeByTopology in
-    pkg/kubelet/cm/cpumanager/cpu_assignment.go, Kubernetes 1.36, on a machine where nothing is taken).
+    It takes whole cores in the order of their numbers, then single CPUs; whole is a core with as many CPUs as cores
+    have on the average, rounded down (takeByTopology in pkg/kubelet/cm/cpumanager/cpu_assignment.go, Kubernetes 1.36,
+    on a machine where nothing is taken; compared with that code in tests/kubelet_rules).
     """
+    average = len(topology.online) // len(topology.cores)
     cores = sorted(topology.cores, key=lambda core: (core.socket, core.numa_node, min(core.cpus)))
     taken: list[int] = []
     for core in cores:
-        taken += sorted(core.cpus)[: number - len(taken)]
+        if len(core.cpus) == average <= number - len(taken):
+            taken += core.cpus
+    for core in cores:
+        taken += sorted(core.cpus - set(taken))[: number - len(taken)]
     return frozenset(taken)
 
 
