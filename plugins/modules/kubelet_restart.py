@@ -36,6 +36,10 @@ options:
         description: Accepted for lists that M(gedge.provision.managed_files) has compared; not used.
         type: bool
         default: false
+      restarts:
+        description: Accepted for the same reason.
+        type: bool
+        default: true
   state:
     description: >-
       V(restarted) restarts the kubelet with the new settings, V(settled) notes that the node is well with them,
@@ -73,6 +77,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import time
 import urllib.request
 
@@ -101,10 +106,12 @@ KEPT = "kubelet_before.json"
 BACKUPS = "/etc/kubernetes/tmp/kubeadm-kubelet-config*"
 STATE_FILES = (CPU_STATE, "/var/lib/kubelet/memory_manager_state")
 UNIT = "kubelet.service"
+SERVER = ("127.0.0.1", 10250)
 HEALTH = "http://127.0.0.1:10248/healthz"
 OK = 200
 WELL_AFTER_S = 90
 MOST_RESTARTS = 2
+STEADY_S = 2.0
 
 
 def main():
@@ -112,6 +119,7 @@ def main():
         "path": {"type": "path", "required": True},
         "content": {"type": "str", "required": True},
         "hold": {"type": "bool", "default": False},
+        "restarts": {"type": "bool", "default": True},
     }
     module = AnsibleModule(
         argument_spec={
@@ -228,18 +236,33 @@ def readable(text):
 
 
 def is_well():
-    """Wait until the kubelet answers; one that systemd has to start again and again is given up early."""
-    deadline, before = time.monotonic() + WELL_AFTER_S, restarts()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while time.monotonic() < deadline:
-        try:
-            with opener.open(HEALTH, timeout=2) as answer:
-                return answer.status == OK
-        except OSError:
+    """Wait until the kubelet answers, and still does some seconds later: it answers before it reads its states.
+
+    One that systemd has to start again and again is given up early.
+    """
+    now = time.monotonic
+    deadline, before, well_since = now() + WELL_AFTER_S, restarts(), None
+    while now() < deadline:
+        if not answers():
+            well_since = None
             if restarts() - before >= MOST_RESTARTS:
                 return False
-            time.sleep(0.3)
+        elif well_since is None:
+            well_since = now()
+        elif now() - well_since > STEADY_S:
+            return True
+        time.sleep(0.3)
     return False
+
+
+def answers():
+    """Tell whether the kubelet answers on its health port and serves the control plane."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(HEALTH, timeout=2) as answer, socket.create_connection(SERVER, timeout=2):
+            return answer.status == OK
+    except OSError:
+        return False
 
 
 def restarts():

@@ -244,6 +244,21 @@ def test_the_kubelet_alone_does_not_survive_the_same_change(lab: LabCluster) -> 
     ready(lab)
 
 
+def test_a_kubelet_whose_cpus_are_all_owned_starts_again(lab: LabCluster) -> None:
+    """With strict-cpu-reservation it refuses its own state then, of which nobody but we would tell."""
+    ask(lab, "pinned")
+    lab.gedge("apply", *AGREED)
+    host = lab.hosts[NODE]
+    capacity = int(lab.kubectl("get", "node", NODE, "-o", "jsonpath={.status.allocatable.cpu}"))
+    lab.kubectl("set", "resources", "deployment/owner", f"--requests=cpu={capacity}", f"--limits=cpu={capacity}")
+    wait_for(lambda: owned(lab)["defaultCpuSet"] == "", 90)
+    host.run("systemctl restart kubelet")
+    time.sleep(5)
+    assert restarts(lab) == 0
+    ready(lab)
+    wait_for(lambda: owned(lab)["entries"], 60)
+
+
 def cordoned(lab: LabCluster) -> bool:
     return lab.kubectl("get", "node", NODE, "-o", "jsonpath={.spec.unschedulable}", check=False) == "true"
 
