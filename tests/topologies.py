@@ -211,9 +211,13 @@ def write_tree(name: str, root: Path) -> None:
     shape, found = _shape(name), snapshot(name)
     cpus, nodes = root / "sys/devices/system/cpu", root / "sys/devices/system/node"
 
+    made: set[Path] = set()
+
     def write(path: Path, value: Any) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{value}\n", encoding="utf-8")
+        if path.parent not in made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.add(path.parent)
+        path.write_text(f"{value}\n", encoding="ascii")
 
     online = [cpu["id"] for cpu in found["cpus"]]
     write(cpus / "online", format_cpuset(online))

@@ -5,9 +5,11 @@ JSON is read as YAML (of which it is a subset), so that both give line numbers.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
 import yaml
@@ -65,7 +67,7 @@ def parse_yaml(text: str, name: str) -> Source:
         DocumentError: it is no YAML, it is empty, it has several documents, or a key stands twice.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _composed(text)
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, name) from error
     except yaml.reader.ReaderError as error:
@@ -105,6 +107,18 @@ def parse_yaml(text: str, name: str) -> Source:
     return Source(name, data, lines)
 
 
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """Return the nodes of a document: by libyaml where it can, ten times quicker; errors are worded by the other."""
+    with contextlib.suppress(AttributeError, yaml.YAMLError):
+        return yaml.compose(text, Loader=yaml.CSafeLoader)
+    return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
 def _not_yaml(error: yaml.MarkedYAMLError, name: str) -> DocumentError:
     mark = error.problem_mark or error.context_mark
     place = f"{name}:{mark.line + 1}" if mark else name
@@ -135,8 +149,7 @@ def validate(
     try:
         document = model.model_validate(data)
     except ValidationError as error:
-        schema = model.model_json_schema(by_alias=True)
-        raise DocumentError(_findings(source, root, error.errors(), data, schema)) from error
+        raise DocumentError(_findings(source, root, error.errors(), data, _schema(model))) from error
     problems = list(checks(document))
     if problems:
         raise DocumentError(

@@ -370,7 +370,7 @@ def test_no_english_of_pydantic_reaches_the_user(tmp_path: Path, wrong: Any) -> 
         for key in where[:-1]:
             part = part[key]
         part[where[-1]] = wrong
-        path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        path.write_text(yaml.dump(data, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8")
         try:
             load_site(path)
         except DocumentError as error:

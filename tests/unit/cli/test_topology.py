@@ -30,7 +30,7 @@ def written(path: Path, name: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", list(SHAPES))
+@pytest.mark.parametrize("name", [name for name in SHAPES if len(topology(name).online) < 200] + ["dgx-a100"])
 def test_every_cpu_and_device_is_drawn_once(name: str, record: Path, tmp_path: Path) -> None:
     image = tmp_path / "host.svg"
     done = gedge("show", written(record, name), "--svg", image)

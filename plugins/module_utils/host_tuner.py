@@ -1,0 +1,220 @@
+"""Interrupts, received packets and kernel settings of a host: how they are, and how to bring them to what is asked.
+
+The module `host_tuning` uses this, and installs this very file as the program that a systemd unit runs at every boot:
+`python3 gedge-tuning FILE` brings the host to what FILE says. Everything is read from and written to /proc and /sys
+(Linux kernel, Documentation/core-api/irq/irq-affinity.rst, networking/scaling.rst, admin-guide/sysctl/kernel.rst,
+admin-guide/mm/transhuge.rst, admin-guide/pm/cpufreq.rst).
+Standard library only, Python 3.8 and later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import re
+import sys
+
+DEVICES = "/sys/bus/pci/devices"
+NETWORKS = "/sys/class/net"
+IRQS, IRQ_NAMES = "/proc/irq", "/sys/kernel/irq"
+STAYING = "/run/gedge-irqs-that-stay.json"
+SETTINGS = {
+    "numa_balancing": "/proc/sys/kernel/numa_balancing",
+    "transparent_hugepage": "/sys/kernel/mm/transparent_hugepage/enabled",
+}
+GOVERNORS = "/sys/devices/system/cpu/cpufreq/policy*/scaling_governor"
+
+
+class TunerError(Exception):
+    """What could not be set, with the remedy."""
+
+
+class Knob:
+    """A file of the kernel's that is to have a value.
+
+    Attributes:
+        path: the file.
+        value: what it shall have: a list or mask of CPUs, or a word.
+        kind: how values are compared: `list`, `mask`, `choice` (the one in brackets) or `word`.
+        what: what it is about, in words that several files may share.
+    """
+
+    def __init__(self, path, value, kind, what):
+        self.path, self.value, self.kind, self.what = path, value, kind, what
+
+    def read(self):
+        """Return what the file has, None where there is none."""
+        try:
+            with open(self.path, encoding="ascii", errors="replace") as file:
+                return file.read().strip()
+        except OSError:
+            return None
+
+    def differs(self):
+        found = self.read()
+        return found is not None and normal(found, self.kind) != normal(self.value, self.kind)
+
+    def write(self, value=None):
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write(self.value if value is None else value)
+
+
+def normal(text, kind):
+    """Return a value in a form in which equal ones are equal."""
+    if kind == "list":
+        return frozenset(parsed(text))
+    if kind == "mask":
+        return int(text.replace(",", "") or "0", 16)
+    chosen = re.search(r"\[(\S+)\]", text) if kind == "choice" else None
+    return chosen.group(1) if chosen else text
+
+
+def parsed(text):
+    """Return the CPUs of a list as the kernel prints it."""
+    cpus = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        cpus.update(range(int(first), int(last or first) + 1))
+    return cpus
+
+
+def mask(cpus):
+    """Return the mask of a list of CPUs, in groups of 32 bits."""
+    bits = sum(1 << cpu for cpu in parsed(cpus))
+    groups = []
+    while bits or not groups:
+        groups.insert(0, bits & 0xFFFFFFFF)
+        bits >>= 32
+    return ",".join(["%x" % groups[0], *("%08x" % group for group in groups[1:])])
+
+
+def knobs(wanted):
+    """Return everything that is asked for and that this host has.
+
+    Args:
+        wanted: irq_cpus, device_cpus (by PCI address), rps_cpus (by interface): lists of CPUs, empty for as it is;
+            settings (by name).
+    """
+    found = list(interrupt_knobs(wanted)) if wanted.get("irq_cpus") else []
+    for interface, cpus in sorted(wanted.get("rps_cpus", {}).items()):
+        for path in sorted(glob.glob(os.path.join(NETWORKS, interface, "queues/rx-*/rps_cpus"))):
+            found.append(Knob(path, mask(cpus), "mask", "packets of %s on CPUs %s" % (interface, cpus)))
+    for name, value in sorted(wanted.get("settings", {}).items()):
+        if name == "governor":
+            found += [Knob(path, value, "word", "governor=%s" % value) for path in governors(value)]
+        else:
+            kind = "choice" if name == "transparent_hugepage" else "word"
+            found.append(Knob(SETTINGS[name], value, kind, "%s=%s" % (name, value)))
+    return [knob for knob in found if knob.read() is not None]
+
+
+def governors(value):
+    """Return the files of CPUs that have this governor."""
+    found = []
+    for path in sorted(glob.glob(GOVERNORS)):
+        offered = Knob(os.path.join(os.path.dirname(path), "scaling_available_governors"), "", "word", "").read()
+        if value in (offered or "").split():
+            found.append(path)
+    return found
+
+
+def interrupt_knobs(wanted):
+    """Yield where interrupts go by default, and each that somebody takes; those that the kernel alone places stay."""
+    everywhere = wanted["irq_cpus"]
+    yield Knob(
+        os.path.join(IRQS, "default_smp_affinity"), mask(everywhere), "mask", "interrupts on CPUs %s" % everywhere
+    )
+    near = {
+        os.path.basename(path): (cpus, address)
+        for address, cpus in wanted.get("device_cpus", {}).items()
+        for path in glob.glob(os.path.join(DEVICES, address, "msi_irqs/*"))
+    }
+    staying = irqs_that_stay()
+    for path in sorted(glob.glob(os.path.join(IRQS, "[0-9]*"))):
+        number = os.path.basename(path)
+        taken = Knob(os.path.join(IRQ_NAMES, number, "actions"), "", "word", "").read()
+        file = os.path.join(path, "smp_affinity_list")
+        if not taken or number in staying or not writable(file):
+            continue
+        cpus, device = near.get(number, (everywhere, ""))
+        yield Knob(file, cpus, "list", "interrupts%s on CPUs %s" % (" of " + device if device else "", cpus))
+
+
+def writable(path):
+    """Tell whether a file has the right to be written; root's own rights say nothing about it."""
+    try:
+        return bool(os.stat(path).st_mode & 0o200)
+    except OSError:
+        return False
+
+
+def irqs_that_stay():
+    """Return the interrupts that refused to be placed since the host has booted."""
+    try:
+        with open(STAYING, encoding="ascii") as file:
+            return set(json.load(file))
+    except (OSError, ValueError):
+        return set()
+
+
+def differing(wanted):
+    """Return what differs."""
+    return [knob for knob in knobs(wanted) if knob.differs()]
+
+
+def bring(wanted, remember=None):
+    """Bring the host to what is asked for.
+
+    Args:
+        wanted: as `knobs` takes it.
+        remember: is called with what is about to be written.
+    """
+    staying, failures = irqs_that_stay(), []
+    due = differing(wanted)
+    if remember:
+        remember(due)
+    for knob in due:
+        try:
+            knob.write()
+        except OSError as error:
+            if knob.kind == "list":  # an interrupt of which the kernel, or its controller, decides
+                staying.add(os.path.basename(os.path.dirname(knob.path)))
+            else:
+                failures.append("%s cannot be set to %s (%s)" % (knob.path, knob.value, error.strerror))
+    if staying:
+        with open(STAYING, "w", encoding="ascii") as file:
+            json.dump(sorted(staying), file)
+    wrong = ["%s is %s, asked for is %s" % (knob.path, knob.read(), knob.value) for knob in differing(wanted)]
+    if failures or wrong:
+        raise TunerError("%s -> the kernel's log says why: journalctl -k" % "; ".join((failures + wrong)[:5]))
+
+
+def put_back(former):
+    """Bring files back to what they had; those that are gone, or do not take it any more, stay.
+
+    Args:
+        former: (value, kind) by path.
+    """
+    for path, (value, kind) in sorted(former.items()):
+        knob = Knob(path, normal(value, "choice") if kind == "choice" else value, kind, "")
+        if knob.differs():
+            with contextlib.suppress(OSError):
+                knob.write()
+
+
+def main(path):
+    """Bring the host to what a file says."""
+    with open(path, encoding="utf-8") as file:
+        wanted = json.load(file)
+    try:
+        bring(wanted)
+    except TunerError as error:
+        sys.stderr.write("%s\n" % error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
