@@ -19,7 +19,7 @@ Spread = Literal["packed", "numa"]
 class HugePageRequest(Document):
     """Huge pages of one size."""
 
-    size: Literal["2Mi", "1Gi"] = Field(description="Size of a page; those of 1Gi are had when the kernel boots.")
+    size: Literal["2Mi", "1Gi"] = Field(description="Size of a page.")
     count: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(
         description="How many pages, on all NUMA nodes together."
     )
@@ -61,7 +61,9 @@ class CpuIntent(Document):
         description="`low`: interrupts and system services stay on the reserved CPUs, frequencies stay high. "
         "`isolated`: the kernel keeps its own work off the other CPUs too; takes a reboot.",
     )
-    huge_pages: tuple[HugePageRequest, ...] = Field((), description="Huge pages of the host.")
+    huge_pages: tuple[HugePageRequest, ...] = Field(
+        (), description="Huge pages of the host; set aside when its kernel boots, a change takes a reboot."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -12,6 +12,7 @@ CONCERNS = {
     "runtime": "containerd and its registry mirrors",
     "kubelet": "unit and settings of the kubelet",
     "kernel": "kernel arguments, and the reboot that they need",
+    "tuning": "interrupts, system services and kernel settings of planned hosts",
     "sriov": "virtual functions of network cards",
     "endpoint": "virtual address of the API server",
     "cluster": "nodes that join or leave",

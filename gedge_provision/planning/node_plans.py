@@ -103,4 +103,8 @@ def with_plans(site: Site, inventory: Inventory, topologies: Mapping[str, Topolo
 
 def role_variables(plan: NodePlan) -> dict[str, Any]:
     """Return the variables of roles that a plan decides."""
-    return {"kubelet_config": plan.cpus.kubelet, "kernel_arguments_list": list(plan.kernel_arguments)}
+    return {
+        "kubelet_config": plan.cpus.kubelet,
+        "kernel_arguments_list": list(plan.kernel_arguments),
+        "host_tuning_plan": plan.cpus.tuning.model_dump(mode="json"),
+    }

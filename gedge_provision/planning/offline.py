@@ -25,6 +25,7 @@ from gedge_provision.planning.offline_networks import (
     sriov_changes,
 )
 from gedge_provision.planning.offline_rdma import module_changes
+from gedge_provision.planning.offline_tuning import tuning_changes
 
 __all__ = ["recorded_changes"]
 
@@ -35,6 +36,7 @@ _KEEPALIVED = ("api_endpoint_virtual_ip", "api_endpoint_virtual_router_id", "api
 _CONCERNS = (
     ("kubelet", "kubelet"),
     ("/etc/kubernetes", "kubelet"),
+    ("tuning", "tuning"),
     ("containerd", "runtime"),
     ("crictl", "runtime"),
     ("sriov", "sriov"),
@@ -105,6 +107,8 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
             made, had, has = record.hosts[host].made, old.host_variables[host], new.host_variables[host]
             changes = kernel_changes(host, made, had, has, drain=new.variables["kernel_arguments_drain"])
             yield from ((host, "kernel", change) for change in changes)
+            tunings = (variables.get("host_tuning_plan", {}) for variables in (had, has))
+            yield from ((host, "tuning", change) for change in tuning_changes(*tunings))
         if old.host_variables[host]["kubelet_config"] != new.host_variables[host]["kubelet_config"]:
             yield from _kubelet(host, drain=new.variables["kubelet_drain"])
     for host in new.groups["leaving"]:

@@ -19,12 +19,18 @@ import sys
 DEVICES = "/sys/bus/pci/devices"
 NETWORKS = "/sys/class/net"
 IRQS, IRQ_NAMES = "/proc/irq", "/sys/kernel/irq"
+UNITS, SLICES = "/etc/systemd/system", ("system.slice", "user.slice", "init.scope")
 STAYING = "/run/gedge-irqs-that-stay.json"
 SETTINGS = {
     "numa_balancing": "/proc/sys/kernel/numa_balancing",
     "transparent_hugepage": "/sys/kernel/mm/transparent_hugepage/enabled",
 }
 GOVERNORS = "/sys/devices/system/cpu/cpufreq/policy*/scaling_governor"
+
+
+def drop_in(unit):
+    """Return where our addition to a unit stands."""
+    return os.path.join(UNITS, unit + ".d", "90-gedge.conf")
 
 
 class TunerError(Exception):
@@ -202,6 +208,13 @@ def put_back(former):
         if knob.differs():
             with contextlib.suppress(OSError):
                 knob.write()
+
+
+def limit(module, unit, cpus):
+    """Limit a slice or scope to CPUs, or lift the limit, at once; what is to hold at boots stands in a drop-in."""
+    module.run_command(["systemctl", "set-property", "--runtime", unit, "AllowedCPUs=%s" % cpus], check_rc=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink("/run/systemd/system.control/%s.d/50-AllowedCPUs.conf" % unit)
 
 
 def main(path):

@@ -67,9 +67,9 @@ from ..module_utils.host_state import (
 )
 
 RECORD = "tuning.json"
-UNIT, UNITS = "gedge-tuning.service", "/etc/systemd/system"
+UNIT = "gedge-tuning.service"
 PROGRAM, SETTINGS = "/usr/local/sbin/gedge-tuning", "/etc/gedge/tuning.json"
-SLICES = ("system.slice", "user.slice", "init.scope")
+WORK = ("irq_cpus", "device_cpus", "rps_cpus", "settings")
 CGROUPS = "/sys/fs/cgroup"
 IRQBALANCE = "irqbalance.service"
 HEADER = "# Written by gedge-provision; local changes are lost at the next run.\n"
@@ -106,16 +106,20 @@ def main():
 def work(module, tuning):
     check = module.check_mode
     system_cpus = tuning.get("system_cpus", "") if cgroup_version() == 2 else ""  # noqa: PLR2004
-    wanted = {key: value for key, value in tuning.items() if key != "system_cpus" and value}
+    wanted = {key: tuning[key] for key in WORK if tuning.get("irq_cpus") and tuning.get(key)}
     due = tuner.differing(wanted)
     objects = [made("tuning", what, "set") for what in dict.fromkeys(knob.what for knob in due)]
     gone = {path: former for path, former in read_record(RECORD).items() if not wanted}
     objects += [made("tuning", path, "restore") for path in sorted(gone) if not path.startswith(tuner.IRQS + "/")]
-    slices = [name for name in SLICES if allowed(name) != system_cpus and (system_cpus or ours(name))]
+    slices = [
+        name
+        for name in tuner.SLICES
+        if allowed(name) != system_cpus and (system_cpus or os.path.exists(tuner.drop_in(name)))
+    ]
     objects += [made("tuning", "%s on CPUs %s" % (name, system_cpus or "all"), "set") for name in slices]
     diffs = files(wanted, system_cpus, check)
     objects += files_made(diffs)
-    enabled = os.path.lexists(os.path.join(UNITS, "multi-user.target.wants", UNIT))
+    enabled = os.path.lexists(os.path.join(tuner.UNITS, "multi-user.target.wants", UNIT))
     if bool(wanted) != enabled:
         objects.append(made("unit", UNIT, "enable" if wanted else "disable"))
     if check or not objects:
@@ -127,9 +131,9 @@ def work(module, tuning):
         module.run_command(["systemctl", "enable" if wanted else "disable", UNIT], check_rc=bool(wanted))
         with contextlib.suppress(FileNotFoundError):
             if not wanted:
-                os.unlink(os.path.join(UNITS, "multi-user.target.wants", UNIT))
+                os.unlink(os.path.join(tuner.UNITS, "multi-user.target.wants", UNIT))
     for name in slices:
-        allow(module, name, system_cpus)
+        tuner.limit(module, name, system_cpus)
     tuner.bring(wanted, remember)
     if gone:
         tuner.put_back(gone)
@@ -152,42 +156,31 @@ def files(wanted, system_cpus, check):
     contents = {
         PROGRAM: (tuner.__loader__.get_source(tuner.__name__), 0o755),
         SETTINGS: (json.dumps(wanted, indent=1, sort_keys=True) + "\n", 0o644),
-        os.path.join(UNITS, UNIT): (UNIT_TEXT, 0o644),
+        os.path.join(tuner.UNITS, UNIT): (UNIT_TEXT, 0o644),
     }
     found = [
         sync_file(path, text, mode, check) if wanted else return_file(path, check)
         for path, (text, mode) in contents.items()
     ]
-    for name in SLICES:
+    for name in tuner.SLICES:
         kind = "Slice" if name.endswith(".slice") else "Scope"
         text = "%s[%s]\nAllowedCPUs=%s\n" % (HEADER, kind, system_cpus)
-        found.append(sync_file(drop_in(name), text, 0o644, check) if system_cpus else return_file(drop_in(name), check))
+        found.append(
+            sync_file(tuner.drop_in(name), text, 0o644, check)
+            if system_cpus
+            else return_file(tuner.drop_in(name), check)
+        )
     others = tuner.parsed(read_text("/sys/devices/system/cpu/online") or "") - tuner.parsed(wanted.get("irq_cpus", ""))
     banned = "%s[Service]\nEnvironment=IRQBALANCE_BANNED_CPULIST=%s\n" % (HEADER, ",".join(map(str, sorted(others))))
     keeps = wanted.get("irq_cpus") and os.path.exists("/usr/lib/systemd/system/" + IRQBALANCE)
-    path = drop_in(IRQBALANCE)
+    path = tuner.drop_in(IRQBALANCE)
     found.append(sync_file(path, banned, 0o644, check) if keeps else return_file(path, check))
     return [diff for diff in found if diff]
-
-
-def drop_in(unit):
-    return os.path.join(UNITS, unit + ".d", "90-gedge.conf")
-
-
-def ours(unit):
-    return os.path.exists(drop_in(unit))
 
 
 def allowed(unit):
     """Return the CPUs that a slice is limited to, as the kernel prints them; empty for all."""
     return (read_text(os.path.join(CGROUPS, unit, "cpuset.cpus")) or "").strip()
-
-
-def allow(module, unit, cpus):
-    """Limit a slice to CPUs, or lift the limit, at once; the drop-in says the same at the next boot."""
-    module.run_command(["systemctl", "set-property", "--runtime", unit, "AllowedCPUs=%s" % cpus], check_rc=True)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink("/run/systemd/system.control/%s.d/50-AllowedCPUs.conf" % unit)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import kernel_boot, kernel_modules, sriov_functions
+from ..module_utils import host_tuner, kernel_boot, kernel_modules, sriov_functions
 from ..module_utils.host_state import NO_PROXY, STATE_DIR, copy_file, host_lock, made, read_record, read_text
 from ..module_utils.programs import look, printed_json
 
@@ -104,6 +104,11 @@ def plan(module):
     objects = [made("node", name, "leave")] if in_cluster() else []
     objects += [made("unit", unit, "stop") for unit in module.params["services"] if runs_here(unit)]
     objects += [made("interface", name, "remove") for name in links(module) if LINKS.match(name)]
+    objects += [
+        made("tuning", path, "restore")
+        for path in sorted(read_record("tuning.json"))
+        if not path.startswith(host_tuner.IRQS + "/")
+    ]
     objects += [made("nic", address, "restore") for address in sorted(read_record("sriov.json").get("former", {}))]
     record = read_record("settings.json")
     objects += [made("sysctl", "%s=%s" % pair, "set") for pair in sorted(record.get("sysctls", {}).items())]
@@ -191,6 +196,7 @@ class Reset:
         self.stop_containers()
         self.unmount()
         self.restore_cards()
+        self.restore_tuning()
         self.delete_links()
         self.delete_routes()
         self.delete_rules()
@@ -247,6 +253,13 @@ class Reset:
                 sriov_functions.put_back(former, record["modules"])
             except sriov_functions.FunctionError as error:
                 self.failures.append(str(error))
+
+    def restore_tuning(self):
+        """Let interrupts and system services go where they went before us."""
+        host_tuner.put_back(read_record("tuning.json"))
+        for unit in host_tuner.SLICES:
+            if os.path.exists(host_tuner.drop_in(unit)):
+                host_tuner.limit(self.module, unit, "")
 
     def delete_links(self):
         for name in links(self.module):

@@ -128,9 +128,9 @@ ansible_facts:
     (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
     cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane (it has the
     administrator's kubeconfig), ours (something of ours is installed), kubelet_touched (its configuration is not what
-    kubeadm wrote), kernel_arguments (some are ours), sriov (virtual functions are ours to keep), multus and whereabouts
-    (their settings are here), cni_dhcp (our DHCP daemon of CNI plugins is here), settings_due (with O(settings):
-    whether one differs).
+    kubeadm wrote), kernel_arguments (some are ours), tuning (the host is tuned by us), sriov (virtual functions are
+    ours to keep), multus and whereabouts (their settings are here), cni_dhcp (our DHCP daemon of CNI plugins is here),
+    settings_due (with O(settings): whether one differs).
   type: dict
   returned: always
 """
@@ -214,6 +214,7 @@ def main():
         "control_plane": os.path.exists(ADMIN_CONF),
         "node": read_record("kubeadm.json").get("node", ""),
         "kernel_arguments": bool(read_record("kernel.json")),
+        "tuning": bool(read_record("tuning.json")) or os.path.exists("/etc/gedge/tuning.json"),
         "sriov": bool(read_record("sriov.json").get("former")) or os.path.exists("/etc/gedge/sriov.json"),
         "multus": os.path.exists("/etc/cni/net.d/00-multus.conf"),
         "whereabouts": os.path.exists("/etc/cni/net.d/whereabouts.d"),

@@ -10,10 +10,9 @@ from gedge_provision.models.cpusets import format_cpuset
 from gedge_provision.models.topology import Topology
 from gedge_provision.planning.cpu_plans.reserve import used_devices
 
-__all__ = ["GIGANTIC_KIB", "tune"]
+__all__ = ["tune"]
 
-GIGANTIC_KIB = 1048576
-"""Huge pages of this size are had from the kernel when it starts, before memory is in pieces."""
+_SIZES = {2048: "2M", 1048576: "1G"}
 
 
 def tune(
@@ -82,8 +81,12 @@ def _near(topology: Topology, numa_node: int, reserved: frozenset[int]) -> froze
 
 
 def _page_arguments(huge_pages: tuple[HugePages, ...]) -> Iterator[str]:
-    """Yield the arguments for huge pages that have to be had at boot, by NUMA node (kernel-parameters, hugepages=)."""
-    gigantic = [pages for pages in huge_pages if pages.size_kib >= GIGANTIC_KIB]
-    if gigantic:
-        yield "hugepagesz=1G"
-        yield "hugepages=" + ",".join(f"{pages.numa_node}:{pages.count}" for pages in gigantic)
+    """Yield the arguments by which the kernel sets huge pages aside when it starts, before memory is in pieces.
+
+    By NUMA node (kernel-parameters, hugepages=). The kubelet counts them when it starts, which is after a boot too.
+    """
+    for size in sorted({pages.size_kib for pages in huge_pages}):
+        yield f"hugepagesz={_SIZES[size]}"
+        yield "hugepages=" + ",".join(
+            f"{pages.numa_node}:{pages.count}" for pages in huge_pages if pages.size_kib == size
+        )
