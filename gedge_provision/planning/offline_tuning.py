@@ -24,7 +24,7 @@ def tuning_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[C
         for name in _SLICES:
             yield Change("tuning", f"{name} on CPUs {new.get('system_cpus') or 'all'}", "set")
     had, has = bool(old.get("irq_cpus")), bool(new.get("irq_cpus"))
-    if had and has and old != new:
+    if had and has and before != set(after):
         yield Change("file", _SETTINGS, "change")
     if had != has:
         action = "create" if has else "remove"

@@ -15,11 +15,13 @@ import json
 import os
 import re
 import sys
+import time
 
 DEVICES = "/sys/bus/pci/devices"
 NETWORKS = "/sys/class/net"
 IRQS, IRQ_NAMES = "/proc/irq", "/sys/kernel/irq"
 UNITS, SLICES = "/etc/systemd/system", ("system.slice", "user.slice", "init.scope")
+PATIENCE_S = 20
 STAYING = "/run/gedge-irqs-that-stay.json"
 SETTINGS = {
     "numa_balancing": "/proc/sys/kernel/numa_balancing",
@@ -173,14 +175,33 @@ def differing(wanted):
 def bring(wanted, remember=None):
     """Bring the host to what is asked for.
 
+    While a host boots, drivers may make queues and interrupts anew after they were set: it is tried again for a while.
+
     Args:
         wanted: as `knobs` takes it.
         remember: is called with what is about to be written.
+
+    Raises:
+        TunerError: something does not take its value.
     """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        due = differing(wanted)
+        if remember:
+            remember(due)
+        failures = write_all(due)
+        wrong = ["%s is %s, asked for is %s" % (knob.path, knob.read(), knob.value) for knob in differing(wanted)]
+        if not (failures or wrong):
+            return
+        if time.monotonic() > deadline:
+            raise TunerError("%s -> the kernel's log says why: journalctl -k" % "; ".join((failures or wrong)[:5]))
+        time.sleep(1)
+
+
+def write_all(due):
+    """Write values; return what cannot be written. Interrupts that refuse are left alone until the next boot."""
     staying, failures = irqs_that_stay(), []
-    due = differing(wanted)
-    if remember:
-        remember(due)
+    known = len(staying)
     for knob in due:
         try:
             knob.write()
@@ -189,12 +210,10 @@ def bring(wanted, remember=None):
                 staying.add(os.path.basename(os.path.dirname(knob.path)))
             else:
                 failures.append("%s cannot be set to %s (%s)" % (knob.path, knob.value, error.strerror))
-    if staying:
+    if len(staying) > known:
         with open(STAYING, "w", encoding="ascii") as file:
             json.dump(sorted(staying), file)
-    wrong = ["%s is %s, asked for is %s" % (knob.path, knob.read(), knob.value) for knob in differing(wanted)]
-    if failures or wrong:
-        raise TunerError("%s -> the kernel's log says why: journalctl -k" % "; ".join((failures + wrong)[:5]))
+    return failures
 
 
 def put_back(former):

@@ -19,6 +19,7 @@ DEFAULT_MEMORY = Quantity("512Mi")
 """Reserved for Kubernetes where the memory manager needs a figure and nothing is said."""
 _MIB = 2**20
 _KIB = 2**10
+_PARTS = 8
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,16 @@ def _with_memory(topology: Topology) -> list[NumaNode]:
 
 
 def _shares(total: int, sizes: Mapping[int, int]) -> dict[int, int]:
-    """Divide bytes in proportion: whole MiB for each but the largest, which takes what is left."""
-    whole = sum(sizes.values()) or 1
-    largest = max(sizes, key=lambda node: (sizes[node], -node))
-    shares = {node: total * size // whole // _MIB * _MIB for node, size in sizes.items()}
-    shares[largest] += total - sum(shares.values())
+    """Divide bytes by the sizes of nodes in eighths of the largest: whole MiB, what is left goes to the first of those.
+
+    Not by the bytes: kernels give nodes some MiB more or less at every boot, which must not change a plan.
+    """
+    largest = max(sizes.values()) or 1
+    weights = {node: max(round(_PARTS * size / largest), 1) for node, size in sizes.items()}
+    whole = sum(weights.values())
+    shares = {node: total * weight // whole // _MIB * _MIB for node, weight in weights.items()}
+    first = min(node for node, weight in weights.items() if weight == max(weights.values()))
+    shares[first] += total - sum(shares.values())
     return shares
 
 

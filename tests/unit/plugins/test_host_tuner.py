@@ -96,5 +96,21 @@ def test_interrupts_that_the_kernel_places_stay(host: Path, monkeypatch: pytest.
 @pytest.mark.usefixtures("host")
 def test_what_does_not_take_a_value_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tuner.Knob, "write", lambda _knob, _value=None: None)
+    monkeypatch.setattr(tuner, "PATIENCE_S", 0)
     with pytest.raises(tuner.TunerError, match=r"numa_balancing is 1, asked for is 0.* -> "):
         tuner.bring({"settings": {"numa_balancing": "0"}})
+
+
+def test_what_a_driver_takes_back_while_it_starts_is_set_again(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+    write = tuner.Knob.write
+
+    def written(knob: tuner.Knob, value: str | None = None) -> None:
+        tries.append(knob.path)
+        write(knob, "00" if "rps_cpus" in knob.path and len(tries) == 1 else value)
+
+    monkeypatch.setattr(tuner.Knob, "write", written)
+    monkeypatch.setattr(tuner.time, "sleep", lambda _seconds: None)
+    tuner.bring({"rps_cpus": {"ens1": "4"}})
+    assert read(host, "sys/class/net/ens1/queues/rx-0/rps_cpus") == "10"
+    assert len(tries) == 2

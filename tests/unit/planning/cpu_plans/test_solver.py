@@ -162,6 +162,16 @@ def test_reserved_memory_satisfies_the_equation_of_the_kubelet(name: str) -> Non
         assert Quantity(entry["limits"]["memory"]).amount < node.memory_kib * 1024
 
 
+def test_some_mib_more_or_less_of_a_node_do_not_change_the_plan() -> None:
+    """As kernels tell at every boot: the kubelet would have to restart for it."""
+    raw = snapshot("emulated-node")
+    plan = solve(topology("emulated-node"), CpuIntent(profile="pinned-numa"))
+    for less in (4, 77):
+        numa = [{**node, "memory_kib": node["memory_kib"] - less * 1024 * (node["id"] + 1)} for node in raw["numa"]]
+        other = solve(Topology.model_validate({**raw, "numa": numa}), CpuIntent(profile="pinned-numa"))
+        assert other.kubelet == plan.kubelet
+
+
 @pytest.mark.parametrize("name", list(SHAPES))
 def test_every_choice_is_explained(name: str) -> None:
     profile = "shared" if name in _SMALL else "pinned-numa"
