@@ -21,7 +21,7 @@ DEVICES = "/sys/bus/pci/devices"
 NETWORKS = "/sys/class/net"
 IRQS, IRQ_NAMES = "/proc/irq", "/sys/kernel/irq"
 UNITS, SLICES = "/etc/systemd/system", ("system.slice", "user.slice", "init.scope")
-PATIENCE_S = 20
+PATIENCE_S, STARTS_S = 30, 5
 STAYING = "/run/gedge-irqs-that-stay.json"
 SETTINGS = {
     "numa_balancing": "/proc/sys/kernel/numa_balancing",
@@ -236,11 +236,21 @@ def limit(module, unit, cpus):
         os.unlink("/run/systemd/system.control/%s.d/50-AllowedCPUs.conf" % unit)
 
 
+def await_interfaces(names):
+    """Wait a while until udev has named the interfaces; one may be in a pod."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline and not all(os.path.exists(os.path.join(NETWORKS, name)) for name in names):
+        time.sleep(0.5)
+
+
 def main(path):
-    """Bring the host to what a file says."""
+    """Bring the host to what a file says, while it boots: twice, since drivers that start late undo some of it."""
     with open(path, encoding="utf-8") as file:
         wanted = json.load(file)
+    await_interfaces(wanted.get("rps_cpus", {}))
     try:
+        bring(wanted)
+        time.sleep(STARTS_S)
         bring(wanted)
     except TunerError as error:
         sys.stderr.write("%s\n" % error)
