@@ -125,7 +125,7 @@ def test_twenty_changes_in_a_row_and_no_kubelet_that_does_not_start(lab: LabClus
         assert restarts(lab) == 0, f"change {count}, to {state}"
 
 
-@pytest.mark.parametrize("state", ["static", "pinned", "other CPU reserved", "pinned-numa", "none"])
+@pytest.mark.parametrize("state", ["static", "pinned-numa", "none"])
 def test_a_policy_changes_under_pods(lab: LabCluster, state: str) -> None:
     ask(lab, state)
     refused = lab.gedge("apply", code=1)
