@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,7 @@ def solve(topology: Topology, intent: CpuIntent, settings: KubeletSettings | Non
     fields = _profile_fields(intent, settings)
     decisions = [_profile_decision(intent)]
     problems: list[Infeasible] = []
+    problems += _contradictions(topology, intent, settings, fields)
     pinned = intent.profile in _PINNING and fields["cpuManagerPolicy"] == "static"
     cores = _cores(topology, intent, settings) if fields["cpuManagerPolicy"] == "static" else _Cores(full=False)
     decisions += [cores.decision] if cores.decision else []
@@ -92,6 +94,25 @@ def solve(topology: Topology, intent: CpuIntent, settings: KubeletSettings | Non
         tuning=tuning,
         decisions=tuple(decisions),
     )
+
+
+def _contradictions(
+    topology: Topology, intent: CpuIntent, settings: KubeletSettings, fields: dict[str, Any]
+) -> Iterator[Infeasible]:
+    """Yield what is written under `kubelet` and leaves nothing of the intent."""
+    if intent.profile in _PINNING and fields["cpuManagerPolicy"] != "static":
+        yield Infeasible(
+            f"the profile {intent.profile} needs the static CPU manager, and cpu_manager_policy: none is written",
+            "take that out of kubelet, or choose the profile shared",
+        )
+    boot = min(topology.online)
+    listed = settings.reserved_system_cpus
+    if intent.latency == "isolated" and listed is not None and boot not in parse_cpuset(listed):
+        yield Infeasible(
+            f"reserved_system_cpus is {listed}, and CPU {boot}, which keeps the time for the others, cannot be "
+            "isolated",
+            f"reserve it too: {format_cpuset({boot} | parse_cpuset(listed))}",
+        )
 
 
 def _profile_fields(intent: CpuIntent, settings: KubeletSettings) -> dict[str, Any]:

@@ -103,6 +103,22 @@ _CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str, dict[str, Any]
         {"huge_pages": [{"size": "1Gi", "count": 2}]},
         {},
     ),
+    "no static CPU manager": (
+        "xeon-d-2187nt",
+        {"profile": "pinned", "latency": "isolated"},
+        {"cpu_manager_policy": "none"},
+        "needs the static CPU manager",
+        {},
+        {"cpu_manager_policy": "static", "reserved_system_cpus": "0,16"},
+    ),
+    "the boot CPU isolated": (
+        "xeon-d-2187nt",
+        {"profile": "pinned", "latency": "isolated"},
+        {"reserved_system_cpus": "1,17"},
+        "CPU 0, which keeps the time for the others, cannot be isolated -> reserve it too: 0-1,17",
+        {},
+        {"reserved_system_cpus": "0-1,16-17"},
+    ),
     "huge pages on no node": (
         "two-cpus",
         {"profile": "shared", "huge_pages": [{"size": "2Mi", "count": 4, "numa_node": 3}]},
