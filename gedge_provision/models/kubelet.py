@@ -24,6 +24,7 @@ TopologyManagerOption = Literal["prefer-closest-numa-nodes", "max-allowable-numa
 EVICTION_BYTES = Decimal(100 * 2**20)
 """What the kubelet keeps free unless told otherwise (evictionHard memory.available, 100Mi)."""
 
+_FEWEST_NUMA_NODES = 8  # pkg/kubelet/cm/topologymanager/policy_options.go
 # Pairs that make the kubelet refuse to start (pkg/kubelet/cm/cpumanager/policy_options.go).
 _EXCLUSIVE: tuple[tuple[CpuManagerOption, CpuManagerOption], ...] = (
     ("prefer-align-cpus-by-uncorecache", "distribute-cpus-across-numa"),
@@ -153,6 +154,20 @@ class KubeletSettings(Document):
         if chosen and self.cpu_manager_policy != "static":
             raise ValueError(
                 "cpu_manager_policy_options act only under the static policy -> set cpu_manager_policy: static"
+            )
+        most = self.topology_manager_policy_options.get("max-allowable-numa-nodes", _FEWEST_NUMA_NODES)
+        if isinstance(most, bool) or most < _FEWEST_NUMA_NODES:
+            raise ValueError(
+                f"max-allowable-numa-nodes is {str(most).lower()}, and the kubelet takes numbers from "
+                f"{_FEWEST_NUMA_NODES} only -> leave it out, or write the number of NUMA nodes of the largest host"
+            )
+        closest = self.topology_manager_policy_options.get("prefer-closest-numa-nodes", False)
+        if not isinstance(closest, bool):
+            raise ValueError(f"prefer-closest-numa-nodes is {closest} -> write true or false")  # noqa: TRY004
+        if self.topology_manager_policy_options and self.topology_manager_policy == "none":
+            raise ValueError(
+                "topology_manager_policy_options act only under another policy than none"
+                " -> set topology_manager_policy, for example best-effort"
             )
         for one, other in _EXCLUSIVE:
             if {one, other} <= chosen:

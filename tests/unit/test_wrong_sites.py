@@ -198,6 +198,76 @@ CASES = [
         "switch one off",
     ),
     (
+        "kube_reserved: {cpu: 500m}",
+        "kube_reserved: {cpu: 500m}\n      topology_manager_policy_options: {max-allowable-numa-nodes: 3}",
+        13,
+        "ai-worker.kubelet",
+        "takes numbers from 8 only",
+        "the number of NUMA nodes of the largest host",
+    ),
+    (
+        "kube_reserved: {cpu: 500m}",
+        "kube_reserved: {cpu: 500m}\n      topology_manager_policy_options: {prefer-closest-numa-nodes: 4}",
+        13,
+        "ai-worker.kubelet",
+        "prefer-closest-numa-nodes is 4",
+        "write true or false",
+    ),
+    (
+        "kube_reserved: {cpu: 500m}",
+        (
+            "kube_reserved: {cpu: 500m}\n      topology_manager_policy: none\n      topology_manager_policy_options: "
+            "{prefer-closest-numa-nodes: true}"
+        ),
+        13,
+        "ai-worker.kubelet",
+        "act only under another policy than none",
+        "set topology_manager_policy",
+    ),
+    (
+        "kube_reserved: {cpu: 500m}",
+        "kube_reserved: {cpu: 500m}\n      memory_manager_policy: Static",
+        13,
+        "ai-worker.kubelet",
+        "needs to know what is reserved on each NUMA node",
+        "reserved_memory, together 100Mi",
+    ),
+    (
+        "kube_reserved: {cpu: 500m}",
+        (
+            "kube_reserved: {cpu: 500m}\n      memory_manager_policy: Static\n      reserved_memory: "
+            "[{numa_node: 0, memory: 1Gi}]"
+        ),
+        13,
+        "ai-worker.kubelet",
+        "reserved_memory is 1024Mi",
+        "only when they are equal",
+    ),
+    (
+        "kube_reserved: {cpu: 500m}",
+        "kube_reserved: {cpu: 500m}\n      reserved_memory: [{numa_node: 0, memory: 1Gi}]",
+        13,
+        "ai-worker.kubelet",
+        "acts only under the Static policy",
+        "set memory_manager_policy: Static",
+    ),
+    (
+        "    kubelet:\n      cpu_manager_policy: static",
+        "    cpus: {profile: pined}\n    kubelet:\n      cpu_manager_policy: static",
+        13,
+        "ai-worker.cpus.profile",
+        "'pined' is not possible here",
+        "did you mean 'pinned'?",
+    ),
+    (
+        "    kubelet:\n      cpu_manager_policy: static",
+        "    cpus: {latency: low}\n    kubelet:\n      cpu_manager_policy: static",
+        13,
+        "ai-worker.cpus",
+        "latency low needs CPUs that are reserved",
+        "choose the profile pinned",
+    ),
+    (
         "cpu_manager_policy: static",
         "cpu_manager_policy: static\n      cpu_manager_policy_options: {full-cpus: true}",
         15,
