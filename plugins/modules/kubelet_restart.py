@@ -132,7 +132,9 @@ def main():
     if module.params["state"] == "restored":
         if not module.check_mode:
             with host_lock(module, 300):
-                put_back(module)
+                words, well = put_back(module)
+            if not well:
+                module.fail_json(msg="%s -> journalctl -u %s; the node stays cordoned" % (words, UNIT))
         module.exit_json(changed=not module.check_mode, objects=[])
     if module.params["state"] == "settled":
         if not module.check_mode:
@@ -171,7 +173,7 @@ def restart(module, files, patch):
 
 def refuse(module, message):
     """Bring the former kubelet back, and say why the new one cannot be."""
-    module.fail_json(msg="%s -> correct the settings; %s" % (message, put_back(module)))
+    module.fail_json(msg="%s -> correct the settings; %s" % (message, put_back(module)[0]))
 
 
 def why(module):
@@ -199,10 +201,10 @@ def keep_states():
 
 
 def put_back(module):
-    """Bring the kubelet back to what was kept; return how it is, for a message."""
+    """Bring the kubelet back to what was kept; return how it is, for a message, and whether it is well."""
     kept = read_record(KEPT)
     if not kept:
-        return "nothing was changed"
+        return "nothing was changed", True
     module.run_command(["systemctl", "stop", UNIT])
     module.run_command(["systemctl", "reset-failed", UNIT])
     for path, text in kept["files"].items():
@@ -220,11 +222,11 @@ def put_back(module):
         keep_states()  # a state that does not fit any more: pods that own CPUs may get others
         module.run_command(["systemctl", "restart", UNIT])
         if not is_well():
-            return "the former settings are back, and it does not run with them either: %s" % why(module)
+            return "the former settings are back, and %s does not run with them either: %s" % (UNIT, why(module)), False
     note_kubelet_config()
     shutil.rmtree(NEW_PATCHES, ignore_errors=True)
     write_record(KEPT, {})
-    return "the former settings are back, and it runs with them"
+    return "the former settings are back, and it runs with them", True
 
 
 def readable(text):

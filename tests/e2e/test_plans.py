@@ -106,7 +106,8 @@ def test_kubelet_settings_change_node_by_node_with_consent_or_by_a_saved_plan(la
 
 
 def test_a_node_that_is_not_well_ends_the_change(lab: LabCluster) -> None:
-    """The canary is drained and restarted, and does not come back: the others keep their settings."""
+    """The canary is drained and restarted, and does not come back, by no settings: it stays closed, the others keep "
+    "theirs."""
     original = lab.site_path.read_text(encoding="utf-8")
     drop_in, broken = "/etc/systemd/system/kubelet.service.d", r"[Service]\nRestartSec=1\nExecStart=\nExecStart=false\n"
     try:
@@ -114,6 +115,7 @@ def test_a_node_that_is_not_well_ends_the_change(lab: LabCluster) -> None:
         lab.site_path.write_text(original.replace("cpu: 500m", "cpu: 700m"), encoding="utf-8")
         failed = lab.gedge("apply", "--only", "kubelet", "--kubelet-restart-ok", "--drain-ok", code=1).stderr
         assert f"{FIRST}: Change nodes that run pods" in failed
+        assert "kubelet.service does not run with them either" in failed
         assert "cpu: 500m" in lab.hosts[SECOND].run(f"cat {PATCH}")
         assert lab.kubectl("get", "node", FIRST, "-o", "jsonpath={.spec.unschedulable}") == "true"
     finally:
