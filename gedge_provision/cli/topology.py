@@ -50,20 +50,28 @@ def plan(  # noqa: PLR0913, PLR0917 - one per option
     target: _Target,
     site: SiteOption,
     profile: Annotated[
-        Profile,
-        typer.Option(help="shared: nobody owns CPUs; pinned: pods own whole CPUs; pinned-numa: of one NUMA node."),
-    ] = "pinned",
+        Profile | None,
+        typer.Option(
+            help="shared: nobody owns CPUs; pinned: pods own whole CPUs; pinned-numa: of one NUMA node. If left out, "
+            "what the site asks of the node, else pinned."
+        ),
+    ] = None,
     reserve: Annotated[
         str | None,
-        typer.Option("--reserve", metavar="CPU", help="CPU time for the system and Kubernetes; 500m if left out."),
+        typer.Option(
+            "--reserve", metavar="CPU", help="CPU time for the system and Kubernetes; 500m if nothing is said."
+        ),
     ] = None,
     reserve_memory: Annotated[
         str | None,
         typer.Option("--reserve-memory", metavar="SIZE", help="Memory for them; pinned-numa takes 512Mi by itself."),
     ] = None,
     latency: Annotated[
-        Latency, typer.Option(help="low: interrupts stay off the CPUs of pods; isolated: the kernel's own work too.")
-    ] = "normal",
+        Latency | None,
+        typer.Option(
+            help="low: interrupts stay off the CPUs of pods; isolated: the kernel's own work too; else normal."
+        ),
+    ] = None,
     spread: Annotated[
         Spread | None, typer.Option(help="Reserved cores on few NUMA nodes, or on all in turn; by profile if left out.")
     ] = None,
@@ -77,17 +85,26 @@ def plan(  # noqa: PLR0913, PLR0917 - one per option
     svg: _Svg = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Compute how a host's CPUs, memory and interrupts are divided; nothing is changed."""
+    """Compute how a host's CPUs, memory and interrupts are divided; nothing is changed.
+
+    A node of the site is planned as the site asks; options count more.
+    """
+    asked, written = provisioning.asked_of(target, site)
+    base = asked.model_dump(exclude_unset=True) if asked else {"profile": "pinned"}
+    given = {"profile": profile, "latency": latency, "spread": spread, "full_cores": full_cores}
+    amounts = {name: value for name, value in (("cpu", reserve), ("memory", reserve_memory)) if value is not None}
+    settings = written.model_dump(mode="json", exclude_unset=True)
     try:
-        intent = CpuIntent(profile=profile, latency=latency, spread=spread, full_cores=full_cores)
-        amounts = {"cpu": reserve, "memory": reserve_memory}
-        reserved = {name: value for name, value in amounts.items() if value is not None}
-        settings = KubeletSettings.model_validate({"kube_reserved": reserved})
+        intent = CpuIntent.model_validate(
+            {**base, **{name: value for name, value in given.items() if value is not None}}
+        )
+        reserved = {**settings.get("kube_reserved", {}), **amounts}
+        wanted = KubeletSettings.model_validate({**settings, "kube_reserved": reserved} if amounts else settings)
     except pydantic.ValidationError as error:
         message, remedy = in_plain_words(error.errors(include_url=False)[0])
         raise UsageError(message, remedy=remedy) from None
     found = _look(target, site, svg)
-    computed = provisioning.plan_cpus(found, intent, settings)
+    computed = provisioning.plan_cpus(found, intent, wanted)
     _write(svg, found, computed)
     if output is Output.JSON:
         typer.echo(computed.model_dump_json(indent=1))

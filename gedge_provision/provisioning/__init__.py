@@ -9,13 +9,14 @@ from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset
 from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
 from gedge_provision.provisioning.status import NodeSummary, status, watch
 from gedge_provision.provisioning.timers import install_timer, remove_timer, timer_units
-from gedge_provision.provisioning.topology import plan_cpus, read_topology, topology_of, topology_svg
+from gedge_provision.provisioning.topology import asked_of, plan_cpus, read_topology, topology_of, topology_svg
 from gedge_provision.provisioning.verification import verify
 
 __all__ = [
     "NodeSummary",
     "apply",
     "apply_plan",
+    "asked_of",
     "default_site_path",
     "fetch_kubeconfig",
     "find_run",

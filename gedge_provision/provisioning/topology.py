@@ -17,7 +17,7 @@ from gedge_provision.planning.cpu_plans import place_boxes, solve, summary
 from gedge_provision.provisioning.runs import look_at_topology
 from gedge_provision.provisioning.sites import load_site
 
-__all__ = ["plan_cpus", "read_topology", "topology_of", "topology_svg"]
+__all__ = ["asked_of", "plan_cpus", "read_topology", "topology_of", "topology_svg"]
 
 
 def topology_of(target: str, site_path: Path, reporter: Reporter = SILENT) -> Topology:
@@ -45,6 +45,18 @@ def topology_of(target: str, site_path: Path, reporter: Reporter = SILENT) -> To
             remedy=f"name one of {', '.join(sorted(names))}, or a file that gedge topology show HOST -o json has made",
         )
     return Topology.model_validate(look_at_topology(site_path, target, reporter).topologies[target])
+
+
+def asked_of(target: str, site_path: Path) -> tuple[CpuIntent | None, KubeletSettings]:
+    """Return what a site asks of the CPUs and of the kubelet of a node; nothing for a snapshot in a file."""
+    path = Path(target)
+    if path.suffix == ".json" or len(path.parts) > 1:
+        return None, KubeletSettings()
+    site = load_site(site_path)
+    node = next((node for node in site.nodes if node.name == target), None)
+    if node is None:
+        return None, KubeletSettings()
+    return site.cpu_intent(node), site.node_classes[node.node_class].kubelet
 
 
 def read_topology(path: Path) -> Topology:

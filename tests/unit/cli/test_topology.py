@@ -14,6 +14,7 @@ from gedge_provision.cli._main import app
 from gedge_provision.models.cpu_plan import CpuPlan
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.topology import Topology
+from gedge_provision.provisioning import asked_of
 
 
 @pytest.fixture
@@ -116,3 +117,21 @@ def test_a_name_that_is_neither_node_nor_file_is_told() -> None:
     assert isinstance(done.exception, UsageError)
     assert "neither a node nor a file 'gedgew99'" in str(done.exception)
     assert "name one of gedgem01" in str(done.exception)
+
+
+def test_a_node_is_planned_as_its_site_asks(tmp_path: Path) -> None:
+    path = tmp_path / "site.yml"
+    path.write_text(
+        "name: edge\n"
+        "node_classes: {default: {}, fast: {cpus: {profile: pinned-numa}, kubelet: {kube_reserved: {cpu: 2}}}}\n"
+        "nodes:\n"
+        "  - {name: m, address: 192.0.2.1, roles: [control_plane]}\n"
+        "  - {name: w, address: 192.0.2.2, node_class: fast}\n",
+        encoding="utf-8",
+    )
+    intent, settings = asked_of("w", path)
+    assert intent is not None
+    assert intent.profile == "pinned-numa"
+    assert str(settings.kube_reserved.cpu) == "2"
+    assert asked_of("m", path)[0] is None
+    assert asked_of("w.json", path)[0] is None
