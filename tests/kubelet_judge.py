@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from gedge_provision.adapters.catalog_file import load_catalog
-from gedge_provision.adapters.go import compile_go, find_toolchains
+from gedge_provision.adapters.go import compile_go, find_toolchains, install_toolchain, read_modules
 from gedge_provision.adapters.locations import cache_dir, content_dir
 from gedge_provision.models.topology import Topology
+from gedge_provision.planning.artifacts import acceptable_go, required_go
 
 _SOURCE = Path(__file__).parent / "kubelet_rules/main.go"
 _KIB = 1024
@@ -32,9 +33,14 @@ def compile_judge(folder: Path) -> Path:
     module = content_dir() / "gobuild/kubernetes"
     for file in (module / "go.mod", module / "go.sum", _SOURCE):
         shutil.copy(file, folder)
-    toolchain = find_toolchains(cache_dir())[0]
+    catalog = load_catalog()
+    required = required_go(
+        read_modules(content_dir() / "gobuild", {"kubernetes": catalog.products["kubernetes"]}).values()
+    )
+    at_hand = [one for one in find_toolchains(cache_dir()) if acceptable_go(one.version, required)]
+    toolchain = at_hand[0] if at_hand else install_toolchain(cache_dir())
     program = folder / "judge"
-    compile_go(toolchain, folder, load_catalog().products["kubernetes"], package=".", flags="", output=program)
+    compile_go(toolchain, folder, catalog.products["kubernetes"], package=".", flags="", output=program)
     return program
 
 
