@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pydantic
 
+from gedge_provision.adapters.pages import render_page
 from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.cpu_plan import CpuPlan
 from gedge_provision.models.cpusets import format_cpuset
@@ -93,16 +94,8 @@ def plan_cpus(topology: Topology, intent: CpuIntent, settings: KubeletSettings |
 
 def topology_svg(topology: Topology, plan: CpuPlan | None = None) -> str:
     """Return a host as an SVG image that needs no other file."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - most commands need no image
-
-    environment = Environment(
-        loader=PackageLoader("gedge_provision", "data"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("topology.svg.j2").render(
+    return render_page(
+        "topology.svg.j2",
         page=place_boxes(topology, plan),
         title=topology.host or "a host",
         summary=summary(topology),
