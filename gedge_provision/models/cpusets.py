@@ -1,4 +1,4 @@
-"""Sets of CPUs in the spelling of Linux: lists such as 0-3,8 and hexadecimal masks."""
+"""Sets of CPUs in the spelling of Linux: lists such as 0-3,8."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-__all__ = ["Cpuset", "cpu_mask", "format_cpuset", "parse_cpuset"]
+__all__ = ["Cpuset", "format_cpuset", "parse_cpuset"]
 
 _LAST_CPU = 8191  # NR_CPUS of the largest kernels that distributions build for x86_64
-_GROUP_BITS = 32
 
 _PART = re.compile(r"(?P<first>\d+)(?:-(?P<last>\d+)(?::(?P<used>\d+)/(?P<group>\d+))?)?", re.ASCII)
 
@@ -52,16 +51,6 @@ def format_cpuset(cpus: Iterable[int]) -> str:
         else:
             ranges.append([cpu, cpu])
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
-
-
-def cpu_mask(cpus: Iterable[int]) -> str:
-    """Return a mask as /proc/irq/default_smp_affinity and rps_cpus take it: hexadecimal groups of 32 bits."""
-    bits = sum(1 << cpu for cpu in set(cpus))
-    groups: list[int] = []
-    while bits or not groups:
-        groups.append(bits & (1 << _GROUP_BITS) - 1)
-        bits >>= _GROUP_BITS
-    return ",".join([f"{groups[-1]:x}", *(f"{group:08x}" for group in reversed(groups[:-1]))])
 
 
 def _check(text: str) -> str:

@@ -157,7 +157,7 @@ def restart(module, files, patch):
     write_atomically(os.path.join(NEW_PATCHES, os.path.basename(patch["path"])), patch["content"], 0o600)
     sync_file(patch["path"], None, 0o644, False)
     module.run_command(["systemctl", "stop", UNIT], check_rc=True)
-    keep_states()
+    clear_states()
     for file in files:
         sync_file(file["path"], file["content"], 0o644, False)
     module.run_command(["systemctl", "daemon-reload"], check_rc=True)
@@ -193,7 +193,7 @@ def keep(paths):
     write_record(KEPT, {"files": texts, "states": {path: text for path, text in states.items() if text is not None}})
 
 
-def keep_states():
+def clear_states():
     """Move the managers' states out of the way."""
     for state in STATE_FILES:
         with contextlib.suppress(FileNotFoundError):
@@ -204,7 +204,8 @@ def put_back(module):
     """Bring the kubelet back to what was kept; return how it is, for a message, and whether it is well."""
     kept = read_record(KEPT)
     if not kept:
-        return "nothing was changed", True
+        well = is_well()
+        return "%s %s" % (UNIT, "runs" if well else "does not run: %s" % why(module)), well
     module.run_command(["systemctl", "stop", UNIT])
     module.run_command(["systemctl", "reset-failed", UNIT])
     for path, text in kept["files"].items():
@@ -212,16 +213,18 @@ def put_back(module):
             sync_file(path, text, 0o644, False)
         elif text is not None:
             write_atomically(path, text, 0o644)
-    keep_states()
+    clear_states()
     for path, text in kept["states"].items():
         if readable(text):
             write_atomically(path, text, 0o600)
     module.run_command(["systemctl", "daemon-reload"])
     module.run_command(["systemctl", "start", UNIT])
     if not is_well():
-        keep_states()  # a state that does not fit any more: pods that own CPUs may get others
+        clear_states()  # a state that does not fit any more: pods that own CPUs may get others
         module.run_command(["systemctl", "restart", UNIT])
         if not is_well():
+            # All is back: kept any longer, it would be what a much later change goes back to.
+            write_record(KEPT, {})
             return "the former settings are back, and %s does not run with them either: %s" % (UNIT, why(module)), False
     note_kubelet_config()
     shutil.rmtree(NEW_PATCHES, ignore_errors=True)
