@@ -20,7 +20,9 @@ EXIT_CODES = {
     "end a run before it changes any host: its message then says `no host was changed`",
     2: "the command cannot begin: an option, a document, a saved plan, or what it needs on this machine (a file, a "
     "program, a lab's node) is wrong or missing; nothing was changed",
-    3: "no node can hold the service, and nothing was created; of `gedge drift`: something differs",
+    3: "no node can hold the service, and nothing was created; of `gedge drift`: something differs; of `gedge "
+    "topology pods`: something is misaligned, or inconsistent; of `gedge gpu check`: an image does not fit each class "
+    "that was asked about, or that is not known",
     130: "interrupted by ^C, a run on hosts by SIGTERM too; hosts keep what was done, the same command goes on",
 }
 

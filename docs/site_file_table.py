@@ -25,7 +25,6 @@ MEANINGS = {
     "node_classes.CLASS.taints[].key": "Key of the taint.",
     "node_classes.CLASS.taints[].value": "Value of the taint.",
     "node_classes.CLASS.taints[].effect": "What it does to pods that do not tolerate it.",
-    "node_classes.CLASS.kubelet.cpu_manager_policy_options": "Options of the static CPU manager.",
     "node_classes.CLASS.kubelet.kube_reserved": "Kept away from pods for Kubernetes' own daemons.",
     "node_classes.CLASS.kubelet.system_reserved": "Kept away from pods for the system's daemons.",
     "node_classes.CLASS.kubelet.topology_manager_policy": "How strictly CPUs and devices of a pod share a NUMA node.",
@@ -82,7 +81,14 @@ def _rows(node: dict[str, Any], schema: dict[str, Any], prefix: str) -> Iterator
 
 
 def _inner(field: dict[str, Any], schema: dict[str, Any], path: str) -> Iterator[Row]:
-    for inner, suffix in ((field, "."), (field.get("items"), "[]."), (_values(field), ".CLASS.")):
+    values = _values(field)
+    lists = values.get("items") if values else None
+    for inner, suffix in (
+        (field, "."),
+        (field.get("items"), "[]."),
+        (values, ".CLASS."),
+        (lists, ".CLASS[]."),
+    ):
         if isinstance(inner, dict) and "properties" in _resolve(inner, schema):
             yield from _rows(_resolve(inner, schema), schema, f"{path}{suffix}")
 

@@ -4,34 +4,50 @@ Long work tells a `Reporter` what it does; leave it out to hear nothing. Errors 
 
     GedgeError                 something failed
     ├── UsageError             the input is wrong, nothing was changed
-    │   └── DocumentError      a site file or service document does not validate; has every finding with file:line
+    │   ├── DocumentError      a site file or service document does not validate; has every finding with file:line
+    │   └── InfeasibleError    a host cannot have what is asked of its CPUs; has every reason and the smallest change
     ├── NotFittingError        the request is valid, and no node can hold it
     ├── RunFailedError         a host failed or could not be reached; `result` tells where and why
     └── RunInterruptedError    ended by ^C or SIGTERM; the hosts keep what is done
 """
 
 from gedge_provision.models.changes import Change, Difference
+from gedge_provision.models.cpu_intent import CpuIntent
+from gedge_provision.models.cpu_plan import CpuPlan, InfeasibleError
 from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingError, UsageError
+from gedge_provision.models.gpu_images import ClassAnswer, ImageCheck, ImageReport
+from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.models.perf import PerfRecord, PerfResults, PerfSettings
 from gedge_provision.models.plan import Consent, HostPlan, Plan
+from gedge_provision.models.pod_alignment import ContainerHolding, NodePods, Remark
 from gedge_provision.models.progress import Reporter, SilentReporter
 from gedge_provision.models.run_records import RunRecord
 from gedge_provision.models.runs import RunFailedError, RunInterruptedError, RunResult
 from gedge_provision.models.service import Service
 from gedge_provision.models.site import Site
+from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Check, Report
 from gedge_provision.perf import compare_runs, earlier_runs, measure_network, measured_runs, perf_html, read_run
+from gedge_provision.planning.gpu import GpuPlan
 from gedge_provision.planning.perf import Compared, Comparison, Figure
 from gedge_provision.provisioning import (
+    Asked,
     NodeSummary,
     apply,
     apply_plan,
+    asked_of,
+    check_image,
+    check_report,
     fetch_kubeconfig,
+    gpu_plan,
     install_timer,
     kubeconfig_path,
     load_plan,
     load_site,
     plan,
+    plan_cpus,
+    pods_of,
+    read_topology,
     record_drift,
     remove_timer,
     report_html,
@@ -39,6 +55,8 @@ from gedge_provision.provisioning import (
     resume,
     runs,
     status,
+    topology_of,
+    topology_svg,
     unfinished,
     verify,
     watch,
@@ -56,22 +74,34 @@ from gedge_provision.services import (
 
 __all__ = [
     "Applied",
+    "Asked",
     "Change",
     "Check",
+    "ClassAnswer",
     "Compared",
     "Comparison",
     "Consent",
+    "ContainerHolding",
+    "CpuIntent",
+    "CpuPlan",
     "Difference",
     "DocumentError",
     "Figure",
     "GedgeError",
+    "GpuPlan",
     "HostPlan",
+    "ImageCheck",
+    "ImageReport",
+    "InfeasibleError",
+    "KubeletSettings",
+    "NodePods",
     "NodeSummary",
     "NotFittingError",
     "PerfRecord",
     "PerfResults",
     "PerfSettings",
     "Plan",
+    "Remark",
     "Report",
     "Reporter",
     "RunFailedError",
@@ -82,15 +112,20 @@ __all__ = [
     "ServiceStatus",
     "SilentReporter",
     "Site",
+    "Topology",
     "UsageError",
     "apply",
     "apply_plan",
     "apply_service",
+    "asked_of",
+    "check_image",
+    "check_report",
     "compare_runs",
     "connect",
     "delete_service",
     "earlier_runs",
     "fetch_kubeconfig",
+    "gpu_plan",
     "install_timer",
     "kubeconfig_path",
     "list_services",
@@ -101,8 +136,11 @@ __all__ = [
     "measured_runs",
     "perf_html",
     "plan",
+    "plan_cpus",
+    "pods_of",
     "read_run",
     "read_status",
+    "read_topology",
     "record_drift",
     "remove_timer",
     "report_html",
@@ -110,6 +148,8 @@ __all__ = [
     "resume",
     "runs",
     "status",
+    "topology_of",
+    "topology_svg",
     "unfinished",
     "verify",
     "watch",

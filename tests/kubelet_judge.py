@@ -1,10 +1,14 @@
-"""The kubelet's own code as judge of configurations: compiled from the sources of the version that is installed."""
+"""The kubelet's own code as judge of configurations: compiled from the sources of the version that is installed.
+
+Run as a program it writes the names that this version knows into gedge_provision/data/kubelet.json.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +16,12 @@ from typing import Any
 
 from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.go import compile_go, find_toolchains, install_toolchain, read_modules
+from gedge_provision.adapters.kubelet_names import KUBELET_NAMES
 from gedge_provision.adapters.locations import cache_dir, content_dir
 from gedge_provision.models.topology import Topology
 from gedge_provision.planning.artifacts import acceptable_go, required_go
 
-_SOURCE = Path(__file__).parent / "kubelet_rules/main.go"
+_SOURCES = Path(__file__).parent / "kubelet_rules"
 _KIB = 1024
 
 
@@ -31,7 +36,7 @@ class Verdict:
 def compile_judge(folder: Path) -> Path:
     """Compile the judge, with the go.mod that pins the kubelet of the catalog."""
     module = content_dir() / "gobuild/kubernetes"
-    for file in (module / "go.mod", module / "go.sum", _SOURCE):
+    for file in (module / "go.mod", module / "go.sum", *_SOURCES.glob("*.go")):
         shutil.copy(file, folder)
     catalog = load_catalog()
     required = required_go(
@@ -63,6 +68,13 @@ def ask(program: Path, questions: Mapping[str, tuple[Topology, Mapping[str, Any]
     return {answer["name"]: Verdict(answer["error"], answer["allocatable"]) for answer in json.loads(done.stdout)}
 
 
+def known_names(program: Path) -> dict[str, Any]:
+    """Return the fields and feature gates that the kubelet knows, as the data file has them."""
+    done = subprocess.run([program, "names"], capture_output=True, text=True, check=True)
+    version = load_catalog().products["kubernetes"].version
+    return {"version": ".".join(version.removeprefix("v").split(".")[:2]), **json.loads(done.stdout)}
+
+
 def machine_info(topology: Topology) -> dict[str, Any]:
     """Return a host as cAdvisor describes it to the kubelet (info/v1, MachineInfo)."""
     caches = {cpu: place for place, cache in enumerate(topology.last_level_caches) for cpu in cache.cpus}
@@ -77,7 +89,7 @@ def machine_info(topology: Topology) -> dict[str, Any]:
                 "node_id": node.id,
                 "memory": node.memory_kib * _KIB,
                 "hugepages": [{"page_size": pages.size_kib, "num_pages": pages.total} for pages in node.huge_pages],
-                "distances": list(node.distances.values()),
+                "distances": list(node.distances.values()) or None,  # as cAdvisor where the kernel tells none
                 "cores": [
                     {
                         "core_id": core.core,
@@ -92,3 +104,9 @@ def machine_info(topology: Topology) -> dict[str, Any]:
             for node in topology.numa
         ],
     }
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as built:
+        text = json.dumps(known_names(compile_judge(Path(built))), indent=1, sort_keys=True)
+    KUBELET_NAMES.write_text(f"{text}\n", encoding="utf-8")

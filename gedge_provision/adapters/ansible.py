@@ -44,6 +44,7 @@ class _Recorder:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     topologies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pods: dict[str, dict[str, Any]] = field(default_factory=dict)
     _play: str = ""
     _batch: int = 1
     _phase: str = ""
@@ -55,6 +56,7 @@ class _Recorder:
     _tasks: dict[str, float] = field(default_factory=dict)
     _waiting: set[str] = field(default_factory=set)
     _in_phase: dict[str, str] = field(default_factory=dict)
+    _noted: set[str] = field(default_factory=set)
 
     def __call__(self, event: Mapping[str, Any]) -> bool:
         kind = event["event"]
@@ -94,12 +96,16 @@ class _Recorder:
             self.changes.setdefault(host, []).extend(
                 _changes(str(data.get("task", "")), data.get("task_action"), result)
             )
+        if not str(data.get("task_action", "")).startswith("ansible."):
+            for warning in result.get("warnings", ()):  # of our modules: what does not apply on a host, what it lacks
+                self._note(f"{host}: {warning}")
         if kind == "runner_on_ok":
             told = result.get("ansible_facts", {})
             for name, kept in (
                 ("gedge_host", self.facts),
                 ("gedge_networks", self.networks),
                 ("gedge_topology", self.topologies),
+                ("gedge_pod_resources", self.pods),
             ):
                 kept.update({host: told[name]} if name in told else {})
         if kind == "runner_on_ok" and data.get("task_action", "").endswith("cluster_verify"):
@@ -120,6 +126,12 @@ class _Recorder:
             self.failures.append(failure)
             self._in_phase.pop(host, None)
             self.journal.write("failed", self._phase, host, failure.message)
+
+    def _note(self, text: str) -> None:
+        """Tell something once in a run, however many tasks say it."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self.reporter.note(text)
 
     def _show(self) -> None:
         hosts = sorted(self._waiting)
@@ -233,6 +245,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
         folder=folder,
         networks=dict(sorted(recorder.networks.items())),
         topologies=dict(sorted(recorder.topologies.items())),
+        pods=dict(sorted(recorder.pods.items())),
     )
     _write_record(result, folder)
     journal.write("run", detail=result.status)

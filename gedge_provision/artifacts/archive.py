@@ -17,7 +17,9 @@ __all__ = ["pack", "unpack"]
 
 
 def pack(catalog: Catalog, store: Store, file: Path, reporter: Reporter, names: tuple[str, ...] = ()) -> str:
-    """Write artifacts, all when no names are given, into one archive and return its sha256.
+    """Write artifacts into one archive and return its sha256.
+
+    Without names it is all of them, but for what comes from publishers only and is not in the store.
 
     Raises:
         UsageError: a name is unknown, or the archive cannot be where it is asked for.
@@ -27,7 +29,9 @@ def pack(catalog: Catalog, store: Store, file: Path, reporter: Reporter, names: 
         raise UsageError("no such folder", place=str(file.parent), remedy="make it, or choose another")
     if file.is_dir():
         raise UsageError("this is a folder", place=str(file), remedy=f"name a file in it: {file / 'artifacts.tar'}")
-    found = resolve(catalog, store, check_names(catalog, names))
+    stored = store.entries()
+    wanted = [artifact for artifact in catalog.artifacts if artifact.name in stored or not artifact.only_upstream]
+    found = resolve(catalog, store, check_names(catalog, names) if names else [artifact.name for artifact in wanted])
     with step(reporter, title := f"pack {len(found)} artifacts into {file}"):
         return archives.pack_store(found, file, lambda name: reporter.update(title, name))
 

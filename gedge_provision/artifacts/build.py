@@ -37,11 +37,12 @@ _WORKERS = 2  # go itself compiles in parallel; a second product fills the gaps 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build did: names of artifacts."""
+    """What a build did: names of artifacts; `left_out` are not in the store, and come from their publishers only."""
 
     made: tuple[str, ...]
     unchanged: tuple[str, ...]
     damaged: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def build(  # noqa: PLR0913 - where from, where to, and what
@@ -71,7 +72,7 @@ def build(  # noqa: PLR0913 - where from, where to, and what
         content: the folder of gobuild/ and programs/; that of this installation when None.
 
     Raises:
-        UsageError: a name is not in the catalog.
+        UsageError: a name is not in the catalog, or names what cannot be built and was not asked from upstream.
         GedgeError: something needed is missing on this machine, another build runs, or a build or download failed.
     """
     everything = not names
@@ -99,7 +100,15 @@ def build(  # noqa: PLR0913 - where from, where to, and what
                 toolchain.version if toolchain else None,
             )
         }
-        plan = planning.plan_build(catalog, names, outdated, sources)
+        left_out = set() if source is Source.UPSTREAM else {n for n in outdated if _only_upstream(catalog, n)}
+        if left_out and not everything:
+            raise UsageError(
+                "it cannot be built here: it comes from its publisher only",
+                place=", ".join(sorted(left_out)),
+                remedy="add --source upstream, or unpack an archive that has it: gedge artifacts unpack FILE",
+            )
+        outdated -= left_out
+        plan = planning.plan_build(catalog, [name for name in names if name not in left_out], outdated, sources)
         if source is Source.UPSTREAM:
             fetched = [artifact for artifact in plan.outdated if artifact.upstream]
             fetch.fetch(catalog, fetched, sources, store, reporter)
@@ -114,7 +123,10 @@ def build(  # noqa: PLR0913 - where from, where to, and what
         if plan.outdated or gone:
             store.sweep()
     return BuildReport(
-        tuple(a.name for a in plan.outdated), plan.unchanged, tuple(sorted(d.artifact.name for d in damaged))
+        made=tuple(a.name for a in plan.outdated),
+        unchanged=plan.unchanged,
+        damaged=tuple(sorted(d.artifact.name for d in damaged)),
+        left_out=tuple(sorted(left_out)),
     )
 
 
@@ -142,6 +154,11 @@ def recipes_of(catalog: Catalog, name: str, sources: Sources, wanted: Source | N
     if artifact is None:
         return {}
     return {s: planning.recipe(catalog, artifact, s, sources) for s in planning.sources_of(artifact, wanted)}
+
+
+def _only_upstream(catalog: Catalog, name: str) -> bool:
+    artifact = catalog.artifact(name)
+    return artifact is not None and artifact.only_upstream
 
 
 def _toolchain_at_hand(sources: Sources, cache: Path) -> go.Toolchain | None:

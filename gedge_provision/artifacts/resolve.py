@@ -41,9 +41,21 @@ def resolve(catalog: Catalog, store: Store, names: Iterable[str]) -> tuple[Store
         raise UsageError(
             f"the artifact store lacks {shown}" if stored else "the artifact store is empty",
             place=str(store.root),
-            remedy="run: gedge artifacts build",
+            remedy=_remedy(catalog, missing),
         )
     return tuple(found)
+
+
+def _remedy(catalog: Catalog, missing: list[str]) -> str:
+    fetched = [one.name for one in catalog.artifacts if one.name in missing and one.only_upstream]
+    steps = ["run: gedge artifacts build"] if len(fetched) < len(missing) else []
+    if fetched:
+        names = " ".join(fetched)
+        steps.append(
+            f"{names} comes from its publisher only: gedge artifacts build --source upstream {names} where that can be "
+            "reached, or gedge artifacts unpack FILE with an archive that has it"
+        )
+    return "; ".join(steps)
 
 
 def _is_whole(artifact: StoredArtifact) -> bool:

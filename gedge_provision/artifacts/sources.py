@@ -20,7 +20,9 @@ def read_sources(catalog: Catalog, content: Path) -> Sources:
     Raises:
         GedgeError: one is missing, as in an incomplete installation.
     """
-    names = sorted({a.build.program for a in catalog.artifacts if a.build and a.build.program})
+    builds = [artifact.build for artifact in catalog.artifacts if artifact.build]
+    names = {build.program: build.library for build in builds if build.program}
     return Sources(
-        go.read_modules(content / "gobuild", catalog.products), programs.read_programs(content / "programs", names)
+        go.read_modules(content / "gobuild", catalog.products),
+        programs.read_programs(content / "programs", dict(sorted(names.items()))),
     )

@@ -11,6 +11,7 @@ import typer
 from gedge_provision.cli import (
     _ui,
     artifacts,
+    gpu,
     lab,
     nodes,
     operators,
@@ -43,6 +44,7 @@ plans.register(app)
 verify.register(app)
 runs.register(app)
 app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(gpu.app, name="gpu")
 app.add_typer(lab.app, name="lab")
 app.add_typer(perf.app, name="perf")
 app.add_typer(service.app)
@@ -64,7 +66,7 @@ def _root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Exit codes: 0 done, 1 failed or refused, 2 wrong input (nothing was changed), 3 does not fit, or has drifted."""
+    """Exit codes: 0 done, 1 failed or refused, 2 wrong input (nothing was changed), 3 unfit, drifted, misaligned."""
 
 
 def main() -> None:

@@ -66,6 +66,7 @@ def build(
                 "made": list(report.made),
                 "unchanged": list(report.unchanged),
                 "damaged": list(report.damaged),
+                "left_out": list(report.left_out),
                 "elapsed_s": round(elapsed, 1),
             }
         )
@@ -73,6 +74,8 @@ def build(
         _ui.console.print(f"{len(report.made)} artifacts made, {len(report.unchanged)} unchanged in {elapsed:.1f} s")
     else:
         _ui.console.print(f"nothing to do: {len(report.unchanged)} artifacts are up to date ({elapsed:.1f} s)")
+    if report.left_out and output is _ui.Output.TEXT:
+        _ui.console.print(f"not in the store, from their publishers only: {', '.join(report.left_out)}")
 
 
 @app.command("list")

@@ -16,8 +16,9 @@ from gedge_provision.cli import _ui
 from gedge_provision.cli._drawing import draw
 from gedge_provision.cli._ui import Output, OutputOption
 from gedge_provision.cli.site import SiteOption
+from gedge_provision.cli.topology_pods import pods
 from gedge_provision.models.cpu_intent import CpuIntent, Latency, Profile, Spread
-from gedge_provision.models.cpu_plan import CpuPlan
+from gedge_provision.models.cpu_plan import CpuPlan, HugePages, InfeasibleError
 from gedge_provision.models.cpusets import format_cpuset
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.kubelet import KubeletSettings
@@ -27,6 +28,7 @@ from gedge_provision.models.wording import in_plain_words
 __all__ = ["app"]
 
 app = typer.Typer(help="CPUs, memory and devices of a host: look at them, plan their use.", no_args_is_help=True)
+app.command()(pods)
 
 _Target = Annotated[
     str, typer.Argument(metavar="HOST|FILE", help="A node of the site, or a snapshot that `show -o json` printed.")
@@ -36,13 +38,25 @@ _Svg = Annotated[Path | None, typer.Option("--svg", help="Draw it into this file
 
 @app.command()
 def show(target: _Target, site: SiteOption, svg: _Svg = None, output: OutputOption = Output.TEXT) -> None:
-    """Draw a host: sockets, NUMA nodes, caches, cores, CPUs, and the devices beside their node."""
+    """Draw a host: sockets, NUMA nodes, caches, cores, CPUs, and the devices beside their node.
+
+    The CPUs of a node bear the marks of the plan that its site asks for, else those that the kernel isolates.
+    """
+    asked = provisioning.asked_of(target, site)
     found = _look(target, site, svg)
-    _write(svg, found, None)
+    computed, refusal = None, ""
+    try:
+        if asked.intent is not None:
+            computed = provisioning.plan_cpus(found, asked.intent, asked.settings, asked.kernel_arguments)
+    except InfeasibleError as error:
+        refusal = "; ".join(map(str, error.problems))
+    _write(svg, found, computed)
     if output is Output.JSON:
         typer.echo(found.model_dump_json(indent=1))
         return
-    draw(found, None)
+    draw(found, computed)
+    if refusal:
+        _ui.console.print(Text(f"not marked as the site asks, which cannot be: {refusal}"))
 
 
 @app.command()
@@ -89,11 +103,11 @@ def plan(  # noqa: PLR0913, PLR0917 - one per option
 
     A node of the site is planned as the site asks; options count more.
     """
-    asked, written = provisioning.asked_of(target, site)
-    base = asked.model_dump(exclude_unset=True) if asked else {"profile": "pinned"}
+    asked = provisioning.asked_of(target, site)
+    base = asked.intent.model_dump(exclude_unset=True) if asked.intent else {"profile": "pinned"}
     given = {"profile": profile, "latency": latency, "spread": spread, "full_cores": full_cores}
     amounts = {name: value for name, value in (("cpu", reserve), ("memory", reserve_memory)) if value is not None}
-    settings = written.model_dump(mode="json", exclude_unset=True)
+    settings = asked.settings.model_dump(mode="json", exclude_unset=True)
     try:
         intent = CpuIntent.model_validate(
             {**base, **{name: value for name, value in given.items() if value is not None}}
@@ -104,7 +118,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one per option
         message, remedy = in_plain_words(error.errors(include_url=False)[0])
         raise UsageError(message, remedy=remedy) from None
     found = _look(target, site, svg)
-    computed = provisioning.plan_cpus(found, intent, wanted)
+    computed = provisioning.plan_cpus(found, intent, wanted, asked.kernel_arguments, control_plane=asked.control_plane)
     _write(svg, found, computed)
     if output is Output.JSON:
         typer.echo(computed.model_dump_json(indent=1))
@@ -138,7 +152,7 @@ def _show_plan(plan: CpuPlan) -> None:
         ("allocatable", f"{plan.allocatable_millicpu}m CPU"),
         ("kubelet", "\n".join(f"{name}: {_shown(value)}" for name, value in plan.kubelet.items())),
         ("kernel arguments", " ".join(plan.tuning.kernel_arguments)),
-        ("huge pages", ", ".join(f"{p.count} of {p.size_kib} KiB on node {p.numa_node}" for p in plan.huge_pages)),
+        ("huge pages", ", ".join(_pages(pages) for pages in plan.huge_pages)),
         ("interrupts", format_cpuset(plan.tuning.irq_cpus)),
         *((f"  of {name}", format_cpuset(cpus)) for name, cpus in plan.tuning.device_cpus.items()),
         ("system services", format_cpuset(plan.tuning.system_cpus)),
@@ -147,6 +161,11 @@ def _show_plan(plan: CpuPlan) -> None:
         if value:
             table.add_row(name, Text(value))
     _ui.console.print(table)
+
+
+def _pages(pages: HugePages) -> str:
+    when = "at boot" if pages.at == "boot" else "at run time"
+    return f"{pages.count} of {pages.size_kib} KiB on node {pages.numa_node} {when}"
 
 
 def _shown(value: object) -> str:

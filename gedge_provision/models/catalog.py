@@ -36,13 +36,18 @@ RelativePath = Annotated[
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.-]+)+$")]
 Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+")]
 
-_FOLDERS = {"binary": PurePosixPath("/usr/local/bin"), "cni_plugin": PurePosixPath("/opt/cni/bin")}
+_FOLDERS = {
+    "binary": PurePosixPath("/usr/local/bin"),
+    "chart": PurePosixPath("/var/lib/gedge/charts"),
+    "cni_plugin": PurePosixPath("/opt/cni/bin"),
+}
 
 
 class Kind(StrEnum):
     """What an artifact is, and so how it is installed."""
 
     BINARY = "binary"
+    CHART = "chart"
     CNI_PLUGIN = "cni_plugin"
     IMAGE = "image"
 
@@ -52,12 +57,16 @@ class NeededOn(StrEnum):
 
     ALL = "all"
     CONTROL_PLANE = "control_plane"
+    FIRST_CONTROL_PLANE = "first_control_plane"
     LAB = "lab"
 
 
 class Feature(StrEnum):
     """What a site may use beyond the core; an artifact with a feature goes only to sites that use it."""
 
+    EMULATED_GPUS = "emulated_gpus"
+    GPU = "gpu"
+    GPU_CHART = "gpu_chart"
     MULTUS = "multus"
     PERF = "perf"
     RDMA = "rdma"
@@ -87,7 +96,7 @@ class Sources:
 
     Attributes:
         modules: the Go module of each product.
-        programs: the files of each program of ours (programs/NAME), by relative path.
+        programs: the files of each program of ours (programs/NAME) and of its library, by relative path.
     """
 
     modules: Mapping[str, GoModule]
@@ -120,7 +129,7 @@ class Build(Document):
     """How a program is built.
 
     One of: a Go package of a product; a C file inside the product's module, with -D `defines`; a Python program of ours
-    (the folder programs/PROGRAM, packed into one executable file).
+    (the folder programs/PROGRAM, with what it shares from programs/LIBRARY, packed into one executable file).
     """
 
     product: Name | None = None
@@ -128,6 +137,7 @@ class Build(Document):
     c_source: str | None = None
     defines: dict[str, str] = Field(default_factory=dict)
     program: Name | None = None
+    library: Name | None = None
 
     @model_validator(mode="after")
     def _one_language(self) -> Self:
@@ -139,6 +149,8 @@ class Build(Document):
             raise ValueError("a Go package and a C file, and nothing else, belong to a product")
         if self.defines and self.c_source is None:
             raise ValueError("defines are for c_source only -> a Go product takes variables")
+        if self.library is not None and self.program is None:
+            raise ValueError("library is for program only -> a Go package names what it needs in go.mod")
         return self
 
 
@@ -186,7 +198,7 @@ class Artifact(Document):
 
     Attributes:
         feature: only sites that use it need this artifact; unset: every site does.
-        build: how its program is made; an image that is only its base has none.
+        build: how its program is made; an image that is only its base has none, nor has a chart.
         upstream: what is ours alone has none, and is built also where everything else is fetched.
     """
 
@@ -206,13 +218,19 @@ class Artifact(Document):
         is_image = self.kind is Kind.IMAGE
         if is_image != (self.reference is not None) or is_image != (self.image is not None):
             raise ValueError("an image, and nothing else, has a reference and an image section")
-        if self.image is None and self.build is None:
+        if self.kind is Kind.CHART:
+            self._check_chart()
+        elif self.image is None and self.build is None:
             raise ValueError("a file needs a build section")
         if self.image is not None:
             self._check_image(self.image)
         if self.upstream is not None and is_image != self.upstream.is_image:
             raise ValueError("the upstream of an image is a reference, that of a file a url or a member of an image")
         return self
+
+    def _check_chart(self) -> None:
+        if self.build is not None or self.upstream is None or self.upstream.url is None or self.upstream.member:
+            raise ValueError("a chart is its publisher's file -> give it an upstream with a url, and nothing else")
 
     def _check_image(self, image: Image) -> None:
         if (image.program is None) != (self.build is None):
@@ -221,6 +239,11 @@ class Artifact(Document):
             raise ValueError("an image without a program needs a base")
         if image.files and (self.build is None or self.build.product is None):
             raise ValueError("files are those of a product's Go module -> name the product in build")
+
+    @property
+    def only_upstream(self) -> bool:
+        """Whether it cannot be made here: it comes from its publisher, or out of an archive."""
+        return self.build is None and self.image is None
 
     @property
     def product(self) -> str | None:
@@ -232,7 +255,8 @@ class Artifact(Document):
         """Where it goes on a host: the path of a file, or the reference of an image."""
         if self.reference is not None:
             return self.reference
-        return str(_FOLDERS[self.kind.value] / self.name)
+        name = f"{self.name}-{self.version}.tgz" if self.kind is Kind.CHART else self.name
+        return str(_FOLDERS[self.kind.value] / name)
 
 
 class Catalog(Document):

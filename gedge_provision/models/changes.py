@@ -16,8 +16,9 @@ class Change:
 
     Attributes:
         kind: file, folder, unit, nic (virtual functions of a network card), sysctl, kernel_module, kernel_argument,
-            host (its reboot), package, binary, cni_plugin, image, node, annotation, label, taint, kubeconfig, or the
-            kind of a Kubernetes object, which has a capital.
+            host (its reboot), tuning, huge_pages, setting (of a kubelet), package, binary, chart, cni_plugin, image,
+            node, annotation, label, taint, kubeconfig, Release (of helm), or the kind of a Kubernetes object, which
+            has a capital.
         name: path, unit, key=value, name, namespace/name, or node and label (taint) as kubectl writes them.
         action: create, change, remove, install, start, restart, ... (of a plan), created, changed, ... (of a service).
         by: who else changed it since, and when, where the cluster tells; not a part of what a change is.

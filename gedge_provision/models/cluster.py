@@ -78,6 +78,9 @@ NODE = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 NETWORK_ATTACHMENT = Kind("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition", "network-attachment-definitions")
+RUNTIME_CLASS = Kind("node.k8s.io/v1", "RuntimeClass", "runtimeclasses", namespaced=False)
+CLUSTER_POLICY = Kind("nvidia.com/v1", "ClusterPolicy", "clusterpolicies", namespaced=False)
+GPU_CLUSTER = Kind("nvidia.com/v1alpha1", "GPUCluster", "gpuclusters", namespaced=False)
 ADDRESS_POOL = Kind("whereabouts.cni.cncf.io/v1alpha1", "IPPool", "ippools")
 
 CONTROLLER_KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE)}

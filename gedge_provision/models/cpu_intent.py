@@ -9,11 +9,12 @@ from pydantic import Field, model_validator
 from gedge_provision.models.base import Boolean, Document, Integer
 from gedge_provision.models.topology import DeviceKind
 
-__all__ = ["CpuIntent", "HugePageRequest", "Latency", "Profile", "Spread"]
+__all__ = ["CpuIntent", "HugePageRequest", "Latency", "Profile", "SetAside", "Spread"]
 
 Profile = Literal["shared", "pinned", "pinned-numa"]
 Latency = Literal["normal", "low", "isolated"]
 Spread = Literal["packed", "numa"]
+SetAside = Literal["boot", "runtime"]
 
 
 class HugePageRequest(Document):
@@ -25,6 +26,11 @@ class HugePageRequest(Document):
     )
     numa_node: Annotated[Integer, Field(ge=0)] | None = Field(
         None, description="Have all of them on this NUMA node; unset spreads them evenly."
+    )
+    at: SetAside = Field(
+        "boot",
+        description="`boot`: by the kernel when it starts; a change takes a reboot. `runtime`: while the host runs, "
+        "and again at each boot; a change restarts the kubelet.",
     )
 
     @property
@@ -46,7 +52,8 @@ class CpuIntent(Document):
     )
     full_cores: Boolean | None = Field(
         None,
-        description="Reserve, and give to pods, by whole cores only. Unset: where all cores have as many threads.",
+        description="Reserve, and give to pods, by whole cores only; not for shared. Unset: where all cores have as "
+        "many threads.",
     )
     spread: Spread | None = Field(
         None,
@@ -61,9 +68,7 @@ class CpuIntent(Document):
         description="`low`: interrupts and system services stay on the reserved CPUs, frequencies stay high. "
         "`isolated`: the kernel keeps its own work off the other CPUs too; takes a reboot.",
     )
-    huge_pages: tuple[HugePageRequest, ...] = Field(
-        (), description="Huge pages of the host; set aside when its kernel boots, a change takes a reboot."
-    )
+    huge_pages: tuple[HugePageRequest, ...] = Field((), description="Huge pages of the host, by NUMA node.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -74,7 +79,16 @@ class CpuIntent(Document):
             )
         if self.profile == "shared" and self.spread is not None:
             raise ValueError("the profile shared reserves no cores that could be spread -> leave spread out")
+        if self.profile == "shared" and self.full_cores is not None:
+            raise ValueError(
+                "the profile shared gives no cores away, so full_cores has nothing to decide -> leave it out, or "
+                "choose the profile pinned or pinned-numa"
+            )
         sizes = {request.size for request in self.huge_pages if request.numa_node is None}
         if len(sizes) < sum(request.numa_node is None for request in self.huge_pages):
             raise ValueError("huge pages of one size are asked for twice -> add them up, or name a numa_node for each")
+        if {request.size for request in self.huge_pages if request.at == "boot"} & {
+            request.size for request in self.huge_pages if request.at == "runtime"
+        }:
+            raise ValueError("huge pages of one size are asked for at boot and at run time -> choose one for each size")
         return self

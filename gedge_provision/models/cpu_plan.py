@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gedge_provision.models.cpu_intent import SetAside
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.topology import Cpus
 
@@ -27,11 +28,12 @@ class Decision(_Computed):
 
 
 class HugePages(_Computed):
-    """Huge pages that a NUMA node is to have."""
+    """Huge pages that a NUMA node is to have, and when they are set aside."""
 
     numa_node: int
     size_kib: int
     count: int
+    at: SetAside = "boot"
 
 
 class Tuning(_Computed):
@@ -44,6 +46,7 @@ class Tuning(_Computed):
         device_cpus: the CPUs that take a device's interrupts, by PCI address.
         rps_cpus: the CPUs that receive packets for other queues (receive packet steering), by interface.
         settings: kernel settings by their names in a snapshot (`numa_balancing`, `transparent_hugepage`, `governor`).
+        huge_pages: how many are set aside while the host runs, by NUMA node and size in KiB.
     """
 
     kernel_arguments: tuple[str, ...] = ()
@@ -52,6 +55,7 @@ class Tuning(_Computed):
     device_cpus: dict[str, Cpus] = Field(default_factory=dict)
     rps_cpus: dict[str, Cpus] = Field(default_factory=dict)
     settings: dict[str, str] = Field(default_factory=dict)
+    huge_pages: dict[int, dict[int, int]] = Field(default_factory=dict)
 
 
 class CpuPlan(_Computed):
@@ -84,10 +88,18 @@ class CpuPlan(_Computed):
 
 @dataclass(frozen=True)
 class Infeasible:
-    """Why an intent cannot be met on a host, and the smallest change with which it can."""
+    """Why an intent cannot be met on a host, and the smallest change with which it can.
+
+    Attributes:
+        message: why.
+        remedy: the change, in words.
+        change: what it writes, by the places of the site file within a node class (`cpus.spread`,
+            `kubelet.kube_reserved.cpu`); None there takes it out. Empty where that is the owner's to choose.
+    """
 
     message: str
     remedy: str
+    change: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.message} -> {self.remedy}"

@@ -20,7 +20,7 @@ class RunRequest:
     """How a run was asked for.
 
     Attributes:
-        verb: apply, plan, look (at networks), reset or kubeconfig.
+        verb: apply, plan, look (at networks), topology, pods, reset or kubeconfig.
         check: whether it only looked.
         only: node names and concerns, separated by commas; None for all.
         consents: what was agreed to.

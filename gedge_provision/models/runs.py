@@ -79,6 +79,7 @@ class RunResult:
         folder: the run's record: log and timings.
         networks: what each host told of cards and secondary networks, when it was asked (playbook look).
         topologies: what each host told of CPUs, memory and devices, when it was asked (playbook topology).
+        pods: what each host's kubelet told of CPUs, memory and devices of pods, when it was asked (playbook pods).
     """
 
     status: str
@@ -92,6 +93,7 @@ class RunResult:
     folder: Path
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     topologies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pods: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def parked(self) -> tuple[str, ...]:
@@ -114,11 +116,11 @@ class RunResult:
 class RunFailedError(GedgeError):
     """A run of a playbook failed; the message shows each host's failure once."""
 
-    def __init__(self, result: RunResult) -> None:
+    def __init__(self, result: RunResult, *, resumable: bool = True) -> None:
         self.result = result
         remedy = f"the whole log: {result.log}"
         if result.parked and all(failure.unreachable for failure in result.failures):
-            remedy = f"when they answer again: gedge resume; {remedy}"
+            remedy = f"when they answer again: {'gedge resume' if resumable else 'the same command'}; {remedy}"
         super().__init__(_explain(result), remedy=remedy)
 
 

@@ -8,9 +8,9 @@ __all__ = ["CONCERNS", "Selection"]
 
 CONCERNS = {
     "host": "packages, kernel settings and modules, swap, clock",
-    "artifacts": "programs, CNI plugins, images",
+    "artifacts": "programs, charts, CNI plugins, images",
     "runtime": "containerd and its registry mirrors",
-    "kubelet": "unit and settings of the kubelet",
+    "kubelet": "unit and settings of the kubelet; huge pages that a joined node gets while it runs",
     "kernel": "kernel arguments, and the reboot that they need",
     "tuning": "interrupts, system services and kernel settings of planned hosts",
     "sriov": "virtual functions of network cards",
@@ -19,6 +19,7 @@ CONCERNS = {
     "network": "flannel and the nodes' pod networks",
     "attachments": "Multus, device plugin, secondary networks of pods",
     "nodes": "labels and taints",
+    "gpu": "the GPU operator, the look at GPUs of hosts, the device plugin of emulated ones",
     "kubeconfig": "the administrator's kubeconfig on this machine",
 }
 """Concern: what it is; each is a tag of playbooks/site.yml."""

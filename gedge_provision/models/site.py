@@ -12,7 +12,10 @@ from gedge_provision.models.addresses import IPv4Address, IPv4Network
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.base import Boolean, Document, Integer
 from gedge_provision.models.cpu_intent import CpuIntent
+from gedge_provision.models.emulated_gpus import EmulatedGpus
 from gedge_provision.models.emulation import EmulatedNode
+from gedge_provision.models.gpu import GpuIntent, NodeGpu
+from gedge_provision.models.gpu_operator import GpuOperator
 from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.models.sriov import SharedRdma, SriovPolicy
 from gedge_provision.models.wording import Form
@@ -219,6 +222,12 @@ class NodeClass(Document):
     )
     sriov: tuple[SriovPolicy, ...] = Field((), description="Virtual functions of network cards.")
     shared_rdma: tuple[SharedRdma, ...] = Field((), description="RDMA devices that pods share.")
+    gpu: GpuIntent | None = Field(None, description="NVIDIA GPUs of the nodes; unset: they have none.")
+    emulated_gpus: tuple[EmulatedGpus, ...] = Field(
+        (),
+        description="GPUs that are emulated, for trying out requests, alignment and health without one; nodes with a "
+        "real GPU refuse them.",
+    )
 
 
 class Node(Document):
@@ -230,6 +239,7 @@ class Node(Document):
     node_class: str = Field("default", description="A key of node_classes.")
     cpus: CpuIntent | None = Field(None, description="Instead of that of its class.")
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, description="Added to those of the class.")
+    gpu: NodeGpu | None = Field(None, description="What differs from `gpu` of its class.")
     ssh_host: SshHost | None = Field(None, description="Name or address for SSH where it differs from address.")
 
 
@@ -257,6 +267,9 @@ class Site(Document):
         default_factory=dict, description="Mirrors by registry: URLs that containerd asks before the registry itself."
     )
     rollout: Rollout = Field(default_factory=Rollout)
+    gpu_operator: GpuOperator | None = Field(
+        None, description="The NVIDIA GPU operator; unset means its defaults where a class has `gpu`."
+    )
     kubeconfig: HomePath | None = Field(
         None,
         description="Where the administrator's kubeconfig is written; unset means the state folder of the user.",
@@ -268,6 +281,12 @@ class Site(Document):
     def cpu_intent(self, node: Node) -> CpuIntent | None:
         """Return what is asked of the CPUs of a node; None where nothing is planned."""
         return node.cpus or self.node_classes[node.node_class].cpus
+
+    def owns_cpus(self, node: Node) -> bool:
+        """Tell whether pods own CPUs on a node: the kubelet's CPU manager is static, by its profile or by itself."""
+        intent = self.cpu_intent(node)
+        policy = self.node_classes[node.node_class].kubelet.cpu_manager_policy
+        return policy == "static" or (intent is not None and intent.profile != "shared")
 
     def with_role(self, role: Role) -> tuple[Node, ...]:
         """Return the nodes of a role, in the order of the file."""

@@ -14,7 +14,7 @@ class StoredArtifact:
 
     Attributes:
         name: its name in the catalog.
-        kind: binary, cni_plugin or image.
+        kind: binary, chart, cni_plugin or image.
         version: the real version.
         sha256: digest of the file, 64 hex digits.
         size: bytes.

@@ -10,7 +10,19 @@ from gedge_provision.models.base import Document
 
 __all__ = ["Check", "Concern", "Counts", "Report", "Status"]
 
-Concern = Literal["cluster", "control plane", "node", "kubelet", "network", "dns", "host", "sriov", "attachments"]
+Concern = Literal[
+    "cluster",
+    "control plane",
+    "node",
+    "kubelet",
+    "network",
+    "dns",
+    "host",
+    "sriov",
+    "attachments",
+    "gpu",
+    "emulated gpus",
+]
 Status = Literal["pass", "fail", "not-applicable"]
 
 

@@ -81,9 +81,14 @@ def recipe(catalog: Catalog, artifact: Artifact, source: Source, sources: Source
 
 
 def sources_of(artifact: Artifact, wanted: Source | None) -> tuple[Source, ...]:
-    """Return the sources that an artifact may come from: the wanted one, or any; what is ours alone is always built."""
+    """Return the sources that an artifact may come from: the wanted one, or any.
+
+    What is ours alone is always built, what cannot be built is always fetched.
+    """
     if artifact.upstream is None:
         return (Source.BUILD,)
+    if artifact.only_upstream:
+        return (Source.UPSTREAM,)
     return (wanted,) if wanted else tuple(Source)
 
 
@@ -157,7 +162,7 @@ def _program_parts(catalog: Catalog, build: Build, sources: Sources) -> list[obj
     if build.program is not None:
         files = sources.programs[build.program]
         return [build.program, {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}]
-    described = build.model_dump(mode="json", exclude={"program"})
+    described = build.model_dump(mode="json", exclude={"program", "library"})
     module = sources.modules[str(build.product)]
     product = catalog.products[str(build.product)].model_dump(mode="json")
     return [product, described, module.go_mod, module.go_sum, link_flags(catalog, build)]

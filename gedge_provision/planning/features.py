@@ -6,9 +6,13 @@ from typing import Literal
 
 from gedge_provision.models.site import NodeClass, Site
 from gedge_provision.models.sriov import Owner, SriovPolicy
+from gedge_provision.planning.emulated_gpus import EMULATED_GPUS, emulated_classes
+from gedge_provision.planning.gpu_labels import gpu_section, served_classes
 
 __all__ = [
     "DEVICE_PLUGIN",
+    "GPU",
+    "GPU_CHART",
     "MULTUS",
     "OPERATOR_LABEL",
     "PERF",
@@ -26,6 +30,9 @@ __all__ = [
     "site_features",
 ]
 
+GPU = "gpu"
+GPU_CHART = "gpu_chart"
+"""The operator's chart is the artifact store's, and not that of a server of the site's own."""
 MULTUS = "multus"
 SRIOV = "sriov"
 RDMA = "rdma"
@@ -58,8 +65,14 @@ def site_features(site: Site) -> frozenset[str]:
         found.add(SOFT_RDMA)
     if any(attachment.ipam.type == "whereabouts" for attachment in attachments):
         found.add(WHEREABOUTS)
+    if served_classes(site):
+        found.add(GPU)
+        if gpu_section(site).chart_server is None:
+            found.add(GPU_CHART)
     if site.networks.test_tools if site.networks.test_tools is not None else MULTUS in found:
         found.add(PERF)
+    if emulated_classes(site):
+        found.add(EMULATED_GPUS)
     return frozenset(found)
 
 
@@ -98,5 +111,6 @@ def daemon_sets(site: Site) -> list[str]:
     found += ["kube-system/whereabouts"] if WHEREABOUTS in features else []
     found += ["kube-system/soft-rdma-device-plugin"] if SOFT_RDMA in features else []
     found += [f"kube-system/rdma-shared-device-plugin-{name}" for name in shared_rdma_classes(site)]
+    found += [f"kube-system/emulated-gpu-{name}" for name in emulated_classes(site)]
     names = {"site": "kube-system/kube-sriov-device-plugin", "own": "kube-system/kube-sriov-device-plugin-own"}
     return found + [names[source] for source in device_plugin_sources(site)]

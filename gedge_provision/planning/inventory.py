@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,11 @@ from gedge_provision.models.sriov import SharedRdma
 from gedge_provision.models.ssh import known_hosts_option
 from gedge_provision.planning.alignment import alignment_policy
 from gedge_provision.planning.attachments import attachment_manifests, attachment_masters, with_dhcp, with_rdma
+from gedge_provision.planning.emulated_gpus import (
+    EMULATED_GPUS_LABEL,
+    emulated_gpu_variables,
+    emulated_resources,
+)
 from gedge_provision.planning.features import (
     DEVICE_PLUGIN,
     OPERATOR_LABEL,
@@ -25,6 +30,7 @@ from gedge_provision.planning.features import (
     shared_rdma_classes,
     site_features,
 )
+from gedge_provision.planning.gpu_labels import gpu_labels
 
 __all__ = [
     "API_PORT",
@@ -48,16 +54,18 @@ _CONTROL_PLANE_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect"
 _CONTROL_PLANE_MIN_MEMORY_MIB = 1700  # kubeadm's own floor
 _CONTROL_PLANE_MIN_CPUS = 2
 _LOOK_AGAIN_S = 60  # how often the RDMA shared device plugin looks for devices
-_IMAGES = {
-    "flannel": "flannel_image",
-    "multus": "multus_image",
-    "pause": "containerd_sandbox_image",
-    "rdma-shared-device-plugin": "rdma_shared_device_plugin_image",
-    "soft-rdma-device-plugin": "soft_rdma_device_plugin_image",
-    "sriov-network-device-plugin": "sriov_device_plugin_image",
-    "whereabouts-control-loop": "whereabouts_image",
-}
-"""Variables that name images of the catalog."""
+_IMAGES = (
+    ("emulated-gpu-device-plugin", "emulated_gpu_image"),
+    ("flannel", "flannel_image"),
+    ("multus", "multus_image"),
+    ("pause", "containerd_sandbox_image"),
+    ("pause", "kubelet_probe_image"),
+    ("rdma-shared-device-plugin", "rdma_shared_device_plugin_image"),
+    ("soft-rdma-device-plugin", "soft_rdma_device_plugin_image"),
+    ("sriov-network-device-plugin", "sriov_device_plugin_image"),
+    ("whereabouts-control-loop", "whereabouts_image"),
+)
+"""Images of the catalog, and the variables that name them."""
 _OF_OPERATOR = ("sriov", "rdma")  # CNI plugins
 _CONTROL_PLANE_PORTS = {"2379": "etcd", "2380": "etcd", "10257": "kube-controller-manager", "10259": "kube-scheduler"}
 
@@ -79,6 +87,8 @@ def compile_inventory(  # noqa: PLR0913 - what a site is compiled from
     artifacts_problem: str = "",
     images: Mapping[str, str] | None = None,
     leaving: Mapping[str, Mapping[str, Any]] | None = None,
+    gpu: Mapping[str, Any] | None = None,
+    first_only: Collection[str] = (),
 ) -> Inventory:
     """Compute the inventory of a site.
 
@@ -90,6 +100,8 @@ def compile_inventory(  # noqa: PLR0913 - what a site is compiled from
         artifacts_problem: why `artifacts` is empty, with the remedy.
         images: references of the catalog's images, by name; what is left out has the role's default.
         leaving: connections of hosts that were installed and are no longer in the site file, by name.
+        gpu: variables of the role gpu_operator (planning.gpu).
+        first_only: artifacts of control-plane nodes that only the first one gets.
     """
     managers = [node.name for node in site.with_role("control_plane")]
     balanced = site.control_plane.virtual_ip is not None
@@ -104,10 +116,13 @@ def compile_inventory(  # noqa: PLR0913 - what a site is compiled from
             "leaving": tuple(leaving or ()),
         },
         variables=_site_variables(site, kubeconfig=kubeconfig)
-        | {_IMAGES[name]: reference for name, reference in (images or {}).items() if name in _IMAGES}
+        | dict(gpu or {})
+        | {variable: (images or {})[name] for name, variable in _IMAGES if name in (images or {})}
         | {"artifacts_problem": artifacts_problem},
         host_variables={
-            node.name: connection(site, node) | _node_variables(site, node, artifacts) for node in site.nodes
+            node.name: connection(site, node)
+            | _node_variables(site, node, artifacts, () if node.name in managers[:1] else first_only)
+            for node in site.nodes
         }
         | {name: dict(how) for name, how in (leaving or {}).items()},
     )
@@ -155,9 +170,12 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
             {"name": name, "configuration": shared_configuration(_shared(site.node_classes[name]))}
             for name in shared_rdma_classes(site)
         ],
+        **emulated_gpu_variables(site),
         "soft_rdma_device_plugin_resource": SOFT_RDMA_RESOURCE,
         "soft_rdma_device_plugin_devices": SOFT_RDMA_SLOTS,
         "soft_rdma_device_plugin_node_selector": {SOFT_RDMA_LABEL: "true"},
+        "host_tuning_first_control_plane": managers[0].name,
+        "host_tuning_drain": site.rollout.drain,
         "sriov_first_control_plane": managers[0].name,
         "sriov_drain": site.rollout.drain,
         "kubelet_first_control_plane": managers[0].name,
@@ -175,7 +193,7 @@ def _site_variables(site: Site, *, kubeconfig: str) -> dict[str, Any]:
                 "kubelet": {} if site.cpu_intent(node) else site.node_classes[node.node_class].kubelet.to_kubelet(),
                 "version": f"v{site.kubernetes.version}",
                 "labels": node_labels(site, node),
-                "resources": rdma_resources(site, node),
+                "resources": rdma_resources(site, node) | emulated_resources(site.node_classes[node.node_class]),
             }
             for node in site.nodes
         ],
@@ -198,13 +216,16 @@ def connection(site: Site, node: Node) -> dict[str, Any]:
     return variables
 
 
-def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def _node_variables(
+    site: Site, node: Node, artifacts: Mapping[Role, Sequence[Mapping[str, Any]]], without: Collection[str]
+) -> dict[str, Any]:
     manager = "control_plane" in node.roles
     node_class = site.node_classes[node.node_class]
     variables: dict[str, Any] = {
         "host_prepare_address": str(node.address),
-        "artifacts_items": _artifacts(node_class, artifacts["control_plane" if manager else "worker"]),
+        "artifacts_items": _artifacts(node_class, artifacts["control_plane" if manager else "worker"], without),
         "kubelet_config": node_class.kubelet.to_kubelet(),
+        "kubelet_control_plane": manager,
         "cpu_plan_intent": _intent(site.cpu_intent(node)),
         "cpu_plan_kubelet": node_class.kubelet.model_dump(mode="json", exclude_unset=True),
         "cpu_plan_kernel_arguments": list(node_class.kernel_arguments),
@@ -212,6 +233,7 @@ def _node_variables(site: Site, node: Node, artifacts: Mapping[Role, Sequence[Ma
         "kubeadm_node_name": node.name,
         "kubeadm_node_address": str(node.address),
         "kubeadm_taints": node_taints(site, node),
+        "gpu_operator_driver": node_class.gpu.driver if node_class.gpu else "none",
         "kernel_arguments_list": list(node_class.kernel_arguments),
         "kernel_arguments_iommu": any(
             policy.device_type == "vfio-pci" and policy.owner == "host" for policy in node_class.sriov
@@ -250,10 +272,13 @@ def _intent(intent: CpuIntent | None) -> dict[str, Any]:
     return {"profile": intent.profile, **intent.model_dump(mode="json", exclude_unset=True)} if intent else {}
 
 
-def _artifacts(node_class: NodeClass, items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Leave out what the SR-IOV network operator installs on its nodes: a file has one owner."""
+def _artifacts(
+    node_class: NodeClass, items: Sequence[Mapping[str, Any]], without: Collection[str]
+) -> list[Mapping[str, Any]]:
+    """Leave out what is another node's, and what the SR-IOV network operator installs: a file has one owner."""
     operated = any(policy.owner == "operator" for policy in node_class.sriov)
-    return [item for item in items if not (operated and item["name"] in _OF_OPERATOR)]
+    left_out = {*without, *(_OF_OPERATOR if operated else ())}
+    return [item for item in items if item["name"] not in left_out]
 
 
 def rdma_resources(site: Site, node: Node) -> dict[str, int]:
@@ -298,8 +323,10 @@ def node_labels(site: Site, node: Node) -> dict[str, str]:
         labels[OPERATOR_LABEL] = "operator"
     if with_rdma(site, node, "soft"):
         labels[SOFT_RDMA_LABEL] = "true"
+    if node_class.emulated_gpus:
+        labels[EMULATED_GPUS_LABEL] = "true"
     emulated = {EMULATED_LABEL: "true"} if site.lab is not None and node.name in site.lab.emulated else {}
-    return labels | dict(node_class.labels) | dict(node.labels) | emulated
+    return labels | gpu_labels(site, node) | dict(node_class.labels) | dict(node.labels) | emulated
 
 
 def node_taints(site: Site, node: Node) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gedge_provision.models.cpu_intent import CpuIntent
-from gedge_provision.models.cpu_plan import CpuPlan, Infeasible, InfeasibleError
+from gedge_provision.models.cpu_plan import CpuPlan, Infeasible, InfeasibleError, Tuning
 from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.models.site import Node, Site
 from gedge_provision.models.topology import Topology
@@ -34,7 +34,12 @@ class NodePlan:
 
 
 def plan_host(
-    topology: Topology, intent: CpuIntent, settings: KubeletSettings, kernel_arguments: tuple[str, ...] = ()
+    topology: Topology,
+    intent: CpuIntent,
+    settings: KubeletSettings,
+    kernel_arguments: tuple[str, ...] = (),
+    *,
+    control_plane: bool = False,
 ) -> NodePlan:
     """Plan a host.
 
@@ -43,21 +48,26 @@ def plan_host(
         intent: what is asked of its CPUs.
         settings: of the kubelet, as they are written.
         kernel_arguments: as they are written.
+        control_plane: whether the static pods of a control plane run there.
 
     Raises:
         InfeasibleError: the host cannot have it; with every reason, and the smallest change for each.
     """
-    plan = solve(topology, intent, settings)
+    plan = solve(topology, intent, settings, control_plane=control_plane)
     planned = plan.tuning.kernel_arguments
-    problems = [*check_arguments(topology, kernel_arguments, plan.reserved), *_twice(planned, kernel_arguments)]
+    problems = [
+        *check_arguments(topology, kernel_arguments, plan.reserved, plan.tuning.irq_cpus),
+        *_twice(plan.tuning, kernel_arguments),
+    ]
     if problems:
         raise InfeasibleError(topology.host, problems)
     return NodePlan(plan, (*planned, *kernel_arguments), alignment_policy(plan.kubelet))
 
 
-def _twice(planned: tuple[str, ...], written: tuple[str, ...]) -> list[Infeasible]:
-    """Say which arguments are both planned and written."""
-    names = {argument.partition("=")[0] for argument in planned}
+def _twice(tuning: Tuning, written: tuple[str, ...]) -> list[Infeasible]:
+    """Say which arguments are both planned and written; those for huge pages also where the plan needs none."""
+    names = {argument.partition("=")[0] for argument in tuning.kernel_arguments}
+    names |= {"hugepages"} if tuning.huge_pages else set()
     return [
         Infeasible(
             f"kernel argument {argument} is written, and the plan of the host sets {argument.partition('=')[0]} itself",
@@ -78,7 +88,13 @@ def plan_node(site: Site, node: Node, topology: Topology) -> NodePlan | None:
     node_class = site.node_classes[node.node_class]
     if intent is None:
         return None
-    return plan_host(topology, intent, node_class.kubelet, node_class.kernel_arguments)
+    return plan_host(
+        topology,
+        intent,
+        node_class.kubelet,
+        node_class.kernel_arguments,
+        control_plane="control_plane" in node.roles,
+    )
 
 
 def with_plans(site: Site, inventory: Inventory, topologies: Mapping[str, Topology]) -> Inventory:

@@ -16,7 +16,10 @@ from gedge_provision.models.site import Site
 from gedge_provision.models.site_records import HostRecord, SiteRecord
 from gedge_provision.models.topology import Topology
 from gedge_provision.planning.inventory import Inventory
+from gedge_provision.planning.kubelet_changes import HugePages, KubeletChange, compare_settings
 from gedge_provision.planning.node_plans import with_plans
+from gedge_provision.planning.offline_emulated_gpus import emulated_gpu_changes
+from gedge_provision.planning.offline_gpu_operator import operator_changes
 from gedge_provision.planning.offline_kernel import is_kernel_change, kernel_changes, new_kernel_changes
 from gedge_provision.planning.offline_networks import (
     attachment_changes,
@@ -25,7 +28,7 @@ from gedge_provision.planning.offline_networks import (
     sriov_changes,
 )
 from gedge_provision.planning.offline_rdma import module_changes
-from gedge_provision.planning.offline_tuning import tuning_changes
+from gedge_provision.planning.offline_tuning import fewer_pages, page_changes, tuning_changes
 
 __all__ = ["recorded_changes"]
 
@@ -37,6 +40,7 @@ _CONCERNS = (
     ("kubelet", "kubelet"),
     ("/etc/kubernetes", "kubelet"),
     ("tuning", "tuning"),
+    ("huge-pages", "tuning"),
     ("containerd", "runtime"),
     ("crictl", "runtime"),
     ("sriov", "sriov"),
@@ -95,6 +99,8 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
             yield from _endpoint(host, old.variables, new.variables)
     yield from _network(first, installed, old.variables, new.variables)
     yield from ((first, "attachments", change) for change in attachment_changes(old.variables, new.variables))
+    yield from ((first, "gpu", change) for change in emulated_gpu_changes(old.variables, new.variables))
+    yield from ((first, "gpu", change) for change in operator_changes(old.variables, new.variables))
     for host in installed:
         yield from ((host, "attachments", change) for change in attachment_files(old.variables, new.variables))
         daemon = dhcp_changes(old.host_variables[host], new.host_variables[host])
@@ -103,18 +109,32 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
         if host not in installed:
             yield from _new(host, record, site, new.host_variables[host])
     for host in installed:
-        if not _shares_kernel(site, host, record.hosts[host]):
-            made, had, has = record.hosts[host].made, old.host_variables[host], new.host_variables[host]
-            changes = kernel_changes(host, made, had, has, drain=new.variables["kernel_arguments_drain"])
-            yield from ((host, "kernel", change) for change in changes)
-            tunings = (variables.get("host_tuning_plan", {}) for variables in (had, has))
-            yield from ((host, "tuning", change) for change in tuning_changes(*tunings))
-        if old.host_variables[host]["kubelet_config"] != new.host_variables[host]["kubelet_config"]:
-            yield from _kubelet(host, drain=new.variables["kubelet_drain"])
+        yield from _host(host, record, site, old, new)
     for host in new.groups["leaving"]:
         yield from ((host, "cluster", Change("node", host, action)) for action in ("drain", "leave", "forget"))
     yield from _nodes(first, names, old.variables, new.variables)
     yield from _notes(first, installed, old, new)
+
+
+def _host(host: str, record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Found:
+    """Yield what changes of a host's kernel and of its kubelet."""
+    made, had, has = record.hosts[host].made, old.host_variables[host], new.host_variables[host]
+    drain = new.variables["kubelet_drain"]
+    pages: list[Change] = []
+    numbers: HugePages = "same"
+    if not _shares_kernel(site, host, record.hosts[host]):
+        changes = kernel_changes(host, made, had, has, drain=new.variables["kernel_arguments_drain"])
+        yield from ((host, "kernel", change) for change in changes)
+        before, after = (variables.get("host_tuning_plan", {}) for variables in (had, has))
+        yield from ((host, "tuning", change) for change in tuning_changes(before, after))
+        pages = list(page_changes(before, after))
+        numbers = "fewer" if fewer_pages(before, after) else "more" if pages else "same"
+    runs, asked = had["kubelet_config"], has["kubelet_config"]
+    if pages or runs != asked:
+        change = compare_settings(runs, asked, huge_pages=numbers, drains=drain)
+        first = [Change("node", host, "drain")] if drain and change.drain else []
+        files = [Change("file", _PATCH, "change")] if runs != asked else []
+        yield from ((host, "kubelet", one) for one in (*first, *pages, *files, *_restart(change)))
 
 
 def _artifacts(host: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
@@ -135,6 +155,8 @@ def _artifacts(host: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Fou
 def _kind(target: str) -> str:
     if target.startswith("/opt/cni/"):
         return "cni_plugin"
+    if target.startswith("/var/lib/gedge/charts/"):
+        return "chart"
     return "binary" if target.startswith("/") else "image"
 
 
@@ -195,7 +217,8 @@ def _notes(first: str, installed: Sequence[str], old: Inventory, new: Inventory)
         before, after = (found.variables["gedge_alignment"].get(host) for found in (old, new))
         keys = [found.host_variables[host].get("sriov_policies", []) for found in (old, new)]
         devices = [[(one.get("resource"), one["vfs"], one["nics"]) for one in policies] for policies in keys]
-        if before != after or (after and devices[0] != devices[1]):
+        gpus = [found.variables.get("gedge_emulated_gpus", {}).get(host) for found in (old, new)]
+        if before != after or (after and (devices[0], gpus[0]) != (devices[1], gpus[1])):
             action = "remove" if not after else "change" if before else "create"
             yield first, "nodes", Change("annotation", f"{host} gedge.dev/alignment", action)
 
@@ -206,11 +229,10 @@ def _compared(old: Mapping[Any, str], new: Mapping[Any, str]) -> list[tuple[Any,
     return made + [(key, "remove") for key in sorted(set(old) - set(new))]
 
 
-def _kubelet(host: str, *, drain: bool) -> Found:
-    if drain:
-        yield host, "kubelet", Change("node", host, "drain")
-    yield host, "kubelet", Change("file", _PATCH, "change")
-    yield host, "kubelet", Change("unit", "kubelet.service", "restart")
+def _restart(change: KubeletChange) -> Iterator[Change]:
+    yield from (Change("setting", words, "change") for words in change.settings)
+    yield from (Change("file", f"/var/lib/kubelet/{name}_manager_state", "reset") for name in change.resets)
+    yield Change("unit", "kubelet.service", "restart")
 
 
 def _like(record: SiteRecord, site: Site, name: str) -> HostRecord | None:
@@ -256,10 +278,10 @@ def _step(change: Change) -> int:
 
 def _concern(change: Change) -> str:
     """Return the concern under which something is made at an install."""
-    if change.kind in ("binary", "cni_plugin", "image"):
+    if change.kind in ("binary", "chart", "cni_plugin", "image"):
         return "artifacts"
     if change.kind == "node":
         return "cluster"
-    if change.kind == "nic":
-        return "sriov"
+    if change.kind in ("nic", "huge_pages"):
+        return "sriov" if change.kind == "nic" else "tuning"
     return next((concern for word, concern in _CONCERNS if word in change.name), "host")

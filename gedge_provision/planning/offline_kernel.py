@@ -1,8 +1,8 @@
 """What an apply would change of kernel arguments, from what is remembered. Pure.
 
 Arguments that a host's owner gives by himself are not remembered: they are announced too. Whether a host needs some for
-its IOMMU only the host knows: those that it got are remembered, and those that a first policy of the device type
-vfio-pci would bring are not announced.
+its IOMMU, or against nouveau, only the host knows: those that it got are remembered, and those that a first policy of
+the device type vfio-pci, or a first GPU, would bring are not announced.
 """
 
 from __future__ import annotations
@@ -12,12 +12,22 @@ from typing import Any
 
 from gedge_provision.models.changes import Change
 
-__all__ = ["GRUB_CFG", "INTEL_ARGUMENTS", "SETTINGS", "is_kernel_change", "kernel_changes", "new_kernel_changes"]
+__all__ = [
+    "BLACKLIST",
+    "GRUB_CFG",
+    "INTEL_ARGUMENTS",
+    "SETTINGS",
+    "is_kernel_change",
+    "kernel_changes",
+    "new_kernel_changes",
+]
 
 SETTINGS = "/etc/default/grub.d/90-gedge.cfg"
 GRUB_CFG = "/boot/grub/grub.cfg"
 INTEL_ARGUMENTS = ("intel_iommu=on", "iommu=pt")
 """As the module `kernel_arguments` has them; a test holds them equal."""
+BLACKLIST = "modprobe.blacklist=nouveau"
+"""As the module `gpu_host` has it, where the GPU operator installs the driver; a test holds them equal."""
 
 
 def kernel_changes(
@@ -32,12 +42,12 @@ def kernel_changes(
         new: its variables now.
         drain: whether nodes are drained before they reboot.
     """
-    switched = ("kernel_arguments_list", "kernel_arguments_iommu")
+    switched = ("kernel_arguments_list", "kernel_arguments_iommu", "gpu_operator_driver")
     if all(old[name] == new[name] for name in switched):
         return
     ours = any((change.kind, change.name) == ("file", SETTINGS) for change in made)
-    former = _with_iommu(made, old) if ours else []
-    changes = list(_changes(host, former, _with_iommu(made, new)))
+    former = _asked(made, old) if ours else []
+    changes = list(_changes(host, former, _asked(made, new)))
     if changes and drain:
         yield Change("node", host, "drain")
     yield from changes
@@ -51,7 +61,7 @@ def new_kernel_changes(host: str, made: Sequence[Change], new: Mapping[str, Any]
         made: what was made on a host of its kind.
         new: the variables of the host.
     """
-    yield from _changes(host, [], _with_iommu(made, new))
+    yield from _changes(host, [], _asked(made, new))
 
 
 def is_kernel_change(change: Change) -> bool:
@@ -59,13 +69,15 @@ def is_kernel_change(change: Change) -> bool:
     return change.kind == "kernel_argument" or (change.kind, change.name) == ("file", SETTINGS)
 
 
-def _with_iommu(made: Sequence[Change], variables: Mapping[str, Any]) -> list[str]:
-    """Return the arguments that are asked for, and those for the IOMMU that the host, or one of its kind, got."""
+def _asked(made: Sequence[Change], variables: Mapping[str, Any]) -> list[str]:
+    """Return the arguments that are asked for, and those that the host, or one of its kind, got by what it is."""
     wanted = list(variables["kernel_arguments_list"])
-    if not variables["kernel_arguments_iommu"]:
-        return wanted
     got = {change.name for change in made if change.kind == "kernel_argument"}
     keys = {argument.partition("=")[0] for argument in wanted}
+    if variables["gpu_operator_driver"] == "operator" and BLACKLIST in got and BLACKLIST not in wanted:
+        wanted.append(BLACKLIST)
+    if not variables["kernel_arguments_iommu"]:
+        return wanted
     return wanted + [one for one in INTEL_ARGUMENTS if one in got and one.partition("=")[0] not in keys]
 
 

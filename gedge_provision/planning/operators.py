@@ -15,6 +15,7 @@ from gedge_provision.models.errors import UsageError
 from gedge_provision.models.site import NodeClass, Site
 from gedge_provision.models.sriov import SriovPolicy
 from gedge_provision.planning.features import OPERATOR_LABEL
+from gedge_provision.planning.gpu_labels import served_classes
 from gedge_provision.planning.inventory import CLASS_LABEL, shared_configuration
 
 __all__ = ["operator_documents"]
@@ -65,6 +66,8 @@ def operator_documents(site: Site) -> dict[str, list[Manifest]]:
     sriov = _sriov_values(site, policies) if policies else {}
     if nvidia:
         values: Manifest = {"sriovNetworkOperator": {"enabled": bool(policies)}}
+        if served_classes(site):
+            values["nfd"] = {"enabled": False}  # the GPU operator brings it, and a node has one
         found["network-operator-values.yml"] = [values | ({"sriov-network-operator": sriov} if sriov else {})]
     else:
         found["sriov-network-operator-values.yml"] = [sriov]

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from gedge_provision.models.documents import Path, Problem
 from gedge_provision.models.site import Site
+from gedge_provision.planning.emulated_gpus import EMULATED_GPUS_LABEL
 from gedge_provision.planning.features import DEVICE_PLUGIN, OPERATOR_LABEL, SOFT_RDMA_LABEL
 from gedge_provision.planning.inventory import CLASS_LABEL, EMULATED_LABEL
 
 __all__ = ["check_owners"]
 
-_OURS = (CLASS_LABEL, DEVICE_PLUGIN, EMULATED_LABEL, OPERATOR_LABEL, SOFT_RDMA_LABEL)
+_OURS = (CLASS_LABEL, DEVICE_PLUGIN, EMULATED_GPUS_LABEL, EMULATED_LABEL, OPERATOR_LABEL, SOFT_RDMA_LABEL)
 """Labels that say what a node is: DaemonSets, operators' too, go where they stand."""
 
 

@@ -11,20 +11,23 @@ from gedge_provision.models.runs import PhaseTiming
 from gedge_provision.models.site import Site
 from gedge_provision.models.wording import counted
 from gedge_provision.planning.durations import expected_seconds, spoken
+from gedge_provision.planning.kubelet_changes import UNDER_PODS
 
-__all__ = ["DISTURBED", "disturbed_nodes", "make_plan", "markdown", "moved"]
+__all__ = ["disturbed_nodes", "make_plan", "markdown", "moved"]
 
 KUBELET_RESTART = Change("unit", "kubelet.service", "restart")
-DISTURBED: dict[ConsentFlag, str] = {
+_DISTURBED: dict[ConsentFlag, str] = {
     "removal-ok": "it leaves the cluster: its pods move, Kubernetes is taken off the host",
     "drain-ok": "its pods move to other nodes, and what they keep in emptyDir volumes is lost",
     "reboot-ok": "its host reboots, for other kernel arguments",
-    "kubelet-restart-ok": "its kubelet restarts, and pods that own CPUs and stay may move to others",
+    "kubelet-restart-ok": "its kubelet restarts",
 }
 """Why consent is asked."""
 _LOST = (
     "it leaves the cluster: its pods move; its host keeps what is installed on it: it does not answer, or is not ours"
 )
+_UNDER_PODS = " under its pods: those that do not fit its new settings end, those that own CPUs may get others"
+_PODS_STAY = "; pods stay, with the CPUs that they own"
 _MOVING: tuple[ConsentFlag, ...] = ("drain-ok", "removal-ok")
 _MOVED_SHOWN = 12
 
@@ -89,7 +92,10 @@ def make_plan(  # noqa: PLR0913 - what a plan is made of
                 host=host,
                 flag=flag,
                 reason=_reason(flag, changes[host]),
-                pods=tuple(sorted((pods or {}).get(host, ()))),
+                # Once is enough: those that move are not there any more when the kubelet restarts.
+                pods=tuple(sorted((pods or {}).get(host, ())))
+                if flag == flags[0] and _disturbs(flag, changes[host])
+                else (),
                 obstacles=tuple(sorted((obstacles or {}).get(host, ()))) if flag in _MOVING else (),
             )
             for host, flags in disturbed_nodes(site, changes).items()
@@ -101,9 +107,19 @@ def make_plan(  # noqa: PLR0913 - what a plan is made of
     )
 
 
+def _disturbs(flag: ConsentFlag, changes: Sequence[Change]) -> bool:
+    """Tell whether pods notice: of a restart, what is new under them, or that their kubelet forgets what they own."""
+    return flag != "kubelet-restart-ok" or any(
+        change.action == "reset" or (change.kind == "setting" and f"({UNDER_PODS}" in change.name) for change in changes
+    )
+
+
 def _reason(flag: ConsentFlag, changes: Sequence[Change]) -> str:
-    lost = flag == "removal-ok" and all(change.action in ("drain", "forget") for change in changes)
-    return _LOST if lost else DISTURBED[flag]
+    if flag == "removal-ok" and all(change.action in ("drain", "forget") for change in changes):
+        return _LOST
+    if flag == "kubelet-restart-ok":
+        return f"{_DISTURBED[flag]}{_UNDER_PODS if _disturbs(flag, changes) else _PODS_STAY}"
+    return _DISTURBED[flag]
 
 
 def _order(site: Site, changes: Mapping[str, Sequence[Change]]) -> list[str]:
@@ -121,7 +137,8 @@ def _mended(found: Difference, changes: Mapping[str, Sequence[Change]], restarte
         "daemon": any(
             change.kind == "DaemonSet" or change.action == "join" for host in changes for change in changes[host]
         ),
-        "resource": any(change.kind == "nic" or change.action == "join" for change in changes.get(found.node, ())),
+        "resource": found.node in restarted
+        or any(change.kind == "nic" or change.action == "join" for change in changes.get(found.node, ())),
         "api": any(change.kind == "node" and not change.of_cluster for host in changes for change in changes[host]),
     }
     return mends.get(found.concern, False)

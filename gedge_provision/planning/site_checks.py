@@ -9,9 +9,12 @@ from itertools import combinations
 from gedge_provision.models.documents import Problem
 from gedge_provision.models.site import Site
 from gedge_provision.planning.attachment_checks import check_attachments
+from gedge_provision.planning.emulated_gpu_checks import check_emulated_gpus
 from gedge_provision.planning.emulation_checks import check_emulated
+from gedge_provision.planning.gpu_checks import check_gpus
 from gedge_provision.planning.ipam_checks import TAKEN_RANGES
 from gedge_provision.planning.kernel_checks import check_kernel_arguments
+from gedge_provision.planning.kubelet_checks import check_kubelets
 from gedge_provision.planning.owner_checks import check_owners
 from gedge_provision.planning.rdma_checks import check_rdma
 from gedge_provision.planning.sriov_checks import check_policies
@@ -44,10 +47,13 @@ def _problems(site: Site) -> Iterator[Problem]:
     yield from _networks(site)
     yield from _ssh(site)
     yield from check_kernel_arguments(site)
+    yield from check_kubelets(site)
     yield from check_policies(site)
     yield from check_owners(site)
     yield from check_attachments(site)
     yield from check_rdma(site)
+    yield from check_gpus(site)
+    yield from check_emulated_gpus(site)
     yield from check_emulated(site)
 
 

@@ -11,6 +11,7 @@ from gedge_provision.models.errors import UsageError
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.run_records import RunRecord
 from gedge_provision.models.runs import RunResult
+from gedge_provision.planning.run_records import last_unfinished
 from gedge_provision.provisioning.runs import apply, reset
 from gedge_provision.provisioning.sites import load_site, site_folder
 
@@ -46,9 +47,8 @@ def journal(run: RunRecord) -> list[list[str]]:
 
 
 def unfinished(site_path: Path) -> RunRecord | None:
-    """Return the last run that changes hosts, if it did not end well."""
-    last = next((run for run in runs(site_path) if run.request.changes_hosts), None)
-    return last if last is not None and last.state not in ("successful", "running") else None
+    """Return the run that `resume` would go on with."""
+    return last_unfinished(runs(site_path))
 
 
 def resume(site_path: Path, run: RunRecord, reporter: Reporter = SILENT) -> RunResult:

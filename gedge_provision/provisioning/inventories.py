@@ -9,6 +9,7 @@ from typing import Any
 from gedge_provision import artifacts
 from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.files import read_document
+from gedge_provision.adapters.gpu_versions import load_gpu_versions
 from gedge_provision.adapters.locations import cache_dir
 from gedge_provision.adapters.site_records import read_record
 from gedge_provision.adapters.store import Store
@@ -17,9 +18,11 @@ from gedge_provision.models.errors import DocumentError, Finding, GedgeError
 from gedge_provision.models.site import Role, Site
 from gedge_provision.models.site_records import SiteRecord
 from gedge_provision.planning.artifacts import select
-from gedge_provision.planning.features import site_features
+from gedge_provision.planning.features import GPU, GPU_CHART, site_features
+from gedge_provision.planning.gpu import CHART, plan_gpus, role_variables
+from gedge_provision.planning.gpu_labels import gpu_section
 from gedge_provision.planning.inventory import Inventory, compile_inventory
-from gedge_provision.provisioning.sites import kubeconfig_path, load_site, site_folder
+from gedge_provision.provisioning.sites import containerd_version, kubeconfig_path, load_site, site_folder
 
 __all__ = ["catalog_images", "recorded_inventory", "site_inventory"]
 
@@ -46,11 +49,12 @@ def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
     for role in ("control_plane", "worker"):
         groups = {NeededOn.ALL}
         if role == "control_plane":
-            groups.add(NeededOn.CONTROL_PLANE)
+            groups |= {NeededOn.CONTROL_PLANE, NeededOn.FIRST_CONTROL_PLANE}
         if site.lab is not None:
             groups.add(NeededOn.LAB)
         try:
             _check_version(site, catalog, path)
+            _check_chart(site, catalog, path)
             found = artifacts.resolve(catalog, store, select(catalog, groups, site_features(site)))
         except GedgeError as error:
             if installing:
@@ -70,6 +74,8 @@ def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
         artifacts_problem=problem,
         images=catalog_images(catalog),
         leaving={name: host.connection for name, host in known.items() if name not in names},
+        gpu=_gpu_variables(site),
+        first_only=_first_only(catalog),
     )
 
 
@@ -86,12 +92,49 @@ def recorded_inventory(record: SiteRecord) -> Inventory:
     }
     roles: tuple[Role, ...] = ("control_plane", "worker")
     artifacts = {role: needed.get(role, []) for role in roles}
-    return compile_inventory(site, artifacts, str(kubeconfig_path(site)), images=record.images)
+    return compile_inventory(
+        site,
+        artifacts,
+        str(kubeconfig_path(site)),
+        images=record.images,
+        gpu=_gpu_variables(site),
+        first_only=_first_only(load_catalog()),
+    )
 
 
 def catalog_images(catalog: Catalog) -> dict[str, str]:
     """Return the references of the catalog's images, by name."""
     return {artifact.name: artifact.target for artifact in catalog.artifacts if artifact.kind is Kind.IMAGE}
+
+
+def _gpu_variables(site: Site) -> dict[str, Any]:
+    versions = load_gpu_versions()
+    # The record of a site may be from before an operator left the table.
+    if GPU not in site_features(site) or versions.operator(gpu_section(site).version) is None:
+        return {}
+    return role_variables(site, plan_gpus(site, versions, containerd_version()))
+
+
+def _first_only(catalog: Catalog) -> list[str]:
+    return [one.name for one in catalog.artifacts if one.needed_on == (NeededOn.FIRST_CONTROL_PLANE,)]
+
+
+def _check_chart(site: Site, catalog: Catalog, path: Path) -> None:
+    chart = catalog.artifact(CHART)
+    have = chart.version.removeprefix("v") if chart else "none"
+    wanted = gpu_section(site).version
+    if GPU_CHART in site_features(site) and wanted != have:
+        key = ("gpu_operator", "version")
+        raise DocumentError(
+            [
+                Finding(
+                    read_document(path).place(key),
+                    ".".join(key),
+                    f"the artifact catalog has the chart of {have}, not of {wanted}",
+                    f"write {have}, or name a chart server that has {wanted}: gpu_operator.chart_server",
+                )
+            ]
+        )
 
 
 def _check_version(site: Site, catalog: Catalog, path: Path) -> None:

@@ -18,6 +18,7 @@ from gedge_provision.models.plan import ConsentFlag, Plan
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.runs import RunFailedError, RunResult
 from gedge_provision.models.site import Site
+from gedge_provision.planning.kubelet_checks import refused_hosts
 from gedge_provision.planning.offline import recorded_changes
 from gedge_provision.planning.plans import disturbed_nodes, make_plan, moved
 from gedge_provision.planning.pods import disturbed_pods, drain_obstacles
@@ -41,7 +42,8 @@ def plan(site_path: Path, reporter: Reporter = SILENT, *, only: str | None = Non
 
     Raises:
         DocumentError: the site file is wrong.
-        UsageError: (offline) no whole run of this site is remembered on this machine.
+        UsageError: (offline) no whole run of this site is remembered on this machine, or hosts cannot have what is
+            asked for.
         RunFailedError: no host can be reached, or one cannot become a node.
     """
     if offline:
@@ -131,6 +133,10 @@ def _recorded(site: Site, site_path: Path, only: str | None) -> Mapping[str, Seq
             place="--offline",
             remedy="leave it out, or apply the site once without --only",
         )
+    refused = refused_hosts(site, record.hosts)
+    if refused:
+        lines = [f"{host}: {problem}" for host, problems in refused.items() for problem in problems]
+        raise UsageError("hosts cannot have what the site file asks for, as they were last:\n" + "\n".join(lines))
     now = site_inventory(site_path, installing=True)
     return recorded_changes(record, site, recorded_inventory(record), now, select(site, only))
 

@@ -83,6 +83,16 @@ def look_at_topology(site_path: Path, host: str, reporter: Reporter) -> RunResul
     return _run("topology", site_path, reporter, check=True, only=host, command="gedge topology")
 
 
+def look_at_pods(site_path: Path, hosts: Collection[str], reporter: Reporter) -> RunResult:
+    """Find out what pods on these hosts own, on all of the site if none is named; nothing is changed.
+
+    Raises:
+        RunFailedError: of some hosts it cannot be known; the result has the others.
+    """
+    only = ",".join(hosts) or None
+    return _run("pods", site_path, reporter, check=True, only=only, command="gedge topology pods")
+
+
 def reset(site_path: Path, reporter: Reporter = SILENT, *, check: bool = False, only: str | None = None) -> RunResult:
     """Bring hosts back to what they were before they became nodes; the caller has the user's consent.
 
@@ -154,7 +164,7 @@ def _run(  # noqa: PLR0913 - what a run takes
             write_record(home, SiteRecord() if whole else without(before, set(hosts) - failed))
     result = replace(result, failures=tuple(replace(f, message=explain(f.message)) for f in result.failures))
     if result.status != "successful":
-        raise RunFailedError(result)
+        raise RunFailedError(result, resumable=request.changes_hosts)
     return result
 
 

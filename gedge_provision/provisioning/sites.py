@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
+from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.files import read_document
+from gedge_provision.adapters.gpu_versions import load_gpu_versions
 from gedge_provision.adapters.lab_files import lab_folder
 from gedge_provision.adapters.locations import content_dir, state_dir
-from gedge_provision.models.documents import Source, validate
+from gedge_provision.models.documents import Problem, Source, validate
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.site import Site
+from gedge_provision.planning.gpu_labels import served_classes
+from gedge_provision.planning.gpu_version_checks import check_gpu_versions
 from gedge_provision.planning.site_checks import check_site
 
 __all__ = [
+    "containerd_version",
     "default_kubeconfig",
     "default_site_path",
     "kubeconfig_path",
@@ -41,8 +47,26 @@ def load_site(path: Path) -> Site:
     """
     source = read_document(path)
     _refuse_others(source)
-    site = validate(source, Site, check_site)
+    site = validate(source, Site, _check)
     return site if site.lab is None else _with_lab_keys(site)
+
+
+def _check(site: Site) -> Iterator[Problem]:
+    yield from check_site(site)
+    if served_classes(site):
+        yield from check_gpu_versions(site, load_gpu_versions(), containerd_version())
+
+
+def containerd_version() -> str:
+    """Return which containerd the nodes of a site get.
+
+    Raises:
+        UsageError: the catalog is wrong, or has none.
+    """
+    found = load_catalog().artifact("containerd")
+    if found is None:
+        raise UsageError("the artifact catalog has no containerd", remedy="use the catalog of a gedge release")
+    return found.version.removeprefix("v")
 
 
 def _refuse_others(source: Source) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pydantic
@@ -14,11 +15,12 @@ from gedge_provision.models.errors import UsageError
 from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.topology import Topology
-from gedge_provision.planning.cpu_plans import place_boxes, solve, summary
+from gedge_provision.planning.cpu_plans import place_boxes, summary
+from gedge_provision.planning.node_plans import plan_host
 from gedge_provision.provisioning.runs import look_at_topology
 from gedge_provision.provisioning.sites import load_site
 
-__all__ = ["asked_of", "plan_cpus", "read_topology", "topology_of", "topology_svg"]
+__all__ = ["Asked", "asked_of", "plan_cpus", "read_topology", "topology_of", "topology_svg"]
 
 
 def topology_of(target: str, site_path: Path, reporter: Reporter = SILENT) -> Topology:
@@ -48,16 +50,31 @@ def topology_of(target: str, site_path: Path, reporter: Reporter = SILENT) -> To
     return Topology.model_validate(look_at_topology(site_path, target, reporter).topologies[target])
 
 
-def asked_of(target: str, site_path: Path) -> tuple[CpuIntent | None, KubeletSettings]:
-    """Return what a site asks of the CPUs and of the kubelet of a node; nothing for a snapshot in a file."""
+@dataclass(frozen=True)
+class Asked:
+    """What a plan is made for: the intent (None for none), settings of the kubelet and kernel arguments, as written.
+
+    `control_plane` tells whether one runs there, which needs CPU time too.
+    """
+
+    intent: CpuIntent | None = None
+    settings: KubeletSettings = field(default_factory=KubeletSettings)
+    kernel_arguments: tuple[str, ...] = ()
+    control_plane: bool = False
+
+
+def asked_of(target: str, site_path: Path) -> Asked:
+    """Return what a site asks of a node; nothing for a snapshot in a file."""
     path = Path(target)
     if path.suffix == ".json" or len(path.parts) > 1:
-        return None, KubeletSettings()
+        return Asked()
     site = load_site(site_path)
     node = next((node for node in site.nodes if node.name == target), None)
     if node is None:
-        return None, KubeletSettings()
-    return site.cpu_intent(node), site.node_classes[node.node_class].kubelet
+        return Asked()
+    node_class = site.node_classes[node.node_class]
+    arguments = node_class.kernel_arguments
+    return Asked(site.cpu_intent(node), node_class.kubelet, arguments, "control_plane" in node.roles)
 
 
 def read_topology(path: Path) -> Topology:
@@ -83,13 +100,22 @@ def read_topology(path: Path) -> Topology:
         ) from None
 
 
-def plan_cpus(topology: Topology, intent: CpuIntent, settings: KubeletSettings | None = None) -> CpuPlan:
+def plan_cpus(
+    topology: Topology,
+    intent: CpuIntent,
+    settings: KubeletSettings | None = None,
+    kernel_arguments: tuple[str, ...] = (),
+    *,
+    control_plane: bool = False,
+) -> CpuPlan:
     """Compute the plan of a host's CPUs, memory and interrupts.
 
     Raises:
         InfeasibleError: the host cannot have what is asked for; with every reason and the smallest change.
     """
-    return solve(topology, intent, settings)
+    return plan_host(
+        topology, intent, settings or KubeletSettings(), kernel_arguments, control_plane=control_plane
+    ).cpus
 
 
 def topology_svg(topology: Topology, plan: CpuPlan | None = None) -> str:
@@ -100,4 +126,5 @@ def topology_svg(topology: Topology, plan: CpuPlan | None = None) -> str:
         title=topology.host or "a host",
         summary=summary(topology),
         offline=format_cpuset(topology.offline),
+        efficient=any(core.kind == "efficiency" for core in topology.cores),
     )

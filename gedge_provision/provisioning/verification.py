@@ -34,9 +34,11 @@ from gedge_provision.models.site import Site
 from gedge_provision.models.snapshot import ClusterSnapshot, KubeletAnswer
 from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Report
-from gedge_provision.planning.features import MULTUS, site_features
+from gedge_provision.planning.features import GPU, MULTUS, site_features
+from gedge_provision.planning.gpu_stack import Finding
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 from gedge_provision.planning.verification import host_problems, make_report
+from gedge_provision.provisioning.gpu import gpu_findings
 from gedge_provision.provisioning.plans import plan
 from gedge_provision.provisioning.probes import probe as start_probes
 from gedge_provision.provisioning.runs import look_closer
@@ -83,6 +85,7 @@ def verify(site_path: Path, reporter: Reporter = SILENT, *, probe: bool = False)
     hosts = _look_at_hosts(site, site_path, digest, reporter, again=not found.problem)
     networks, topologies = _look_closer(site, site_path, reporter)
     probes = _probe(site, kubeconfig, found.problem, reporter) if probe else None
+    gpu = _gpu(site, kubeconfig, found.problem, reporter)
     runtime = load_catalog().artifact("containerd")
     return make_report(
         site,
@@ -94,6 +97,7 @@ def verify(site_path: Path, reporter: Reporter = SILENT, *, probe: bool = False)
         networks=networks,
         probes=probes,
         topologies=topologies,
+        gpu=gpu,
     )
 
 
@@ -102,6 +106,13 @@ def _probe(site: Site, kubeconfig: Path, problem: str, reporter: Reporter) -> Pr
         return Probes(problem=problem)
     with connect(kubeconfig) as kube:
         return start_probes(kube, site, reporter)
+
+
+def _gpu(site: Site, kubeconfig: Path, problem: str, reporter: Reporter) -> tuple[Finding, ...]:
+    if problem or GPU not in site_features(site):
+        return ()
+    with step(reporter, "Look at the GPU operator"), connect(kubeconfig) as kube:
+        return gpu_findings(kube, site)
 
 
 def _look_closer(

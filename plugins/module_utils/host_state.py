@@ -24,6 +24,8 @@ LOCK_FILE = "/run/gedge.lock"
 # For programs that ask this host's own API server: a proxy that its environment names is not for that.
 NO_PROXY = {"NO_PROXY": "*", "no_proxy": "*"}
 KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
+KUBELET_PATCH = "/etc/kubernetes/patches/kubeletconfiguration0+merge.yaml"
+KUBELET_KEPT = "kubelet_before.json"
 CPU_STATE = "/var/lib/kubelet/cpu_manager_state"
 
 
@@ -226,6 +228,12 @@ def keep_original(path):
 def note_kubelet_config():
     """Record the kubelet's configuration as kubeadm has just written it."""
     write_record("kubelet.json", {"config": _digest(KUBELET_CONFIG)})
+
+
+def kubelet_former():
+    """Return the node's settings from before a change that was cut off, as a kubeadm patch; empty without one."""
+    kept = read_record(KUBELET_KEPT).get("files", {}).get(KUBELET_PATCH)
+    return kept or "" if read_text(KUBELET_PATCH) is None else ""
 
 
 def kubelet_touched():

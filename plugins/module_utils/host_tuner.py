@@ -1,27 +1,30 @@
 """Interrupts, received packets and kernel settings of a host: how they are, and how to bring them to what is asked.
 
-The module `host_tuning` uses this, and installs this very file as the program that a systemd unit runs at every boot:
-`python3 gedge-tuning FILE` brings the host to what FILE says. Everything is read from and written to /proc and /sys
-(Linux kernel, Documentation/core-api/irq/irq-affinity.rst, networking/scaling.rst, admin-guide/sysctl/kernel.rst,
-admin-guide/mm/transhuge.rst, admin-guide/pm/cpufreq.rst).
+The module `host_tuning` uses this, and installs this very file as the program that a systemd unit runs:
+`python3 gedge-tuning FILE` brings the host to what FILE says, and then places interrupts that come later: drivers ask
+for new ones when an interface goes up, and when a virtual function appears or comes back from a pod. Everything is read
+from and written to /proc and /sys (Linux kernel, Documentation/core-api/irq/irq-affinity.rst, networking/scaling.rst,
+admin-guide/sysctl/kernel.rst, admin-guide/mm/transhuge.rst, admin-guide/pm/cpufreq.rst).
 Standard library only, Python 3.8 and later.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import json
 import os
 import re
+import socket
 import sys
 import time
 
 DEVICES = "/sys/bus/pci/devices"
-NETWORKS = "/sys/class/net"
+NETWORKS, NODES = "/sys/class/net", "/sys/devices/system/node"
 IRQS, IRQ_NAMES = "/proc/irq", "/sys/kernel/irq"
 UNITS, SLICES = "/etc/systemd/system", ("system.slice", "user.slice", "init.scope")
-PATIENCE_S, STARTS_S = 30, 5
+PATIENCE_S, STARTS_S, WATCH_S = 30, 5, 10
 STAYING = "/run/gedge-irqs-that-stay.json"
 SETTINGS = {
     "numa_balancing": "/proc/sys/kernel/numa_balancing",
@@ -137,7 +140,8 @@ def interrupt_knobs(wanted):
     near = {
         os.path.basename(path): (cpus, address)
         for address, cpus in wanted.get("device_cpus", {}).items()
-        for path in glob.glob(os.path.join(DEVICES, address, "msi_irqs/*"))
+        for part in ("", "virtfn*")  # its virtual functions are of its NUMA node
+        for path in glob.glob(os.path.join(DEVICES, address, part, "msi_irqs/*"))
     }
     staying = irqs_that_stay()
     for path in sorted(glob.glob(os.path.join(IRQS, "[0-9]*"))):
@@ -206,6 +210,8 @@ def write_all(due):
         try:
             knob.write()
         except OSError as error:
+            if error.errno == errno.ENOENT:
+                continue  # it went meanwhile, as an interrupt of a function that a pod gets or gives back
             if knob.kind == "list":  # an interrupt of which the kernel, or its controller, decides
                 staying.add(os.path.basename(os.path.dirname(knob.path)))
             else:
@@ -222,11 +228,30 @@ def put_back(former):
     Args:
         former: (value, kind) by path.
     """
-    for path, (value, kind) in sorted(former.items()):
+    for path, (value, kind) in sorted(with_later_interrupts(former).items()):
         knob = Knob(path, normal(value, "choice") if kind == "choice" else value, kind, "")
         if knob.differs():
             with contextlib.suppress(OSError):
                 knob.write()
+
+
+def with_later_interrupts(former):
+    """Add the interrupts that came after us: without us they would be where the kernel puts them by default.
+
+    That is on the default CPUs, of its NUMA node where it has one (irq_setup_affinity in kernel/irq/manage.c).
+    """
+    default = former.get(os.path.join(IRQS, "default_smp_affinity"))
+    if default is None:
+        return former
+    bits = int(default[0].replace(",", ""), 16)
+    everywhere = {cpu for cpu in range(bits.bit_length()) if bits >> cpu & 1}
+    later = {}
+    for knob in interrupt_knobs({"irq_cpus": "0"}):
+        if knob.kind == "list" and knob.path not in former:
+            node = Knob(os.path.join(os.path.dirname(knob.path), "node"), "", "word", "").read()
+            near = parsed(Knob(os.path.join(NODES, "node%s/cpulist" % node), "", "word", "").read() or "")
+            later[knob.path] = (",".join(map(str, sorted(everywhere & near or everywhere))), "list")
+    return dict(later, **former)
 
 
 def limit(module, unit, cpus):
@@ -244,18 +269,43 @@ def await_interfaces(names):
 
 
 def main(path):
-    """Bring the host to what a file says, while it boots: twice, since drivers that start late undo some of it."""
-    with open(path, encoding="utf-8") as file:
-        wanted = json.load(file)
+    """Bring the host to what a file says, while it boots: twice, since drivers that start late undo some of it.
+
+    Then interrupts and the queues of packets that are new are placed, for as long as the host runs.
+    """
+    wanted = read_wanted(path)
     await_interfaces(wanted.get("rps_cpus", {}))
     try:
         bring(wanted)
+        tell_systemd("READY=1")
         time.sleep(STARTS_S)
         bring(wanted)
     except TunerError as error:
         sys.stderr.write("%s\n" % error)
         return 1
-    return 0
+    while True:
+        time.sleep(WATCH_S)
+        with contextlib.suppress(OSError, ValueError):  # something that has just gone
+            place_new(read_wanted(path))
+
+
+def read_wanted(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def place_new(wanted):
+    """Place interrupts and queues of packets that are not where they are to be; settings stay as somebody has them."""
+    write_all(differing(dict(wanted, settings={})))
+
+
+def tell_systemd(words):
+    """Tell how we are (sd_notify(3)), where it is systemd that has started us."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+            door.connect("\0" + address[1:] if address.startswith("@") else address)
+            door.sendall(words.encode())
 
 
 if __name__ == "__main__":

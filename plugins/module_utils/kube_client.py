@@ -29,6 +29,12 @@ class KubeError(Exception):
         self.status = status
 
 
+def millicpu(quantity):
+    """Return CPU time as Kubernetes writes it (2, 500m, 1.5) in thousandths."""
+    text = str(quantity)
+    return int(text[:-1]) if text.endswith("m") else round(float(text) * 1000)
+
+
 class KubeClient:
     """Calls with the credentials of one kubeconfig, as kubeadm writes them."""
 
@@ -61,10 +67,14 @@ class KubeClient:
 
     def patch(self, path, merge):
         """Change an object by a JSON merge patch and return it."""
-        return self._call("PATCH", path, json.dumps(merge).encode())
+        return self._call("PATCH", path, json.dumps(merge).encode(), "application/merge-patch+json")
 
-    def _call(self, method, path, body=None):
-        headers = {} if body is None else {"Content-Type": "application/merge-patch+json"}
+    def create(self, path, manifest):
+        """Create an object and return it."""
+        return self._call("POST", path, json.dumps(manifest).encode(), "application/json")
+
+    def _call(self, method, path, body=None, content_type=""):
+        headers = {} if body is None else {"Content-Type": content_type}
         request = urllib.request.Request(self.server + path, data=body, headers=headers, method=method)
         try:
             with self._opener.open(request, timeout=10) as response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: artifacts
-short_description: Install binaries, CNI plugins and images by digest, in one call per host
+short_description: Install binaries, charts, CNI plugins and images by digest, in one call per host
 description:
   - Nothing is installed whose SHA-256 differs from the one asked for.
   - What the host lacks is taken from O(host_path), where the artifact store is mounted, else the controller copies it
@@ -25,7 +25,7 @@ options:
       kind:
         description: Images are imported into containerd, everything else is a file.
         type: str
-        choices: [binary, cni_plugin, image]
+        choices: [binary, chart, cni_plugin, image]
         required: true
       sha256:
         description: Digest of the file.
@@ -111,13 +111,14 @@ from ..module_utils.host_state import host_lock, keep_original, made, read_recor
 from ..module_utils.programs import look
 
 CTR = "/usr/local/bin/ctr"
+CHARTS = "/var/lib/gedge/charts"
 CHUNK = 1 << 20
 
 
 def main():
     item_options = {
         "name": {"type": "str", "required": True},
-        "kind": {"type": "str", "choices": ["binary", "cni_plugin", "image"], "required": True},
+        "kind": {"type": "str", "choices": ["binary", "chart", "cni_plugin", "image"], "required": True},
         "sha256": {"type": "str", "required": True},
         "size": {"type": "int", "required": True},
         "target": {"type": "str", "required": True},
@@ -199,10 +200,7 @@ def unneeded(items, record):
 
 def take_back(module, targets, record):
     """Remove what is not needed any more; a file that was there before ours comes back."""
-    objects = []
-    for target in sorted(targets):
-        kind = "image" if not target.startswith("/") else "cni_plugin" if target.startswith("/opt/cni/") else "binary"
-        objects.append(made(kind, record[target]["name"], "remove"))
+    objects = [made(kind_of(target), record[target]["name"], "remove") for target in sorted(targets)]
     if targets and not module.check_mode:
         with host_lock(module, 300):
             remove_images(module, {target for target in targets if not target.startswith("/")})
@@ -212,6 +210,13 @@ def take_back(module, targets, record):
                 record = {name: entry for name, entry in read_record("artifacts.json").items() if name != target}
                 write_record("artifacts.json", record)
     module.exit_json(changed=bool(objects), objects=objects, missing=[])
+
+
+def kind_of(target):
+    """Return what an artifact is, from where it goes."""
+    if not target.startswith("/"):
+        return "image"
+    return {"/opt/cni/bin": "cni_plugin", CHARTS: "chart"}.get(os.path.dirname(target), "binary")
 
 
 def remove_images(module, targets):
@@ -239,6 +244,8 @@ def take_back_file(path, entry):
     theirs = os.path.isfile(path) and not is_ours(path, entry)
     if not theirs and return_file(path, False) is None and os.path.isfile(path):
         os.unlink(path)
+    with contextlib.suppress(OSError):
+        os.rmdir(CHARTS)  # with the last chart
 
 
 def is_ours(path, entry):
@@ -311,7 +318,7 @@ def install_file(module, item, source, ours):
                 writer.write(chunk)
         if digest.hexdigest() != item["sha256"]:
             refuse(module, item, source, digest.hexdigest())
-        os.chmod(temporary, 0o755)  # noqa: S103 - programs are for everybody
+        os.chmod(temporary, 0o644 if item["kind"] == "chart" else 0o755)  # programs are for everybody
         if not ours:
             keep_original(target)
         os.rename(temporary, target)

@@ -21,9 +21,14 @@ options:
         type: str
         required: true
       kubelet:
-        description: KubeletConfiguration fields that the running kubelet must have.
+        description: >-
+          KubeletConfiguration fields that the running kubelet must have; of C(featureGates) those that are named.
         type: dict
         default: {}
+      allocatable_millicpu:
+        description: CPU time that the node must offer, in thousandths, within O(timeout_s); 0 is not looked at.
+        type: int
+        default: 0
       version:
         description: Version that the kubelet must report, with the v.
         type: str
@@ -104,7 +109,7 @@ from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.kube_client import ADMIN_CONF, KubeClient, KubeError
+from ..module_utils.kube_client import ADMIN_CONF, KubeClient, KubeError, millicpu
 
 REVISION = "controller-revision-hash"
 STRANGER = (
@@ -123,6 +128,7 @@ def main():
                 "options": {
                     "name": {"type": "str", "required": True},
                     "kubelet": {"type": "dict", "default": {}},
+                    "allocatable_millicpu": {"type": "int", "default": 0},
                     "version": {"type": "str", "default": ""},
                     "boot_id": {"type": "str", "default": ""},
                     "labels": {"type": "dict", "default": {}},
@@ -271,6 +277,11 @@ def lacking_resources(live, wanted):
         for name, node in sorted(wanted.items())
         for key, number in sorted(node["resources"].items())
         if int(live[name]["status"]["allocatable"].get(key, 0)) != int(number)
+    ] + [
+        problem(name, "resource", "offers %dm CPU, expected are %dm" % (offered, node["allocatable_millicpu"]))
+        for name, node in sorted(wanted.items())
+        for offered in [millicpu(live[name]["status"]["allocatable"]["cpu"])]
+        if node["allocatable_millicpu"] not in (0, offered)
     ]
 
 
@@ -292,8 +303,11 @@ def differences(module, name, wanted, live):
         return [*found, problem(name, "kubelet", "the kubelet's running configuration cannot be read: %s" % error)]
     running = answer["kubeletconfig"]
     for key, value in sorted(wanted["kubelet"].items()):
-        if running.get(key) != value:
-            found.append(problem(name, "kubelet", "%s runs as %s, asked for is %s" % (key, running.get(key), value)))
+        runs = running.get(key)
+        if key == "featureGates":  # the host itself may demand others
+            runs = {gate: on for gate, on in (runs or {}).items() if gate in value}
+        if runs != value:
+            found.append(problem(name, "kubelet", "%s runs as %s, asked for is %s" % (key, runs, value)))
     return found
 
 

@@ -8,13 +8,13 @@ module: kubelet_restart
 short_description: Restart a joined node's kubelet with new settings
 description:
   - What the kubelet runs with is kept first (its configuration, the files here, the state of its CPU and memory
-    managers); then it is stopped, the state files are moved aside (it refuses to start on those that another policy
-    wrote), kubeadm merges the cluster's kubelet configuration and the node's settings, and the kubelet is started. It
-    must answer on its health port, else everything is put back and the kubelet runs as before.
+    managers); then it is stopped, states that do not fit the new settings are removed (O(resets); it refuses to start
+    on those), kubeadm merges the cluster's kubelet configuration and the node's settings, and the kubelet is started.
+    It must answer on its health port, else everything is put back and the kubelet runs as before.
   - The node's copy of the settings is removed first, and written by O(state=settled) when the node is well again, so
     that the run after one that was killed sees a difference still. What was kept stays until then, so that such a run
     goes back to what really worked, too.
-  - Does nothing when no file differs and nobody has touched the kubelet's own configuration.
+  - Does nothing when no file differs and nobody has touched the kubelet's own configuration, unless O(due).
 options:
   files:
     description: >-
@@ -40,6 +40,21 @@ options:
         description: Accepted for the same reason.
         type: bool
         default: true
+  resets:
+    description: Managers that begin a new state. The pods that stay keep the CPUs and the memory of the others.
+    type: list
+    elements: str
+    choices: [cpu, memory]
+    default: [cpu, memory]
+  settings:
+    description: What differs, in words; only told.
+    type: list
+    elements: str
+    default: []
+  due:
+    description: A restart is due for another reason; what a kubelet reads only when it starts has changed.
+    type: bool
+    default: false
   state:
     description: >-
       V(restarted) restarts the kubelet with the new settings, V(settled) notes that the node is well with them,
@@ -86,6 +101,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.host_state import (
     CPU_STATE,
     KUBELET_CONFIG,
+    KUBELET_KEPT,
     NO_PROXY,
     files_made,
     host_lock,
@@ -102,9 +118,8 @@ from ..module_utils.programs import look
 
 KUBEADM = "/usr/local/bin/kubeadm"
 NEW_PATCHES = "/run/gedge/patches"
-KEPT = "kubelet_before.json"
 BACKUPS = "/etc/kubernetes/tmp/kubeadm-kubelet-config*"
-STATE_FILES = (CPU_STATE, "/var/lib/kubelet/memory_manager_state")
+STATE_FILES = {"cpu": CPU_STATE, "memory": "/var/lib/kubelet/memory_manager_state"}
 UNIT = "kubelet.service"
 SERVER = ("127.0.0.1", 10250)
 HEALTH = "http://127.0.0.1:10248/healthz"
@@ -124,6 +139,9 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "list", "elements": "dict", "required": True, "options": options},
+            "resets": {"type": "list", "elements": "str", "choices": list(STATE_FILES), "default": list(STATE_FILES)},
+            "settings": {"type": "list", "elements": "str", "default": []},
+            "due": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["restarted", "settled", "restored"], "default": "restarted"},
         },
         supports_check_mode=True,
@@ -143,21 +161,24 @@ def main():
     diffs = [diff for diff in (sync_file(file["path"], file["content"], 0o644, True) for file in files) if diff]
     objects = files_made(diffs)
     objects += [made("file", path, "change") for path in kubelet_touched()]
-    if not objects:
+    if not objects and not module.params["due"]:
         module.exit_json(changed=False, objects=[])
+    objects += [made("setting", words, "change") for words in module.params["settings"]]
+    states = [STATE_FILES[name] for name in module.params["resets"]]
+    objects += [made("file", path, "reset") for path in states if os.path.exists(path)]
     objects.append(made("unit", UNIT, "restart"))
     if not module.check_mode:
         with host_lock(module, 300):
-            restart(module, files[:-1], files[-1])
+            restart(module, files[:-1], files[-1], states)
     module.exit_json(changed=True, objects=objects, diff=diffs)
 
 
-def restart(module, files, patch):
+def restart(module, files, patch, states):
     keep([file["path"] for file in files] + [patch["path"], KUBELET_CONFIG])
     write_atomically(os.path.join(NEW_PATCHES, os.path.basename(patch["path"])), patch["content"], 0o600)
     sync_file(patch["path"], None, 0o644, False)
     module.run_command(["systemctl", "stop", UNIT], check_rc=True)
-    clear_states()
+    clear(states)
     for file in files:
         sync_file(file["path"], file["content"], 0o644, False)
     module.run_command(["systemctl", "daemon-reload"], check_rc=True)
@@ -186,23 +207,25 @@ def why(module):
 
 def keep(paths):
     """Keep what the kubelet runs with, unless an earlier try kept it and never ended well."""
-    if read_record(KEPT):
+    if read_record(KUBELET_KEPT):
         return
     texts = {path: read_text(path) for path in paths}
-    states = {path: read_text(path) for path in STATE_FILES}
-    write_record(KEPT, {"files": texts, "states": {path: text for path, text in states.items() if text is not None}})
+    states = {path: read_text(path) for path in STATE_FILES.values()}
+    write_record(
+        KUBELET_KEPT, {"files": texts, "states": {path: text for path, text in states.items() if text is not None}}
+    )
 
 
-def clear_states():
-    """Move the managers' states out of the way."""
-    for state in STATE_FILES:
+def clear(states):
+    """Let managers begin anew."""
+    for state in states:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(state)
 
 
 def put_back(module):
     """Bring the kubelet back to what was kept; return how it is, for a message, and whether it is well."""
-    kept = read_record(KEPT)
+    kept = read_record(KUBELET_KEPT)
     if not kept:
         well = is_well()
         return "%s %s" % (UNIT, "runs" if well else "does not run: %s" % why(module)), well
@@ -213,22 +236,22 @@ def put_back(module):
             sync_file(path, text, 0o644, False)
         elif text is not None:
             write_atomically(path, text, 0o644)
-    clear_states()
+    clear(STATE_FILES.values())
     for path, text in kept["states"].items():
         if readable(text):
             write_atomically(path, text, 0o600)
     module.run_command(["systemctl", "daemon-reload"])
     module.run_command(["systemctl", "start", UNIT])
     if not is_well():
-        clear_states()  # a state that does not fit any more: pods that own CPUs may get others
+        clear(STATE_FILES.values())  # a state that does not fit any more: pods that own CPUs may get others
         module.run_command(["systemctl", "restart", UNIT])
         if not is_well():
             # All is back: kept any longer, it would be what a much later change goes back to.
-            write_record(KEPT, {})
+            write_record(KUBELET_KEPT, {})
             return "the former settings are back, and %s does not run with them either: %s" % (UNIT, why(module)), False
     note_kubelet_config()
     shutil.rmtree(NEW_PATCHES, ignore_errors=True)
-    write_record(KEPT, {})
+    write_record(KUBELET_KEPT, {})
     return "the former settings are back, and it runs with them", True
 
 
@@ -283,7 +306,7 @@ def settle(patch):
         os.rmdir(os.path.dirname(BACKUPS))
     note_kubelet_config()
     sync_file(patch["path"], patch["content"], 0o644, False)
-    write_record(KEPT, {})
+    write_record(KUBELET_KEPT, {})
 
 
 if __name__ == "__main__":

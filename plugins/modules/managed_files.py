@@ -99,7 +99,14 @@ RETURN = r"""
 held:
   description: The files that differ and were left as they are, since they are on hold.
   type: list
-  elements: str
+  elements: dict
+  contains:
+    path:
+      description: The file.
+      type: str
+    before:
+      description: Its content; empty where there is none.
+      type: str
   returned: always
 objects:
   description: What was (in check mode, would be) done, each with kind, name and action.
@@ -202,7 +209,7 @@ def write_files(module, units):
         try:
             diff = sync_file(file["path"], content, mode, True)
             if diff and file["hold"]:
-                held.append(file["path"])
+                held.append({"path": file["path"], "before": diff["before"]})
                 continue
             if diff and not module.check_mode:
                 if file["restarts"] and not due:

@@ -57,7 +57,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import host_tuner, kernel_boot, kernel_modules, sriov_functions
+from ..module_utils import host_tuner, huge_pages, kernel_boot, kernel_modules, sriov_functions
 from ..module_utils.host_state import NO_PROXY, STATE_DIR, copy_file, host_lock, made, read_record, read_text
 from ..module_utils.programs import look, printed_json
 
@@ -71,6 +71,7 @@ CHAINS = re.compile(r"KUBE-|CNI-|FLANNEL-|FLANNEL$")
 MOUNT_ROOTS = (
     "/var/lib/kubelet/",
     "/run/containerd/",
+    "/run/nvidia/",
     "/var/lib/containerd/",
     "/run/netns/cni-",
     "/var/run/netns/cni-",
@@ -108,6 +109,10 @@ def plan(module):
         made("tuning", path, "restore")
         for path in sorted(read_record("tuning.json"))
         if not path.startswith(host_tuner.IRQS + "/")
+    ]
+    objects += [
+        made("huge_pages", "%d of %s" % (count, huge_pages.spoken(path)), "set")
+        for path, _, count in huge_pages.differing(huge_pages.noted()["found"])
     ]
     objects += [made("nic", address, "restore") for address in sorted(read_record("sriov.json").get("former", {}))]
     record = read_record("settings.json")
@@ -255,11 +260,16 @@ class Reset:
                 self.failures.append(str(error))
 
     def restore_tuning(self):
-        """Let interrupts and system services go where they went before us."""
+        """Let interrupts and system services go where they went before us, give huge pages back."""
         host_tuner.put_back(read_record("tuning.json"))
         for unit in host_tuner.SLICES:
             if os.path.exists(host_tuner.drop_in(unit)):
                 host_tuner.limit(self.module, unit, "")
+        try:
+            huge_pages.set_aside(huge_pages.noted()["found"])
+        except huge_pages.PagesError as error:
+            self.failures.append(str(error))
+        huge_pages.forget()
 
     def delete_links(self):
         for name in links(self.module):

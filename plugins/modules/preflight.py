@@ -123,14 +123,16 @@ problems:
   returned: always
 ansible_facts:
   description: >-
-    C(gedge_host), with architecture, cpus, numa (id and cpus, a cpuset, of each NUMA node), threads_per_core,
-    memory_mib, cgroup_version, container, can_raise_limits, distribution
+    C(gedge_host), with architecture, cpus, numa (id and cpus, a cpuset, of each NUMA node), sockets,
+    threads_per_core, numa_memory_kib (by NUMA node, of those without CPUs too), numa_distances (the kernel tells them),
+    memory_kib, memory_mib, cgroup_version, container, can_raise_limits, distribution
     (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
     cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane (it has the
     administrator's kubeconfig), ours (something of ours is installed), kubelet_touched (its configuration is not what
-    kubeadm wrote), kernel_arguments (some are ours), tuning (the host is tuned by us), sriov (virtual functions are
-    ours to keep), multus and whereabouts (their settings are here), cni_dhcp (our DHCP daemon of CNI plugins is here),
-    settings_due (with O(settings): whether one differs).
+    kubeadm wrote), kubelet_former (its settings from before a change that was cut off), kernel_arguments (some are
+    ours), tuning (we tune the host, or set huge pages aside), sriov (virtual functions are ours to keep), gpu_operator
+    (its release was installed from here), multus and whereabouts (their settings are here), cni_dhcp (our DHCP daemon
+    of CNI plugins is here), settings_due (with O(settings): whether one differs).
   type: dict
   returned: always
 """
@@ -142,12 +144,13 @@ import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import rdma
+from ..module_utils import host_machine, huge_pages, rdma
 from ..module_utils.host_state import (
     cgroup_version,
     has_function,
     host_lock,
     in_container,
+    kubelet_former,
     kubelet_touched,
     read_record,
     read_text,
@@ -158,7 +161,6 @@ from ..module_utils.kube_client import ADMIN_CONF
 from ..module_utils.programs import look, printed_json
 from ..module_utils.sriov_cards import carriers
 
-CAP_SYS_RESOURCE = 24
 TCP_LISTEN = "0A"
 DHCP_UNIT = "/etc/systemd/system/gedge-cni-dhcp.service"
 DHCP_SOCKET = "/run/cni/dhcp.sock"
@@ -202,20 +204,28 @@ def main():
     host = {
         "architecture": platform.machine(),
         "cpus": len(os.sched_getaffinity(0)),
-        "numa": numa_nodes(),
-        "threads_per_core": threads_per_core(),
-        "memory_mib": memory_mib(),
+        "numa": host_machine.numa_nodes(),
+        "sockets": host_machine.sockets(),
+        "threads_per_core": host_machine.threads_per_core(),
+        "numa_memory_kib": host_machine.numa_memory_kib(),
+        "numa_distances": host_machine.numa_distances(),
+        "memory_kib": host_machine.memory_kib("/proc/meminfo"),
+        "memory_mib": host_machine.memory_kib("/proc/meminfo") // 1024,
         "cgroup_version": cgroup_version(),
         "container": in_container(),
-        "can_raise_limits": can_raise_limits(),
-        "distribution": distribution(),
+        "can_raise_limits": host_machine.can_raise_limits(),
+        "distribution": host_machine.distribution(),
         "kubelet_touched": bool(kubelet_touched()),
+        "kubelet_former": kubelet_former(),
         "cluster": cluster_here(),
         "control_plane": os.path.exists(ADMIN_CONF),
         "node": read_record("kubeadm.json").get("node", ""),
         "kernel_arguments": bool(read_record("kernel.json")),
-        "tuning": bool(read_record("tuning.json")) or os.path.exists("/etc/gedge/tuning.json"),
+        "tuning": bool(read_record("tuning.json"))
+        or any(os.path.exists("/etc/gedge/" + name) for name in ("tuning.json", "huge-pages.json"))
+        or bool(huge_pages.noted()["found"]),
         "sriov": bool(read_record("sriov.json").get("former")) or os.path.exists("/etc/gedge/sriov.json"),
+        "gpu_operator": "gpu-operator/gpu-operator" in read_record("helm.json"),
         "multus": os.path.exists("/etc/cni/net.d/00-multus.conf"),
         "whereabouts": os.path.exists("/etc/cni/net.d/whereabouts.d"),
         "cni_dhcp": os.path.exists(DHCP_UNIT),
@@ -237,24 +247,6 @@ def main():
     if problems:
         module.fail_json(msg="; ".join(problems), problems=problems)
     module.exit_json(changed=False, problems=[], ansible_facts={"gedge_host": host})
-
-
-def numa_nodes():
-    """Return the NUMA nodes with their CPUs, as a cpuset; a machine without them has one."""
-    found = [
-        {"id": int(os.path.basename(folder)[4:]), "cpus": (read_text(folder + "/cpulist") or "").strip()}
-        for folder in glob.glob("/sys/devices/system/node/node[0-9]*")
-    ]
-    online = (read_text("/sys/devices/system/cpu/online") or "").strip()
-    return sorted((node for node in found if node["cpus"]), key=lambda node: node["id"]) or [{"id": 0, "cpus": online}]
-
-
-def threads_per_core():
-    """Return how many CPUs share a core."""
-    siblings = (read_text("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list") or "0").strip()
-    return sum(
-        int(last or first) - int(first) + 1 for first, _, last in (part.partition("-") for part in siblings.split(","))
-    )
 
 
 def cluster_here():
@@ -353,30 +345,6 @@ def distribution_problems(module, host):
             % (found["id"], found["version"], ", ".join(sorted(known)))
         ]
     return []
-
-
-def memory_mib():
-    for line in (read_text("/proc/meminfo") or "").splitlines():
-        if line.startswith("MemTotal:"):
-            return int(line.split()[1]) // 1024
-    return 0
-
-
-def can_raise_limits():
-    for line in (read_text("/proc/self/status") or "").splitlines():
-        if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> CAP_SYS_RESOURCE & 1)
-    return False
-
-
-def distribution():
-    fields = {}
-    for line in (read_text("/etc/os-release") or "").splitlines():
-        name, _, value = line.partition("=")
-        fields[name] = value.strip('"')
-    like = (fields.get("ID", "") + " " + fields.get("ID_LIKE", "")).split()
-    family = "debian" if "debian" in like else "rhel" if {"rhel", "fedora"} & set(like) else "unknown"
-    return {"id": fields.get("ID", "unknown"), "version": fields.get("VERSION_ID", ""), "family": family}
 
 
 def interface_of(module, address):

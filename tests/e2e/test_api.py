@@ -35,7 +35,13 @@ def test_the_examples_of_the_page_run(lab: LabCluster) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stderr == ""
-        for line in ("gedgew01 ready 1500m", "3 nodes are ready", "unchanged Verify the cluster", "successful"):
+        for line in (
+            "gedgew01 ready 1500m",
+            "3 nodes are ready",
+            "unchanged Verify the cluster",
+            "successful",
+            "gedgew01 is aligned",
+        ):
             assert line in done.stdout
         assert re.search(r"http://[0-9.]+:8081", done.stdout)
     finally:

@@ -101,6 +101,7 @@ def ground(lab: LabCluster, first_apply: dict[str, Any]) -> Iterator[Ground]:
         settled(lab)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kill", SERIES, ids=str)
 def test_a_killed_run_is_resumed_to_the_state_of_an_undisturbed_one(
     ground: Ground, kill: Kill, capsys: pytest.CaptureFixture[str]

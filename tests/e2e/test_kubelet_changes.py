@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.own_lab]
 NODE = "gedgew01"
 AGREED = ("--drain-ok", "--kubelet-restart-ok")
 CPU_STATE = "/var/lib/kubelet/cpu_manager_state"
+PATCH = "/etc/kubernetes/patches/kubeletconfiguration0+merge.yaml"
 CONFIG = "/var/lib/kubelet/config.yaml"
 
 # None, static by an amount, static with whole cores, another reservation, NUMA alignment with reserved memory.
@@ -125,7 +126,7 @@ def test_twenty_changes_in_a_row_and_no_kubelet_that_does_not_start(lab: LabClus
         assert restarts(lab) == 0, f"change {count}, to {state}"
 
 
-@pytest.mark.parametrize("state", ["static", "pinned-numa", "none"])
+@pytest.mark.parametrize("state", ["static", pytest.param("pinned-numa", marks=pytest.mark.long), "none"])
 def test_a_policy_changes_under_pods(lab: LabCluster, state: str) -> None:
     ask(lab, state)
     refused = lab.gedge("apply", code=1)
@@ -153,6 +154,38 @@ def changed(lab: LabCluster, state: str) -> None:
         assert entries == {"main"}
 
 
+def test_a_setting_that_pods_do_not_notice_restarts_the_kubelet_only(lab: LabCluster) -> None:
+    ask(lab, "pinned")
+    lab.gedge("apply", *AGREED)
+    ready(lab)
+    wait_for(lambda: owned(lab)["entries"], 60)
+    before, pods = owned(lab), uids(lab)
+    ask(lab, "pinned", kubelet={"max_pods": 120})
+    plan = lab.plan()
+    words = [f"{change['action']} {change['kind']} {change['name']}" for change in plan["hosts"][0]["changes"]]
+    assert words[1:] == ["change setting maxPods from 110 to 120 (restart)", "restart unit kubelet.service"]
+    assert [(asked["flag"], asked["pods"]) for asked in plan["consents"]] == [("kubelet-restart-ok", [])]
+    assert lab.plan("--offline")["hosts"] == plan["hosts"]
+    lab.gedge("apply", "--kubelet-restart-ok")
+    assert running(lab)["maxPods"] == 120
+    assert (owned(lab), uids(lab)) == (before, pods)
+    # Killed half-way, it is still no more than that.
+    ask(lab, "pinned", kubelet={"max_pods": 130})
+    killed = lab.start_apply("--kubelet-restart-ok")
+    wait_for(lambda: not lab.hosts[NODE].run(f"ls {PATCH} 2>/dev/null || true"), 120)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait(timeout=60)
+    lab.gedge("resume")
+    assert running(lab)["maxPods"] == 130
+    assert (owned(lab), uids(lab)) == (before, pods)
+
+
+def uids(lab: LabCluster) -> dict[str, int]:
+    """Return which pods there are, and how often their containers have been started."""
+    pods = json.loads(lab.kubectl("get", "pods", "-o", "json"))["items"]
+    return {pod["metadata"]["uid"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods}
+
+
 def before_as_asked(found: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a running kubelet that a site file asked for."""
     names = ("cpuManagerPolicy", "cpuManagerPolicyOptions", "reservedSystemCPUs", "topologyManagerPolicy", "maxPods")
@@ -163,17 +196,22 @@ def test_settings_that_the_kubelet_refuses_are_taken_back(lab: LabCluster) -> No
     ask(lab, "pinned")
     lab.gedge("apply", *AGREED)
     before = running(lab)
-    # A site file with it is refused; whoever runs the playbook may write what he likes.
-    wrong = {
-        "kubelet_config": {**before_as_asked(before), "topologyManagerPolicyOptions": {"max-allowable-numa-nodes": "3"}}
-    }
     consents = {"kubelet_restart_ok": True, "kubelet_drain_ok": True}
-    failed = lab.playbook("site", "-e", json.dumps({**wrong, **consents}), code=2)
-    assert "should not be less than 8" in failed
+    known = {"topologyManagerPolicyOptions": {"max-allowable-numa-nodes": "3"}}
+    # What nobody foresees: the rules are about CPUs, memory and reservations.
+    unknown = {"imageGCHighThresholdPercent": 40, "imageGCLowThresholdPercent": 60}
+    asked = {"kubelet_config": {**before_as_asked(before), **known}}
+    refused = lab.playbook("site", "-e", json.dumps({**asked, **consents}), code=2)
+    assert "the kubelet takes numbers from 8 only" in refused
+    serving(lab, before)
+    asked = {"kubelet_config": {**before_as_asked(before), **unknown}}
+    failed = lab.playbook("site", "-e", json.dumps({**asked, **consents}), code=2)
+    assert "must be less than imageGCHighThresholdPercent" in failed
     assert "the former settings are back, and it runs with them" in failed
     serving(lab, before)
 
 
+@pytest.mark.long
 def test_a_kubelet_that_does_not_start_is_replaced_by_the_former_one(lab: LabCluster) -> None:
     """Somebody's drop-in lets it start once more with the former policy only."""
     ask(lab, "pinned")
@@ -195,6 +233,7 @@ def test_a_kubelet_that_does_not_start_is_replaced_by_the_former_one(lab: LabClu
     changed(lab, "pinned-numa")
 
 
+@pytest.mark.long
 def test_a_state_that_cannot_be_read_does_not_keep_a_change_back(lab: LabCluster) -> None:
     ask(lab, "static")
     lab.gedge("apply", *AGREED)
@@ -228,7 +267,7 @@ def test_a_run_that_is_killed_in_the_middle_is_gone_on_with(lab: LabCluster) -> 
     ask(lab, "pinned-numa")
     running_apply = lab.start_apply(*AGREED)
     host = lab.hosts[NODE]
-    wait_for(lambda: not host.run(f"test -e {CPU_STATE} && echo there || true").strip(), 120)
+    wait_for(lambda: not host.run(f"ls {PATCH} 2>/dev/null || true"), 180)
     os.kill(running_apply.pid, signal.SIGKILL)
     running_apply.wait(timeout=60)
     lab.gedge("resume")
@@ -263,6 +302,8 @@ def test_a_kubelet_whose_cpus_are_all_owned_starts_again(lab: LabCluster) -> Non
     capacity = int(lab.kubectl("get", "node", NODE, "-o", "jsonpath={.status.allocatable.cpu}"))
     lab.kubectl("set", "resources", "deployment/owner", f"--requests=cpu={capacity}", f"--limits=cpu={capacity}")
     wait_for(lambda: owned(lab)["defaultCpuSet"] == "", 90)
+    said = lab.gedge("topology", "pods", NODE, code=3).stdout
+    assert "containers without own CPUs run on owned and reserved ones alike" in said
     host.run("systemctl restart kubelet")
     time.sleep(5)
     assert restarts(lab) == 0

@@ -6,7 +6,9 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from gedge_provision.planning.lab import free_subnet
 _ACCELERATION = ("sriov",)
 _NAME = f"q{os.getpid()}"
 _SITE = ROOT / "inventories/emulated-pair/site.yml"
+_ONE_NODE = ROOT / "inventories/emulated/site.yml"
 
 
 @dataclass(frozen=True)
@@ -85,18 +88,15 @@ def _subnet(name: str) -> str:
     return str(free_subnet(name, address_holders(but=frozenset())))
 
 
-@pytest.fixture(scope="session")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedLab]:
-    """The lab before anything is installed."""
-    name = _NAME
-    promised = yaml.safe_load(_SITE.read_text(encoding="utf-8"))
+@contextmanager
+def _emulated(name: str, promised: dict[str, Any], folder: Path) -> Iterator[EmulatedLab]:
+    """Make a lab of a site, in a range of its own, and take it down at the end."""
     old, new = promised["lab"]["subnet"], _subnet(name)
-    promised = yaml.safe_load(_SITE.read_text(encoding="utf-8").replace(_prefix(old), _prefix(new)))
-    promised = json.loads(json.dumps(promised))  # classes that are one by an alias in YAML are changed one by one
+    promised = json.loads(json.dumps(promised).replace(_prefix(old), _prefix(new)))
     promised["name"] = name
     keys = state_dir() / "labs" / name
     promised["ssh"] = {"private_key": str(keys / "id_ed25519"), "known_hosts": str(keys / "known_hosts")}
-    path = tmp_path_factory.mktemp("site") / "site.yml"
+    path = folder / "site.yml"
     lab = EmulatedLab(name, path, promised)
     lab.write(promised)
     try:
@@ -104,6 +104,26 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedLab]:
         yield lab
     finally:
         lab_down(name)
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedLab]:
+    """The lab before anything is installed."""
+    # By JSON: classes that are one by an alias in YAML are changed one by one.
+    promised = yaml.safe_load(_SITE.read_text(encoding="utf-8"))
+    with _emulated(_NAME, promised, tmp_path_factory.mktemp("site")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def one_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedLab]:
+    """A lab of its own with one emulated node, before anything is installed."""
+    promised = yaml.safe_load(_ONE_NODE.read_text(encoding="utf-8"))
+    promised["nodes"] = [node for node in promised["nodes"] if node["name"] != "gedgew02"]
+    promised["networks"]["attachments"] = promised["networks"]["attachments"][:1]
+    promised["node_classes"]["emulated-worker"]["sriov"][0]["vfs"] = 2
+    with _emulated(f"one{os.getpid()}", promised, tmp_path_factory.mktemp("site")) as lab:
+        yield lab
 
 
 def _prefix(subnet: str) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 TOOLS = "ghcr.io/gedge-provision/network-tools:v0.1.0"
 SOFT_RDMA = "rdma/soft_rdma"
+GPU = "nvidia.com/gpu"  # an emulated one
 VF = "intel.com/intel_sriov_netdevice"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 STATUS = "k8s.v1.cni.cncf.io/network-status"
@@ -28,6 +29,7 @@ class Pod:
     networks: Sequence[Mapping[str, object]] = ()
     cpus: int = 0
     vfs: int = 0
+    gpus: int = 0
     rdma: bool = False
     command: Sequence[str] = ("sleep", "infinity")
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -39,6 +41,8 @@ class Pod:
             amounts["cpu"] = str(self.cpus)
         if self.vfs:
             amounts[VF] = str(self.vfs)
+        if self.gpus:
+            amounts[GPU] = str(self.gpus)
         if self.rdma:
             amounts[SOFT_RDMA] = "1"
         container = {
@@ -114,13 +118,13 @@ class Allocation:
     """CPUs that the container's process may use, as the kernel says."""
 
     devices: dict[int, list[str]]
-    """PCI addresses by NUMA node, from the kubelet's device manager."""
+    """Devices by NUMA node, from the kubelet's device manager: PCI addresses of functions, names of emulated GPUs."""
 
     numa_of_cpus: set[int]
     """NUMA nodes of those CPUs, as the host's sysfs says."""
 
     numa_of_devices: set[int]
-    """NUMA nodes of those devices, as the host's sysfs says."""
+    """NUMA nodes of those devices that have a PCI address, as the host's sysfs says."""
 
 
 def allocation(lab: EmulatedLab, name: str) -> Allocation:
@@ -144,7 +148,7 @@ def allocation(lab: EmulatedLab, name: str) -> Allocation:
         if entry["PodUID"] == uid:
             for node, ids in entry["DeviceIDs"].items():
                 devices.setdefault(int(node), []).extend(ids)
-    addresses = [address for ids in devices.values() for address in ids]
+    addresses = [name for ids in devices.values() for name in ids if not name.startswith("emulated-")]
     numa = host.run("\n".join(f"cat /sys/bus/pci/devices/{one}/numa_node" for one in addresses)) if addresses else ""
     return Allocation(
         cpus,

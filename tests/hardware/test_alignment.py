@@ -12,6 +12,7 @@ import yaml
 from lab_cluster import run_gedge
 from pods import VF, Pod, allocation, create, ready, remove
 
+from gedge_provision.models.cpusets import parse_cpuset
 from gedge_provision.planning.alignment import Request, read_alignment, refusals
 
 if TYPE_CHECKING:
@@ -52,6 +53,37 @@ def test_the_kubelet_refuses_what_was_predicted(lab: EmulatedLab, pod: Pod, reas
     create(lab, pod.manifest())
     lab.kubectl("wait", "--for=jsonpath={.status.phase}=Failed", f"pod/{pod.name}", "--timeout=60s")
     assert lab.kubectl("get", "pod", pod.name, "-o", "jsonpath={.status.reason}") == reason
+
+
+@pytest.mark.long
+def test_what_a_pod_owns_is_shown_with_its_numa_nodes(lab: EmulatedLab) -> None:
+    owner, user = Pod("owner", NODE, [NETWORK] * 2, cpus=2, vfs=2), Pod("user", NODE, [NETWORK], vfs=1)
+    create(lab, owner.manifest(), user.manifest())
+    ready(lab, owner.name, user.name)
+    given, used = allocation(lab, owner.name), allocation(lab, user.name)
+    (found,) = json.loads(lab.gedge("topology", "pods", NODE, "--output", "json").stdout)
+    assert (found["node"], found["problem"]) == (NODE, "")
+    # Pods of the test before may have ended just now.
+    assert [remark for remark in found["remarks"] if remark["kind"] != "gone"] == []
+    assert found["policies"]["topology"] == "single-numa-node"
+    assert found["policies"]["scope"] == "pod"
+    assert found["reserved"] == "0-1"
+    shown = {one["pod"]: one for one in found["containers"] if one["namespace"] == "default"}
+    assert set(shown) == {owner.name, user.name}
+    assert parse_cpuset(shown[owner.name]["cpus"]) == given.cpus == given.allowed
+    assert used.allowed <= parse_cpuset(found["shared"])
+    assert set(shown[owner.name]["numa_nodes"]) == given.numa_of_cpus
+    assert shown[user.name]["cpus"] == ""
+    for name, allocated in ((owner.name, given), (user.name, used)):
+        devices = [one for one in shown[name]["devices"] if one["resource"] == VF]
+        assert {tuple(one["numa_nodes"]): one["ids"] for one in devices} == {
+            (node,): sorted(ids) for node, ids in allocated.devices.items()
+        }
+        assert {node for one in devices for node in one["numa_nodes"]} == allocated.numa_of_devices
+    (row,) = [line.split() for line in lab.gedge("topology", "pods", NODE).stdout.splitlines() if "/owner " in line]
+    (numa,) = given.numa_of_cpus
+    assert row[:5] == [NODE, f"default/{owner.name}", "main", shown[owner.name]["cpus"], str(numa)]
+    assert row[-2:] == ["on", str(numa)]
 
 
 @pytest.mark.parametrize(("cpus", "vfs", "nodes"), [(2, 4, {0, 1}), (4, 4, {1})])

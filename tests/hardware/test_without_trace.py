@@ -72,6 +72,7 @@ def test_a_reset_leaves_bare_hosts(lab: EmulatedLab, bare_state: dict[str, list[
     assert compare(bare_state, lab.snapshot()) == {}
 
 
+@pytest.mark.long
 def test_a_node_put_back_goes_on_as_it_was(bare: EmulatedLab) -> None:
     name, in_memory = "gedgew02", "/run/gedge-test-saved"
     host = bare.hosts[name]

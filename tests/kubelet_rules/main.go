@@ -10,26 +10,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strconv"
 	"time"
 
 	cadvisorapi "github.com/google/cadvisor/info/v1"
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/klog/v2"
 	_ "k8s.io/kubernetes/pkg/features"
-	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
 	kubeletscheme "k8s.io/kubernetes/pkg/kubelet/apis/config/scheme"
 	"k8s.io/kubernetes/pkg/kubelet/apis/config/validation"
 	"k8s.io/kubernetes/pkg/kubelet/cm/containermap"
 	"k8s.io/kubernetes/pkg/kubelet/cm/cpumanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/memorymanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
-	"k8s.io/kubernetes/pkg/kubelet/eviction"
-	evictionapi "k8s.io/kubernetes/pkg/kubelet/eviction/api"
 	"k8s.io/kubernetes/pkg/kubelet/kubeletconfig/util/codec"
-	"k8s.io/utils/cpuset"
 )
 
 type question struct {
@@ -52,6 +47,10 @@ func (sourcesReady) AddSource(string) {}
 func (sourcesReady) AllReady() bool   { return true }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "names" {
+		printNames()
+		return
+	}
 	var questions []question
 	if err := json.NewDecoder(os.Stdin).Decode(&questions); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -74,11 +73,32 @@ func main() {
 	}
 }
 
+// A kubelet has these gates too (cmd/kubelet/app/server.go, init).
+func init() {
+	if err := logsapi.AddFeatureGates(utilfeature.DefaultMutableFeatureGate); err != nil {
+		panic(err)
+	}
+}
+
+// resetGates puts the gates of this process back: the managers ask those, not a copy.
+func resetGates() {
+	for name := range utilfeature.DefaultMutableFeatureGate.GetAll() {
+		if err := utilfeature.DefaultMutableFeatureGate.ResetFeatureValueToDefault(name); err != nil {
+			panic(err)
+		}
+	}
+}
+
 type discard struct{}
 
 func (discard) Write(text []byte) (int, error) { return len(text), nil }
 
-func judge(asked question) (string, error) {
+func judge(asked question) (allocatable string, err error) {
+	defer func() { // unknown feature gates make a kubelet panic when it fills in defaults
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("panic: %v", panicked)
+		}
+	}()
 	ctx, end := context.WithCancel(context.Background())
 	defer end()
 	logger := klog.FromContext(ctx)
@@ -90,7 +110,8 @@ func judge(asked question) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	gates := utilfeature.DefaultMutableFeatureGate.DeepCopy()
+	defer resetGates()
+	gates := utilfeature.DefaultMutableFeatureGate
 	if err := gates.SetFromMap(config.FeatureGates); err != nil {
 		return "", err
 	}
@@ -103,6 +124,10 @@ func judge(asked question) (string, error) {
 	}
 	reservation, err := nodeReservation(config, &asked.Machine)
 	if err != nil {
+		return "", err
+	}
+	// A kubelet looks at this last, when it starts its container manager.
+	if err := fitsCapacity(reservation, &asked.Machine); err != nil {
 		return "", err
 	}
 	topology, err := topologymanager.NewManager(
@@ -133,63 +158,4 @@ func judge(asked question) (string, error) {
 		return "", err
 	}
 	return cpus.GetAllocatableCPUs().String(), nil
-}
-
-// reservedCPUs is getReservedCPUs of cmd/kubelet/app/server.go, and what run() does with its answer.
-func reservedCPUs(config *kubeletconfig.KubeletConfiguration, machine *cadvisorapi.MachineInfo) (cpuset.CPUSet, error) {
-	reserved, err := cpuset.Parse(config.ReservedSystemCPUs)
-	if err != nil {
-		return reserved, fmt.Errorf("unable to parse reserved-cpus list: %w", err)
-	}
-	online := []int{}
-	for _, node := range machine.Topology {
-		for _, core := range node.Cores {
-			online = append(online, core.Threads...)
-		}
-	}
-	if !reserved.IsSubsetOf(cpuset.New(online...)) {
-		return reserved, fmt.Errorf("reserved-cpus: %s is not a subset of online-cpus", config.ReservedSystemCPUs)
-	}
-	if reserved.Size() > 0 {
-		delete(config.KubeReserved, "cpu")
-		if config.SystemReserved == nil {
-			config.SystemReserved = map[string]string{}
-		}
-		config.SystemReserved["cpu"] = strconv.Itoa(reserved.Size())
-	}
-	return reserved, nil
-}
-
-// nodeReservation is GetNodeAllocatableReservation of pkg/kubelet/cm for CPU and memory.
-func nodeReservation(config *kubeletconfig.KubeletConfiguration, machine *cadvisorapi.MachineInfo) (v1.ResourceList, error) {
-	if config.EvictionHard == nil { // as the kubelet's server does
-		config.EvictionHard = eviction.DefaultEvictionHard
-	}
-	thresholds, err := eviction.ParseThresholdConfig([]string{}, config.EvictionHard, nil, nil, nil)
-	if err != nil {
-		return nil, err
-	}
-	capacity := resource.NewQuantity(int64(machine.MemoryCapacity), resource.BinarySI)
-	result := v1.ResourceList{}
-	for _, name := range []v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory} {
-		sum := resource.NewQuantity(0, resource.DecimalSI)
-		for _, part := range []map[string]string{config.SystemReserved, config.KubeReserved} {
-			if text, ok := part[string(name)]; ok {
-				amount, err := resource.ParseQuantity(text)
-				if err != nil {
-					return nil, err
-				}
-				sum.Add(amount)
-			}
-		}
-		for _, threshold := range thresholds {
-			if name == v1.ResourceMemory && threshold.Signal == evictionapi.SignalMemoryAvailable {
-				sum.Add(*evictionapi.GetThresholdQuantity(threshold.Value, capacity))
-			}
-		}
-		if !sum.IsZero() {
-			result[name] = *sum
-		}
-	}
-	return result, nil
 }

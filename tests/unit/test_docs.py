@@ -160,3 +160,11 @@ def test_the_table_of_checks_is_current() -> None:
     text = program.PAGE.read_text(encoding="utf-8")
     assert program.table() in text
     assert program.page(text) == text
+
+
+def test_the_tables_of_the_kubelets_rules_are_current() -> None:
+    """To renew them: python docs/kubelet_rules_table.py."""
+    program = program_of_docs("kubelet_rules_table")
+    text = program.PAGE.read_text(encoding="utf-8")
+    assert program.table() in text
+    assert program.page(text) == text

@@ -123,10 +123,11 @@ def test_an_offline_plan_says_the_same(host: Host, monkeypatch: pytest.MonkeyPat
     for name in ("SETTINGS", "GRUB_CFG"):
         monkeypatch.setattr(offline_kernel, name, getattr(kernel_boot, name))
     made: set[Change] = set()
-    before: dict[str, Any] = {"kernel_arguments_list": [], "kernel_arguments_iommu": False}
+    none = {"gpu_operator_driver": "none"}
+    before: dict[str, Any] = {"kernel_arguments_list": [], "kernel_arguments_iommu": False, **none}
     for arguments, iommu in STEPS:
         changes = [Change(**one) for one in host.look(*arguments, iommu=iommu).changes()[0]]
-        wanted = {"kernel_arguments_list": arguments, "kernel_arguments_iommu": iommu}
+        wanted = {"kernel_arguments_list": arguments, "kernel_arguments_iommu": iommu, **none}
         if not iommu or before["kernel_arguments_iommu"]:  # otherwise only the host knows
             planned = list(offline_kernel.kernel_changes("h1", tuple(made), before, wanted, drain=False))
             assert planned == [*changes, Change("host", "h1", "reboot")]

@@ -230,7 +230,7 @@ CASES = [
         13,
         "ai-worker.kubelet",
         "needs to know what is reserved on each NUMA node",
-        "reserved_memory, together 100Mi",
+        "reserved_memory, together 100Mi; or leave it to the profile pinned-numa",
     ),
     (
         "kube_reserved: {cpu: 500m}",
@@ -250,6 +250,69 @@ CASES = [
         "ai-worker.kubelet",
         "acts only under the Static policy",
         "set memory_manager_policy: Static",
+    ),
+    (
+        "kube_reserved: {cpu: 500m}",
+        "kube_reserved: {cpu: 500m}\n      reserved_memory: [{numa_node: 0, hugepages_2mi: 2Mi}]",
+        16,
+        "reserved_memory[0].hugepages_2mi",
+        "unknown key",
+        "known keys here: memory, numa_node",
+    ),
+    ("{cpu: 500m}", "{cpu: 0}", 13, "ai-worker.kubelet", "needs CPUs reserved for the system", "set kube_reserved.cpu"),
+    (
+        "cpu_manager_policy: static",
+        "cpu_manager_policy_options: {full-pcpus-only: false}",
+        13,
+        "ai-worker.kubelet",
+        "without it a kubelet does not start with them",
+        "set cpu_manager_policy: static, or leave the options out",
+    ),
+    (
+        "cpu_manager_policy: static",
+        (
+            "cpu_manager_policy: static\n      topology_manager_policy: single-numa-node\n      "
+            "cpu_manager_policy_options: {align-by-socket: true}"
+        ),
+        13,
+        "ai-worker.kubelet",
+        "which topology_manager_policy: single-numa-node forbids",
+        "leave the option out, or set topology_manager_policy: restricted",
+    ),
+    (
+        "cpu_manager_policy: static",
+        (
+            "cpu_manager_policy: static\n      "
+            "cpu_manager_policy_options: {full-pcpus-only: true, distribute-cpus-across-cores: true}"
+        ),
+        13,
+        "ai-worker.kubelet",
+        "the options full-pcpus-only and distribute-cpus-across-cores exclude each other",
+        "switch one off",
+    ),
+    (
+        "    kubelet:\n      cpu_manager_policy: static\n      kube_reserved: {cpu: 500m}",
+        "    cpus: {profile: pinned}\n    kubelet:\n      cpu_manager_policy: none",
+        14,
+        "ai-worker.kubelet",
+        "the profile pinned needs the static CPU manager, and cpu_manager_policy: none is written",
+        "take that out of kubelet, or choose the profile shared",
+    ),
+    (  # the profile sets the policy: what is wrong is the sum
+        "    kubelet:\n      cpu_manager_policy: static\n      kube_reserved: {cpu: 500m}",
+        "    cpus: {profile: pinned-numa}\n    kubelet:\n      reserved_memory: [{numa_node: 0, memory: 1Gi}]",
+        14,
+        "ai-worker.kubelet",
+        "reserved_memory is 1024Mi, but kube_reserved, system_reserved and the eviction threshold are 100Mi",
+        "only when they are equal; or leave it out, and it is computed",
+    ),
+    (
+        "    kubelet:\n      cpu_manager_policy: static\n      kube_reserved: {cpu: 500m}",
+        "    cpus: {profile: pinned}\n    kubelet:\n      reserved_memory: [{numa_node: 0, memory: 1Gi}]",
+        14,
+        "ai-worker.kubelet",
+        "reserved_memory acts only under the Static policy",
+        "set memory_manager_policy: Static, or leave",
     ),
     (
         "    kubelet:\n      cpu_manager_policy: static",

@@ -98,12 +98,11 @@ def _groups(boxes: list[Box], groups: Sequence[CacheGroup], left: int, top: int)
 
 
 def _core(core: DrawnCore, x: int, y: int) -> Iterable[Box]:
-    kind = "efficiency core" if core.efficient else "core"
+    kind, style = ("efficiency core", " efficient") if core.efficient else ("core", "")
     others = ", ".join(str(cpu) for cpu, _ in core.cpus)
     for row, (cpu, use) in enumerate(core.cpus):
-        yield Box(
-            f"cpu {use}", x, y + row * _CPU_H, _CPU_W, _CPU_H - 1, str(cpu), f"CPU {cpu}: {use}; {kind} of {others}"
-        )
+        title = f"CPU {cpu}: {use}; {kind} of {others}"
+        yield Box(f"cpu {use}{style}", x, y + row * _CPU_H, _CPU_W, _CPU_H - 1, str(cpu), title)
 
 
 def _devices(boxes: list[Box], devices: Sequence[Device], top: int) -> int:

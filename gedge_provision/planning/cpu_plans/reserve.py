@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
 from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.cpu_plan import Decision, Infeasible
@@ -13,11 +15,12 @@ from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.topology import Core, Device, Topology
 from gedge_provision.models.wording import counted
+from gedge_provision.planning.cpu_plans.written import DEFAULT_CPU
 
-__all__ = ["DEFAULT_CPU", "Reserved", "kubelet_pick", "reserve", "reserved_amount", "used_devices"]
+__all__ = ["Reserved", "kubelet_pick", "reserve", "reserved_amount", "used_devices", "without_full_cores"]
 
-DEFAULT_CPU = Quantity("500m")
-"""Reserved for Kubernetes where nothing is said."""
+_SHARED = "choose the profile shared (without full_cores, spread and latency), or a larger host"
+_TO_SHARED = {"cpus.profile": "shared", "cpus.full_cores": None, "cpus.spread": None, "cpus.latency": None}
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def kubelet_pick(topology: Topology, number: int) -> frozenset[int]:
 def reserve(topology: Topology, intent: CpuIntent, settings: KubeletSettings, *, full_cores: bool) -> Reserved:
     """Choose the reserved CPUs of a host whose pods own CPUs."""
     if settings.reserved_system_cpus is not None:
-        return _given(topology, settings.reserved_system_cpus, full_cores=full_cores)
+        return _given(topology, intent, settings, full_cores=full_cores)
     amount = reserved_amount(settings)
     wanted = math.ceil(amount.amount)
     spread = intent.spread or ("numa" if intent.profile == "pinned-numa" else "packed")
@@ -80,7 +83,10 @@ def reserve(topology: Topology, intent: CpuIntent, settings: KubeletSettings, *,
             break
         taken |= unit
     if len(taken) >= len(topology.online):
-        return Reserved(frozenset(taken), problems=(_too_much(topology, units, len(needed), amount, full_cores),))
+        return Reserved(
+            frozenset(taken),
+            problems=(_too_much(topology, intent, settings, units, len(needed), full_cores=full_cores),),
+        )
     noun = "core" if full_cores else "CPU"
     why = [f"{amount} of CPU time is reserved, {counted(wanted, 'CPU')} rounded up"]
     if full_cores and len(taken) > wanted:
@@ -164,33 +170,59 @@ def _placement(  # noqa: PLR0913, PLR0917 - what the words are made of
         )
 
 
-def _too_much(
-    topology: Topology, units: Sequence[frozenset[int]], least: int, amount: Quantity, full_cores: bool
+def without_full_cores(intent: CpuIntent, settings: KubeletSettings) -> tuple[str, dict[str, Any]]:
+    """Return the remedy that whole cores are not asked for any more, in words and as a change."""
+    option: dict[str, Any] = {"kubelet.cpu_manager_policy_options.full-pcpus-only": None}
+    if intent.profile == "shared":  # only the option asks for them there
+        return "take full-pcpus-only out of cpu_manager_policy_options", option
+    if "full-pcpus-only" not in settings.cpu_manager_policy_options:
+        return "set full_cores: false", {"cpus.full_cores": False}
+    remedy = "take full-pcpus-only out of cpu_manager_policy_options and set full_cores: false"
+    return remedy, {**option, "cpus.full_cores": False}
+
+
+def _too_much(  # noqa: PLR0913 - what the words are made of
+    topology: Topology,
+    intent: CpuIntent,
+    settings: KubeletSettings,
+    units: Sequence[frozenset[int]],
+    least: int,
+    *,
+    full_cores: bool,
 ) -> Infeasible:
     """Say that nothing is left for pods, and how little has to change."""
     online = len(topology.online)
     if len(units) > max(least, 1):
         most = online - len(units[-1])
         return Infeasible(
-            f"{amount} of CPU time are reserved, and of {counted(online, 'CPU')} none is left for pods",
+            f"{reserved_amount(settings)} of CPU time are reserved, and of {counted(online, 'CPU')} none is left for "
+            "pods",
             f"reserve at most {most} (kubelet.kube_reserved.cpu and system_reserved.cpu together)",
+            {"kubelet.kube_reserved.cpu": str(most), "kubelet.system_reserved.cpu": None},
         )
     if full_cores and online > 1:
+        remedy, change = without_full_cores(intent, settings)
         return Infeasible(
             f"the one core of this host has {counted(online, 'CPU')}: reserved as a whole, none is left for pods",
-            "set full_cores: false, and pods share the core with the system; or choose the profile shared",
+            f"{remedy}, and pods share the core with the system; or choose the profile shared",
+            change,
         )
     if least > 1:
         return Infeasible(
             f"each of {least} NUMA nodes must keep a core for its devices, and there are no others",
             "set spread: packed, or name fewer kinds of devices",
+            {"cpus.spread": "packed"},
         )
-    return Infeasible("this host has one CPU, which the system needs", "choose the profile shared, or a larger host")
+    return Infeasible("this host has one CPU, which the system needs", _SHARED, _TO_SHARED)
 
 
-def _given(topology: Topology, text: str, *, full_cores: bool) -> Reserved:
+def _given(topology: Topology, intent: CpuIntent, settings: KubeletSettings, *, full_cores: bool) -> Reserved:
     """Check a list that was written by hand."""
+    text = settings.reserved_system_cpus or ""
     cpus = parse_cpuset(text)
+    boot = {min(topology.online)} if intent.latency == "isolated" else set()
+    # One list for all that is wrong: two would contradict each other.
+    remedy, change = _another_list(topology, intent, settings, cpus | boot, full_cores=full_cores)
     problems = []
     if missing := cpus - topology.online:
         away = missing & topology.offline
@@ -199,28 +231,41 @@ def _given(topology: Topology, text: str, *, full_cores: bool) -> Reserved:
             if away == missing
             else f"do not exist: {format_cpuset(missing - away)}"
         )
-        problems.append(
-            Infeasible(
-                f"reserved_system_cpus is {text}, and of these CPUs some {what}; online are "
-                f"{format_cpuset(topology.online)}",
-                f"write {format_cpuset(cpus & topology.online) or format_cpuset(topology.cores[0].cpus)}",
-            )
-        )
-    whole = topology.siblings_of(cpus)
-    if full_cores and (torn := whole - cpus):
-        problems.append(
-            Infeasible(
-                f"reserved_system_cpus is {text}, but CPUs {format_cpuset(torn)} share cores with them and would be "
-                "left to pods",
-                f"write {format_cpuset(whole)}, or set full_cores: false",
-            )
-        )
+        message = f"of these CPUs some {what}; online are {format_cpuset(topology.online)}"
+        problems.append(Infeasible(f"reserved_system_cpus is {text}, and {message}", remedy, change))
+    if full_cores and (torn := topology.siblings_of(cpus) - cpus):
+        message = f"CPUs {format_cpuset(torn)} share cores with them and would be left to pods"
+        or_else = "" if len(change) > 1 else f", or {without_full_cores(intent, settings)[0]}"
+        problems.append(Infeasible(f"reserved_system_cpus is {text}, but {message}", f"{remedy}{or_else}", change))
     if cpus >= topology.online:
-        problems.append(
-            Infeasible(
-                f"reserved_system_cpus is {text}: no CPU is left for pods",
-                f"leave out a core, as {format_cpuset(topology.cores[-1].cpus)}",
-            )
-        )
+        problems.append(Infeasible(f"reserved_system_cpus is {text}: no CPU is left for pods", remedy, change))
+    if boot - cpus:
+        message = f"CPU {format_cpuset(boot)}, which keeps the time for the others, cannot be isolated"
+        problems.append(Infeasible(f"reserved_system_cpus is {text}, and {message}", remedy, change))
     decision = Decision(subject="reserved CPUs", choice=format_cpuset(cpus), reason="written so (reserved_system_cpus)")
     return Reserved(cpus & topology.online, (decision,), tuple(problems))
+
+
+def _another_list(
+    topology: Topology, intent: CpuIntent, settings: KubeletSettings, wanted: AbstractSet[int], *, full_cores: bool
+) -> tuple[str, dict[str, Any]]:
+    """Return the remedy of a list that cannot be reserved, in words and as a change: the nearest that can."""
+    if len(topology.online) == 1:
+        return _SHARED, {**_TO_SHARED, "kubelet.reserved_system_cpus": None}
+    place = "kubelet.reserved_system_cpus"
+    if best := _mended(topology, wanted, full_cores=full_cores):
+        return f"write {format_cpuset(best)}", {place: format_cpuset(best)}
+    remedy, change = without_full_cores(intent, settings)
+    best = _mended(topology, wanted, full_cores=False)
+    return f"{remedy}, and write {format_cpuset(best)}", {**change, place: format_cpuset(best)}
+
+
+def _mended(topology: Topology, wanted: AbstractSet[int], *, full_cores: bool) -> frozenset[int]:
+    """Return the list nearest to one written by hand that can be reserved; none where every core is needed whole."""
+    cpus = frozenset(wanted & topology.online) or topology.cores[0].cpus
+    units = [unit for core in topology.cores for unit in _units(core, full_cores=full_cores)]
+    taken = [unit for unit in units if unit & cpus]
+    if len(taken) == len(units):
+        boot = min(topology.online)
+        taken = sorted(taken, key=lambda unit: boot not in unit)[:-1]  # the CPU that the machine booted on stays
+    return frozenset(cpu for unit in taken for cpu in unit)

@@ -11,17 +11,29 @@ from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.cpu_plan import CpuPlan, Decision, Infeasible, InfeasibleError
 from gedge_provision.models.cpusets import format_cpuset, parse_cpuset
 from gedge_provision.models.kubelet import KubeletSettings
+from gedge_provision.models.kubelet_rules import FEWEST_NUMA_NODES
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.topology import Topology
 from gedge_provision.models.wording import counted
 from gedge_provision.planning.cpu_plans.memory import plan_huge_pages, reserve_memory
-from gedge_provision.planning.cpu_plans.reserve import Reserved, kubelet_pick, reserve, reserved_amount
+from gedge_provision.planning.cpu_plans.remedies import follow
+from gedge_provision.planning.cpu_plans.reserve import (
+    Reserved,
+    kubelet_pick,
+    reserve,
+    reserved_amount,
+    without_full_cores,
+)
 from gedge_provision.planning.cpu_plans.tuning import tune
+from gedge_provision.planning.cpu_plans.written import (
+    PINNING,
+    broken_rules,
+    kubelet_host,
+    profile_fields,
+    written_problems,
+)
 
 __all__ = ["solve"]
-
-_DEFAULT_MOST_NODES = 8  # max-allowable-numa-nodes of the topology manager
-_PINNING = frozenset({"pinned", "pinned-numa"})
 
 
 @dataclass(frozen=True)
@@ -33,23 +45,41 @@ class _Cores:
     problem: Infeasible | None = None
 
 
-def solve(topology: Topology, intent: CpuIntent, settings: KubeletSettings | None = None) -> CpuPlan:
+def solve(
+    topology: Topology, intent: CpuIntent, settings: KubeletSettings | None = None, *, control_plane: bool = False
+) -> CpuPlan:
     """Compute the plan of a host.
 
     Args:
         topology: of the host.
         intent: what its class asks for.
         settings: kubelet settings of its class; what is written there counts more than the profile.
+        control_plane: whether the static pods of a control plane run there.
 
     Raises:
         InfeasibleError: the host cannot have it; with every reason, and the smallest change for each.
     """
     settings = settings or KubeletSettings()
-    fields = _profile_fields(intent, settings)
-    decisions = [_profile_decision(intent)]
+    outcome = _attempt(topology, intent, settings, control_plane)
+    if isinstance(outcome, CpuPlan):
+        return outcome
+
+    def problems_of(other: CpuIntent, changed: KubeletSettings) -> tuple[Infeasible, ...]:
+        then = _attempt(topology, other, changed, control_plane)
+        return () if isinstance(then, CpuPlan) else then
+
+    raise InfeasibleError(topology.host, follow(outcome, intent, settings, problems_of))
+
+
+def _attempt(
+    topology: Topology, intent: CpuIntent, settings: KubeletSettings, control_plane: bool
+) -> CpuPlan | tuple[Infeasible, ...]:
+    """Return the plan, or everything that is in its way."""
+    fields = profile_fields(intent, settings)
+    decisions = [_profile_decision(intent, fields)]
     problems: list[Infeasible] = []
-    problems += _contradictions(topology, intent, settings, fields)
-    pinned = intent.profile in _PINNING and fields["cpuManagerPolicy"] == "static"
+    problems += written_problems(intent, settings)
+    pinned = intent.profile in PINNING and fields["cpuManagerPolicy"] == "static"
     cores = _cores(topology, intent, settings) if fields["cpuManagerPolicy"] == "static" else _Cores(full=False)
     decisions += [cores.decision] if cores.decision else []
     problems += [cores.problem] if cores.problem else []
@@ -64,6 +94,7 @@ def solve(topology: Topology, intent: CpuIntent, settings: KubeletSettings | Non
         _pin(topology, cores, reserved, fields)
     decisions += _cache_fields(topology, intent, settings, fields)
     _many_nodes(topology, fields, decisions)
+    decisions += _limits(topology, reserved.cpus, fields)
     by_node: dict[int, int] = {}
     if fields.get("memoryManagerPolicy") == "Static":
         memory = reserve_memory(topology, settings)
@@ -73,11 +104,13 @@ def solve(topology: Topology, intent: CpuIntent, settings: KubeletSettings | Non
         fields["reservedMemory"] = memory.to_kubelet()
         if memory.kube_reserved is not None:
             fields["kubeReserved"] = {**fields.get("kubeReserved", {}), "memory": str(memory.kube_reserved)}
-    pages, page_decisions, page_problems = plan_huge_pages(topology, intent, by_node)
+    pages, page_decisions, page_problems = plan_huge_pages(topology, intent, by_node, control_plane=control_plane)
     decisions += page_decisions
     problems += page_problems
+    # Last, and alone: what the checks above have found would be said twice.
+    problems = problems or list(broken_rules(fields, kubelet_host(topology, control_plane=control_plane)))
     if problems:
-        raise InfeasibleError(topology.host, problems)
+        return tuple(problems)
     tuning, tuning_decisions = tune(topology, intent, reserved.cpus, pages)
     decisions += tuning_decisions
     rest = topology.online - reserved.cpus
@@ -96,54 +129,18 @@ def solve(topology: Topology, intent: CpuIntent, settings: KubeletSettings | Non
     )
 
 
-def _contradictions(
-    topology: Topology, intent: CpuIntent, settings: KubeletSettings, fields: dict[str, Any]
-) -> Iterator[Infeasible]:
-    """Yield what is written under `kubelet` and leaves nothing of the intent."""
-    if intent.profile in _PINNING and fields["cpuManagerPolicy"] != "static":
-        yield Infeasible(
-            f"the profile {intent.profile} needs the static CPU manager, and cpu_manager_policy: none is written",
-            "take that out of kubelet, or choose the profile shared",
-        )
-    boot = min(topology.online)
-    listed = settings.reserved_system_cpus
-    if intent.latency == "isolated" and listed is not None and boot not in parse_cpuset(listed):
-        yield Infeasible(
-            f"reserved_system_cpus is {listed}, and CPU {boot}, which keeps the time for the others, cannot be "
-            "isolated",
-            f"reserve it too: {format_cpuset({boot} | parse_cpuset(listed))}",
-        )
-
-
-def _profile_fields(intent: CpuIntent, settings: KubeletSettings) -> dict[str, Any]:
-    """Return the kubelet's fields: those of the profile, and above them what is written in the settings."""
-    fields: dict[str, Any] = {}
-    if intent.profile in _PINNING:
-        fields["cpuManagerPolicy"] = "static"
-    if intent.profile == "pinned-numa":
-        fields |= {
-            "topologyManagerPolicy": "single-numa-node",
-            "topologyManagerScope": "pod",
-            "memoryManagerPolicy": "Static",
-        }
-    written = settings.to_kubelet()
-    names = {
-        "cpuManagerPolicy": "cpu_manager_policy",
-        "topologyManagerPolicy": "topology_manager_policy",
-        "topologyManagerScope": "topology_manager_scope",
-        "memoryManagerPolicy": "memory_manager_policy",
-    }
-    silent = {field for field, name in names.items() if name not in settings.model_fields_set}
-    return {**written, **{field: value for field, value in fields.items() if field in silent}}
-
-
-def _profile_decision(intent: CpuIntent) -> Decision:
+def _profile_decision(intent: CpuIntent, fields: dict[str, Any]) -> Decision:
     reasons = {
         "shared": "all pods share all CPUs; nothing is pinned",
         "pinned": "Guaranteed pods that ask for whole CPUs own them; the system has its own",
         "pinned-numa": "what a pod owns comes from one NUMA node, or the pod is refused",
     }
-    return Decision(subject="profile", choice=intent.profile, reason=reasons[intent.profile])
+    reason = reasons[intent.profile]
+    if intent.profile == "pinned-numa":
+        policies = (fields.get("topologyManagerPolicy"), fields.get("memoryManagerPolicy"))
+        if policies != ("single-numa-node", "Static"):
+            reason = "as far as what is written under kubelet lets it: what a pod owns may come from several NUMA nodes"
+    return Decision(subject="profile", choice=intent.profile, reason=reason)
 
 
 def _cores(topology: Topology, intent: CpuIntent, settings: KubeletSettings) -> _Cores:
@@ -151,7 +148,15 @@ def _cores(topology: Topology, intent: CpuIntent, settings: KubeletSettings) -> 
     threads = topology.threads_per_core
     written = settings.cpu_manager_policy_options.get("full-pcpus-only")
     asked = written if written is not None else intent.full_cores
-    if asked is None and intent.profile not in _PINNING:
+    if written is not None and intent.full_cores not in (None, written):
+        problem = Infeasible(
+            f"full_cores is {str(intent.full_cores).lower()}, and cpu_manager_policy_options has full-pcpus-only: "
+            f"{str(written).lower()}",
+            "leave one of the two out",
+            {"kubelet.cpu_manager_policy_options.full-pcpus-only": None},
+        )
+        return _Cores(full=bool(intent.full_cores), problem=problem)
+    if asked is None and intent.profile not in PINNING:
         return _Cores(full=False)
     if asked is False:
         return _Cores(full=False, decision=Decision(subject="whole cores", choice="no", reason="asked for so"))
@@ -160,11 +165,11 @@ def _cores(topology: Topology, intent: CpuIntent, settings: KubeletSettings) -> 
         return _Cores(full=True, decision=Decision(subject="whole cores", choice="yes", reason=words))
     uneven = f"cores of this host have {' or '.join(map(str, threads))} CPUs online"
     if asked:
-        remedy = "leave full_cores out, or set it to false"
+        remedy, change = without_full_cores(intent, settings)
         if topology.offline:
             remedy += f"; or bring CPUs {format_cpuset(topology.offline)} online"
         message = f"{uneven}, so the kubelet cannot hand out whole cores only (full-pcpus-only)"
-        return _Cores(full=True, problem=Infeasible(message, remedy))
+        return _Cores(full=True, problem=Infeasible(message, remedy, change))
     reason = f"{uneven}; the kubelet's full-pcpus-only means nothing then"
     return _Cores(full=False, decision=Decision(subject="whole cores", choice="no", reason=reason))
 
@@ -189,6 +194,28 @@ def _pin(topology: Topology, cores: _Cores, reserved: Reserved, fields: dict[str
         rest = {key: value for key, value in fields.get(name, {}).items() if key != "cpu"}
         fields.pop(name, None)
         fields |= {name: rest} if rest else {}
+
+
+def _limits(topology: Topology, reserved: frozenset[int], fields: dict[str, Any]) -> Iterator[Decision]:
+    """Yield what pods cannot have by what was decided, and what nobody would expect of it."""
+    options = fields.get("cpuManagerPolicyOptions", {})
+    if fields["cpuManagerPolicy"] == "static" and options.get("strict-cpu-reservation") == "true":
+        yield Decision(
+            subject="pods without CPUs of their own",
+            choice=f"share what is not owned of {format_cpuset(topology.online - reserved)}",
+            reason="reserved CPUs are for the system alone (strict-cpu-reservation); once pods own all the others, the "
+            "kubelet has none left for the rest, which then runs anywhere: leave some unowned, `gedge topology pods` "
+            "tells",
+        )
+    bare = frozenset(cpu for node in topology.numa if not node.memory_kib for cpu in node.cpus) - reserved
+    one_node = fields.get("topologyManagerPolicy") == "single-numa-node"
+    if bare and one_node and fields.get("memoryManagerPolicy") == "Static":
+        yield Decision(
+            subject="CPUs of NUMA nodes without memory",
+            choice=f"{format_cpuset(bare)} are of no use to pods that own CPUs",
+            reason="CPUs and memory of such a pod come from one NUMA node, and theirs has none; the profile pinned can "
+            "give them away",
+        )
 
 
 def _cache_fields(
@@ -219,14 +246,14 @@ def _many_nodes(topology: Topology, fields: dict[str, Any], decisions: list[Deci
     number = len(topology.numa)
     policy = fields.get("topologyManagerPolicy", "none")
     options = fields.get("topologyManagerPolicyOptions", {})
-    if policy == "none" or number <= _DEFAULT_MOST_NODES or "max-allowable-numa-nodes" in options:
+    if policy == "none" or number <= FEWEST_NUMA_NODES or "max-allowable-numa-nodes" in options:
         return
     fields["topologyManagerPolicyOptions"] = {**options, "max-allowable-numa-nodes": str(number)}
     decisions.append(
         Decision(
             subject="max-allowable-numa-nodes",
             choice=str(number),
-            reason=f"the kubelet does not start on more than {_DEFAULT_MOST_NODES} NUMA nodes otherwise",
+            reason=f"the kubelet does not start on more than {FEWEST_NUMA_NODES} NUMA nodes otherwise",
         )
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.cpu_plan import Decision, HugePages, Tuning
@@ -19,14 +19,15 @@ def tune(
     topology: Topology, intent: CpuIntent, reserved: frozenset[int], huge_pages: tuple[HugePages, ...]
 ) -> tuple[Tuning, tuple[Decision, ...]]:
     """Return what a host is tuned to, with the reasons."""
-    pages = list(_page_arguments(huge_pages))
+    pages = list(_page_arguments([one for one in huge_pages if one.at == "boot"]))
+    later = _pages_at_run_time(huge_pages)
     if intent.latency == "normal":
-        return Tuning(kernel_arguments=tuple(pages)), ()
+        return Tuning(kernel_arguments=tuple(pages), huge_pages=later), ()
     others = topology.online - reserved
     device_cpus, rps_cpus = {}, {}
     for device in used_devices(topology, intent):
         near = _near(topology, device.numa_node, reserved)
-        if device.irqs:
+        if device.irqs or device.total_vfs:  # those of its virtual functions go with it
             device_cpus[device.address] = near
         rps_cpus.update(dict.fromkeys(device.interfaces, near))
     arguments = []
@@ -34,8 +35,8 @@ def tune(
         Decision(
             subject="interrupts",
             choice=format_cpuset(reserved),
-            reason=f"latency {intent.latency}: interrupts do not disturb pods; those of a device are taken on its "
-            "NUMA node",
+            reason=f"latency {intent.latency}: interrupts do not disturb pods; those of a device and of its virtual "
+            "functions are taken on its NUMA node",
         ),
         Decision(
             subject="system services",
@@ -67,6 +68,7 @@ def tune(
         device_cpus=device_cpus,
         rps_cpus=rps_cpus,
         settings={"numa_balancing": "0", "transparent_hugepage": "madvise", "governor": "performance"},
+        huge_pages=later,
     )
     return tuning, tuple(decisions)
 
@@ -80,7 +82,7 @@ def _near(topology: Topology, numa_node: int, reserved: frozenset[int]) -> froze
     return frozenset(cpu for cpu in reserved if topology.node_of[cpu] == nearest)
 
 
-def _page_arguments(huge_pages: tuple[HugePages, ...]) -> Iterator[str]:
+def _page_arguments(huge_pages: Sequence[HugePages]) -> Iterator[str]:
     """Yield the arguments by which the kernel sets huge pages aside when it starts, before memory is in pieces.
 
     By NUMA node (kernel-parameters, hugepages=). The kubelet counts them when it starts, which is after a boot too.
@@ -90,3 +92,12 @@ def _page_arguments(huge_pages: tuple[HugePages, ...]) -> Iterator[str]:
         yield "hugepages=" + ",".join(
             f"{pages.numa_node}:{pages.count}" for pages in huge_pages if pages.size_kib == size
         )
+
+
+def _pages_at_run_time(huge_pages: Sequence[HugePages]) -> dict[int, dict[int, int]]:
+    """Return the numbers of pages that are set aside while the host runs, by NUMA node and size."""
+    found: dict[int, dict[int, int]] = {}
+    for one in huge_pages:
+        if one.at == "runtime":
+            found.setdefault(one.numa_node, {})[one.size_kib] = one.count
+    return found

@@ -13,6 +13,7 @@ from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.perf import PerfSettings
 from gedge_provision.planning.attachments import definition, pod_resources
 from gedge_provision.planning.manifests import MANAGED
+from gedge_provision.planning.own_pods import own_pod_spec
 from gedge_provision.planning.perf._paths import FLANNEL, HOST, Ends
 from gedge_provision.planning.perf._rdma import server_script
 from gedge_provision.planning.perf._steps import Pair
@@ -141,32 +142,12 @@ def _pod(  # noqa: PLR0913 - one for each part
     }
     if limits:
         container["resources"] = {"requests": limits, "limits": limits}
-    spec: Manifest = {
-        "containers": [container],
-        "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}],
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65534,
-            "runAsGroup": 65534,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        # By affinity and not by nodeName: so the scheduler says what a node lacks.
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _only(node)}},
-        "tolerations": [{"operator": "Exists"}],
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 1,
-        "activeDeadlineSeconds": limit_s,
-    }
+    spec = own_pod_spec(container, node, limit_s)
+    spec["volumes"] = [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}]
     if path.kind == HOST:
         spec |= {"hostNetwork": True, "dnsPolicy": "Default"}
     metadata = {"name": pod_name(pair, side), "namespace": NAMESPACE, "labels": MANAGED, "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
-
-
-def _only(node: str) -> Manifest:
-    expression = {"key": "metadata.name", "operator": "In", "values": [node]}
-    return {"nodeSelectorTerms": [{"matchFields": [expression]}]}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.planning.manifests import MANAGED
+from gedge_provision.planning.own_pods import own_pod_spec
 from gedge_provision.planning.probes._choice import ProbePod
 
 __all__ = ["CONTAINER", "NAMESPACE", "SPACE_BY", "SPACE_UNTIL", "namespace", "objects"]
@@ -80,8 +81,6 @@ def _pod(pod: ProbePod, image: str, *, tools: bool, limit_s: int) -> Manifest:
     if pod.attachment.resource:
         amount = {pod.attachment.resource: "1"}
         container["resources"] = {"requests": amount, "limits": amount}
-    only = {"key": "metadata.name", "operator": "In", "values": [pod.node]}
-    terms = {"nodeSelectorTerms": [{"matchFields": [only]}]}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -91,20 +90,5 @@ def _pod(pod: ProbePod, image: str, *, tools: bool, limit_s: int) -> Manifest:
             "labels": MANAGED,
             "annotations": {_NETWORKS: json.dumps([network])},
         },
-        "spec": {
-            "containers": [container],
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 65534,
-                "runAsGroup": 65534,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            # By affinity and not by nodeName: so the scheduler says what a node lacks.
-            "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}},
-            "tolerations": [{"operator": "Exists"}],
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": 1,
-            "activeDeadlineSeconds": limit_s,
-        },
+        "spec": own_pod_spec(container, pod.node, limit_s),
     }

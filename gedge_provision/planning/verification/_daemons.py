@@ -1,4 +1,4 @@
-"""Pods that serve secondary networks on a node, and their last words when they do not."""
+"""Pods that serve secondary networks and devices on a node, and their last words when they do not."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ DEVICE_PLUGIN_LABELS = {"app": "sriov-device-plugin"}
 _APPLY = "put it right: gedge apply"
 _DAEMONS = {
     "Multus": {"app": "multus"},
+    "emulated GPUs": {"app": "emulated-gpu"},
     "the device plugin": DEVICE_PLUGIN_LABELS,
     "whereabouts": {"app": "whereabouts"},
 }

@@ -12,7 +12,10 @@ _KINDS: dict[str, tuple[frozenset[str], str]] = {
     "host-files": (frozenset({"file"}), "files that we write"),
     "host-units": (frozenset({"unit"}), "systemd units"),
     "host-kernel": (frozenset({"sysctl", "kernel_module", "swap"}), "kernel settings, kernel modules and swap"),
-    "host-programs": (frozenset({"binary", "cni_plugin", "package"}), "programs, CNI plugins and packages"),
+    "host-programs": (
+        frozenset({"binary", "chart", "cni_plugin", "package"}),
+        "programs, charts, CNI plugins and packages",
+    ),
     "host-images": (frozenset({"image"}), "images"),
 }
 _KNOWN = frozenset[str]().union(*(kinds for kinds, _ in _KINDS.values()))

@@ -19,6 +19,7 @@ _OWN_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 _CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 _MIB = Decimal(2**20)
+_GIB_KIB = 2**20
 # The kubelet computes a threshold in percent in single precision: some bytes more or less.
 _ROUNDING = _MIB
 
@@ -121,6 +122,21 @@ def _memory(look: NodeLook) -> Verdict:
     return Verdict(kept, f"{said} = {_mib(wanted)}, allocatable is {_mib(allocatable)}")
 
 
+def _huge_pages(look: NodeLook) -> Verdict:
+    found = {size: _amount(look, _resource(size), "capacity") / (size * 1024) for size in look.promised_pages}
+    wrong = [
+        f"{_resource(size)}: {found[size]:f} pages, promised are {count}"
+        for size, count in look.promised_pages.items()
+        if found[size] < count
+    ]
+    return verdict(wrong, ", ".join(f"{_resource(size)}: {count:f} pages" for size, count in found.items()))
+
+
+def _resource(size_kib: int) -> str:
+    """Return the name under which a kubelet offers huge pages of a size."""
+    return f"hugepages-{size_kib // 1024}Mi" if size_kib < _GIB_KIB else f"hugepages-{size_kib // _GIB_KIB}Gi"
+
+
 def _reserved(look: NodeLook, resource: str) -> Decimal:
     """Return the amount that is reserved, for Kubernetes and for the system."""
     parts = [look.promised_kubelet.get(name, {}) for name in ("kubeReserved", "systemReserved")]
@@ -213,6 +229,13 @@ NODE: tuple[Promise[NodeLook], ...] = (
         "Pods may have its memory less what its class reserves, the kubelet's hard eviction threshold and huge pages.",
         f"compare the kubelet's settings; {_APPLY} --kubelet-restart-ok", "kubelet",
         lambda _: "allocatable memory = capacity - reserved - hard eviction threshold", _memory,
+    ),
+    Promise(
+        "node-huge-pages", "node", "It offers pods the huge pages that its class sets aside.",
+        f"{_APPLY} --kubelet-restart-ok", "kubelet",
+        lambda look: ", ".join(f"{count} of {_resource(size)}" for size, count in look.promised_pages.items()),
+        _huge_pages,
+        lambda look: "" if look.promised_pages else "its class sets none aside, or the node is a container",
     ),
     Promise(
         "node-differences", "node",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
@@ -11,7 +11,7 @@ import yaml
 
 from gedge_provision.models.attachments import Attachment
 from gedge_provision.models.cluster import Metadata, NodeState
-from gedge_provision.models.cpu_plan import InfeasibleError
+from gedge_provision.models.cpu_plan import CpuPlan, InfeasibleError
 from gedge_provision.models.host_networks import HostNetworks
 from gedge_provision.models.plan import Plan
 from gedge_provision.models.probes import Probes
@@ -21,6 +21,7 @@ from gedge_provision.models.sriov import SriovPolicy
 from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Concern
 from gedge_provision.planning.attachments import holders
+from gedge_provision.planning.gpu_stack import Finding
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 from gedge_provision.planning.node_plans import plan_node
 
@@ -67,6 +68,7 @@ class Look:
         networks: what hosts show of cards and secondary networks.
         probes: what probe pods found; None when none were asked for.
         topologies: what hosts tell of their topology, of those whose CPUs are planned.
+        gpu: what is not well of the GPU operator's stack.
     """
 
     site: Site
@@ -77,6 +79,7 @@ class Look:
     networks: Mapping[str, HostNetworks]
     probes: Probes | None
     topologies: Mapping[str, Topology]
+    gpu: Sequence[Finding]
 
     @property
     def endpoint(self) -> str:
@@ -126,8 +129,8 @@ class NodeLook(Look):
         return self.site.node_classes[self.node.node_class]
 
     @cached_property
-    def _planned(self) -> dict[str, Any] | Lack | None:
-        """What the kubelet's settings are by the plan of the host; None where nothing is planned."""
+    def _planned(self) -> CpuPlan | Lack | None:
+        """The plan of the host; None where nothing is planned."""
         if self.site.cpu_intent(self.node) is None:
             return None
         topology = self.topologies.get(self.node.name)
@@ -139,12 +142,24 @@ class NodeLook(Look):
             plan = plan_node(self.site, self.node, topology)
         except InfeasibleError as error:
             return Lack(error.problems[0].message, error.problems[0].remedy)
-        return plan.cpus.kubelet if plan else None
+        return plan.cpus if plan else None
 
     @property
     def promised_kubelet(self) -> dict[str, Any]:
         """The fields of the KubeletConfiguration that the site file promises, written or planned."""
-        return self._planned if isinstance(self._planned, dict) else self.node_class.kubelet.to_kubelet()
+        planned = self._planned
+        return planned.kubelet if isinstance(planned, CpuPlan) else self.node_class.kubelet.to_kubelet()
+
+    @property
+    def promised_pages(self) -> dict[int, int]:
+        """The numbers of huge pages that its plan sets aside, by size in KiB; none on a container."""
+        topology = self.topologies.get(self.node.name)
+        if not isinstance(self._planned, CpuPlan) or topology is None or topology.container:
+            return {}
+        sizes = sorted({pages.size_kib for pages in self._planned.huge_pages})
+        return {
+            size: sum(pages.count for pages in self._planned.huge_pages if pages.size_kib == size) for size in sizes
+        }
 
     @property
     def live(self) -> NodeState:

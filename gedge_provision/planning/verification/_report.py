@@ -12,11 +12,14 @@ from gedge_provision.models.site import Node, Site
 from gedge_provision.models.snapshot import ClusterSnapshot
 from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Check, Counts, Report, Status
-from gedge_provision.planning.features import MULTUS, site_features
+from gedge_provision.planning.features import GPU, MULTUS, site_features
+from gedge_provision.planning.gpu_stack import Finding
 from gedge_provision.planning.verification._attachments import NODE_ATTACHMENTS
 from gedge_provision.planning.verification._cluster import CLUSTER
 from gedge_provision.planning.verification._control_plane import CONTROL_PLANE
 from gedge_provision.planning.verification._definitions import CLUSTER_ATTACHMENTS
+from gedge_provision.planning.verification._emulated_gpus import GPUS
+from gedge_provision.planning.verification._gpu_stack import CLUSTER_GPU
 from gedge_provision.planning.verification._host import HOST
 from gedge_provision.planning.verification._kubelet import KUBELET
 from gedge_provision.planning.verification._network import CLUSTER_NETWORK, NODE_NETWORK
@@ -27,7 +30,7 @@ from gedge_provision.planning.verification._sriov import SRIOV
 
 __all__ = ["CLUSTER_PROMISES", "NODE_PROMISES", "make_report", "runs_on"]
 
-CLUSTER_PROMISES: tuple[Promise[Look], ...] = (*CLUSTER, *CLUSTER_NETWORK, *CLUSTER_ATTACHMENTS, *PROBES)
+CLUSTER_PROMISES: tuple[Promise[Look], ...] = (*CLUSTER, *CLUSTER_NETWORK, *CLUSTER_GPU, *CLUSTER_ATTACHMENTS, *PROBES)
 """What is promised of a cluster, once."""
 
 NODE_PROMISES: tuple[Promise[NodeLook], ...] = (
@@ -37,6 +40,7 @@ NODE_PROMISES: tuple[Promise[NodeLook], ...] = (
     *NODE_NETWORK,
     *SRIOV,
     *NODE_ATTACHMENTS,
+    *GPUS,
     *HOST,
 )
 """What is promised of each node."""
@@ -47,13 +51,17 @@ AnyLook = TypeVar("AnyLook", bound=Look)
 def runs_on(promise: Promise[AnyLook], site: Site, node: Node | None = None) -> bool:
     """Tell whether a promise is of this site, or node.
 
-    Those of the control plane are of its nodes, those of virtual functions of nodes whose class has policies for them,
-    and those of attachments of sites with secondary networks.
+    Those of the control plane are of its nodes, those of virtual functions and of emulated GPUs of nodes whose class
+    has some, those of attachments of sites with secondary networks, those of the GPU operator of sites that have it.
     """
+    if promise.concern == "gpu":
+        return GPU in site_features(site)
     if promise.concern == "attachments":
         return MULTUS in site_features(site)
     if promise.concern == "sriov" and node is not None:
         return any(policy.owner == "host" for policy in site.node_classes[node.node_class].sriov)
+    if promise.concern == "emulated gpus" and node is not None:
+        return bool(site.node_classes[node.node_class].emulated_gpus)
     return promise.concern != "control plane" or node is None or "control_plane" in node.roles
 
 
@@ -68,6 +76,7 @@ def make_report(  # noqa: PLR0913 - what a report is made of
     networks: Mapping[str, HostNetworks] | None = None,
     probes: Probes | None = None,
     topologies: Mapping[str, Topology] | None = None,
+    gpu: Sequence[Finding] = (),
 ) -> Report:
     """Judge every promise; the same input gives the same report, byte for byte.
 
@@ -81,8 +90,9 @@ def make_report(  # noqa: PLR0913 - what a report is made of
         networks: what hosts show of network cards and secondary networks, by host.
         probes: what probe pods found, when they were asked for.
         topologies: what hosts tell of their topology, by host; of those whose CPUs are planned.
+        gpu: what is not well of the GPU operator's stack.
     """
-    seen = (site, plan, snapshot, runtime_version, host_problems or {}, networks or {}, probes, topologies or {})
+    seen = (site, plan, snapshot, runtime_version, host_problems or {}, networks or {}, probes, topologies or {}, gpu)
     look = Look(*seen)
     checks = [_check(promise, look, "") for promise in CLUSTER_PROMISES if runs_on(promise, site)]
     for node in site.nodes:

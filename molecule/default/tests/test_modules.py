@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 testinfra_hosts = ["ansible://first"]
 
+PAUSE = "registry.k8s.io/pause:3.10.2"
 KUBECTL = "KUBECACHEDIR=/run/gedge/kubectl kubectl --kubeconfig /etc/kubernetes/admin.conf"
 
 
@@ -106,8 +107,8 @@ def test_managed_files_on_hold_are_compared_only(tmp_path: Path) -> None:
     made = {"managed_files": {"files": [{"path": path, "content": "new\n"}]}}
     gone = {"managed_files": {"files": [{"path": path, "state": "absent"}]}}
     checked, left, _, same, _ = play([{**held, "check_mode": True}, held, made, held, gone], tmp_path)
-    assert (checked["changed"], checked["held"]) == (False, [path])
-    assert (left["changed"], left["held"], left["objects"]) == (False, [path], [])
+    assert (checked["changed"], checked["held"]) == (False, [{"path": path, "before": ""}])
+    assert (left["changed"], left["held"], left["objects"]) == (False, [{"path": path, "before": ""}], [])
     assert (same["changed"], same["held"]) == (False, [])
 
 
@@ -263,6 +264,8 @@ def test_refusals_on_a_running_cluster(tmp_path: Path) -> None:
         {"pod_network": {"node_name": "third", "pod_network": "10.244.0.0/16", "mtu": 1450, "timeout_s": 2}},
         {"managed_files": {"files": [], "units": [{"name": "no-such.service"}]}},
         {"managed_files": {"files": [{"path": "/proc/none/a", "content": "a"}]}},
+        {"node_probe": {"node": "first", "image": "no-such-image:1", "timeout_s": 5, "remedy": "bring the image"}},
+        {"node_probe": {"node": "third", "image": PAUSE}},
     ]
     says = [text for _, text in verify]
     says += [
@@ -270,10 +273,27 @@ def test_refusals_on_a_running_cluster(tmp_path: Path) -> None:
         "node third has no pod range after 2 s",
         "no-such.service cannot be brought to enable",
         "/proc/none/a cannot be written",
+        "first runs no pods: ErrImageNeverPull",
+        'nodes \\"third\\" not found',
     ]
     for result, text in zip(play(tasks, tmp_path), says, strict=True):
         assert result["failed"], (text, result)
         assert text in result["msg"]
+
+
+def test_a_probe_runs_and_leaves_nothing(host: Host, tmp_path: Path) -> None:
+    checked, probed, again = play(
+        [
+            {"node_probe": {"node": "first", "image": PAUSE}, "check_mode": True},
+            *({"node_probe": {"node": "first", "image": PAUSE, "cpus": cpus}} for cpus in (0, 99)),
+        ],
+        tmp_path,
+    )
+    assert (checked["changed"], "seconds" in checked) == (False, False)
+    for found in (probed, again):  # a node without 99 free CPUs is tried all the same
+        assert (found["changed"], found["owned"]) == (False, 0), found
+        assert found["seconds"] > 0
+    assert "gedge-probe" not in host.run(f"{KUBECTL} get pods -A").stdout
 
 
 def test_a_changed_kubelet_setting_waits_for_consent(cluster: Cluster, tmp_path: Path) -> None:
@@ -282,6 +302,6 @@ def test_a_changed_kubelet_setting_waits_for_consent(cluster: Cluster, tmp_path:
     (result,) = play(
         [{"ansible.builtin.debug": {"var": "said"}}], tmp_path, first=[{"block": [task], "rescue": [refused]}]
     )
-    assert "pods that own CPUs and stay may move to others" in result["said"]
+    assert "maxPods from unset to 33 (under pods); the change restarts its kubelet under its pods" in result["said"]
     assert "-e kubelet_restart_ok=true" in result["said"]
     assert cluster.running_kubelet("first")["maxPods"] == 110

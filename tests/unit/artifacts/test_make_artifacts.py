@@ -321,3 +321,31 @@ def test_an_upstream_source_without_a_pin_is_refused(workshop: Workshop) -> None
         workshop.build(source=Source.UPSTREAM)
     assert "upstream.sha256" in caught.value.remedy
     assert workshop.store.entries() == {}
+
+
+def test_a_chart_comes_from_its_publisher_or_out_of_an_archive(workshop: Workshop, site: tuple[str, Path]) -> None:
+    url, folder = site
+    (folder / "small.tgz").write_bytes(b"a chart")
+    pin = hashlib.sha256(b"a chart").hexdigest()
+    data = catalog().model_dump(mode="json", exclude_none=True)
+    chart = {"name": "small", "kind": "chart", "version": "v1.0.0", "purpose": "demo", "needed_on": ["all"]}
+    data["artifacts"].append(chart | {"upstream": {"url": f"{url}/small.tgz", "sha256": pin}})
+    wanted = Catalog.model_validate(data)
+
+    report = workshop.build(wanted)
+    assert (report.made, report.left_out) == (("hello", "other"), ("small",))
+    with pytest.raises(UsageError, match="from its publisher only") as caught:
+        workshop.build(wanted, names=["small"])
+    assert "--source upstream" in caught.value.remedy
+    with pytest.raises(UsageError, match="lacks small") as caught:
+        resolve(wanted, workshop.store, ["hello", "small"])
+    assert "small comes from its publisher only" in caught.value.remedy
+    pack(wanted, workshop.store, workshop.root / "without.tar", SilentReporter())
+
+    assert workshop.build(wanted, names=["small"], source=Source.UPSTREAM).made == ("small",)
+    assert workshop.build(wanted) == BuildReport((), ("hello", "other", "small"), ())
+    pack(wanted, workshop.store, workshop.root / "with.tar", SilentReporter())
+    for name, count in (("without", 2), ("with", 3)):
+        assert len(unpack(Store(workshop.root / name), workshop.root / f"{name}.tar", SilentReporter())) == count
+    (found,) = resolve(wanted, Store(workshop.root / "with"), ["small"])
+    assert (found.path.read_bytes(), found.target) == (b"a chart", "/var/lib/gedge/charts/small-v1.0.0.tgz")

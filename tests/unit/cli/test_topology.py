@@ -11,10 +11,10 @@ from topologies import SHAPES, snapshot, topology
 from typer.testing import CliRunner, Result
 
 from gedge_provision.cli._main import app
-from gedge_provision.models.cpu_plan import CpuPlan
+from gedge_provision.models.cpu_plan import CpuPlan, InfeasibleError
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.topology import Topology
-from gedge_provision.provisioning import asked_of
+from gedge_provision.provisioning import asked_of, plan_cpus
 
 
 @pytest.fixture
@@ -65,6 +65,17 @@ def test_boxes_of_cpus_do_not_cover_one_another(record: Path, tmp_path: Path) ->
                 or other_y + other_height <= y
             )
             assert apart
+
+
+def test_efficiency_cores_are_marked(record: Path, tmp_path: Path) -> None:
+    image = tmp_path / "host.svg"
+    done = gedge("show", written(record, "core-i9-13900k"), "--svg", image)
+    page = image.read_text(encoding="utf-8")
+    efficient = [cpu for cpu in topology("core-i9-13900k").cpus if cpu.kind == "efficiency"]
+    assert page.count('class="cpu shared efficient"') == len(efficient) + 1, "one more in the legend"
+    assert f" e{efficient[0].id}" in done.output
+    gedge("show", written(record, "xeon-d-2187nt"), "--svg", image)
+    assert "efficiency core" not in image.read_text(encoding="utf-8")
 
 
 def test_a_host_is_drawn_with_what_its_cpus_are_for(record: Path) -> None:
@@ -123,15 +134,21 @@ def test_a_node_is_planned_as_its_site_asks(tmp_path: Path) -> None:
     path = tmp_path / "site.yml"
     path.write_text(
         "name: edge\n"
-        "node_classes: {default: {}, fast: {cpus: {profile: pinned-numa}, kubelet: {kube_reserved: {cpu: 2}}}}\n"
+        "node_classes: {default: {}, fast: {cpus: {profile: pinned-numa}, kubelet: {kube_reserved: {cpu: 2}},\n"
+        "  kernel_arguments: [nohz_full=2-7]}}\n"
         "nodes:\n"
         "  - {name: m, address: 192.0.2.1, roles: [control_plane]}\n"
         "  - {name: w, address: 192.0.2.2, node_class: fast}\n",
         encoding="utf-8",
     )
-    intent, settings = asked_of("w", path)
-    assert intent is not None
-    assert intent.profile == "pinned-numa"
-    assert str(settings.kube_reserved.cpu) == "2"
-    assert asked_of("m", path)[0] is None
-    assert asked_of("w.json", path)[0] is None
+    asked = asked_of("w", path)
+    assert asked.intent is not None
+    assert asked.intent.profile == "pinned-numa"
+    assert str(asked.settings.kube_reserved.cpu) == "2"
+    assert asked.kernel_arguments == ("nohz_full=2-7",)
+    with pytest.raises(InfeasibleError, match="write nohz_full=2-3,6-7"):
+        plan_cpus(topology("emulated-node"), asked.intent, asked.settings, asked.kernel_arguments)
+    assert not asked.control_plane
+    assert asked_of("m", path).intent is None
+    assert asked_of("m", path).control_plane
+    assert asked_of("w.json", path).intent is None

@@ -83,7 +83,9 @@ def test_select_gives_each_host_what_it_needs_and_no_more() -> None:
         (Feature.WHEREABOUTS, {"whereabouts", "whereabouts-control-loop"}),
         (Feature.RDMA, {"rdma", "rdma-shared-device-plugin"}),
         (Feature.SOFT_RDMA, {"soft-rdma", "soft-rdma-device-plugin"}),
+        (Feature.EMULATED_GPUS, {"emulated-gpu-device-plugin"}),
         (Feature.PERF, {"network-tools"}),
+        (Feature.GPU, set()),
     ],
 )
 def test_a_feature_adds_its_artifacts_and_nothing_else(feature: Feature, wanted: set[str]) -> None:
@@ -97,6 +99,25 @@ def test_every_feature_has_artifacts_and_stand_ins_stay_in_labs() -> None:
     assert "iperf3" in planning.select(CATALOG, {NeededOn.LAB}, set(Feature))
     stand_ins = {a.name for a in CATALOG.artifacts if a.image and a.image.stand_in_for}
     assert not stand_ins & set(planning.select(CATALOG, {NeededOn.ALL, NeededOn.CONTROL_PLANE}, set(Feature)))
+
+
+def test_the_first_control_plane_node_installs_charts() -> None:
+    place = {NeededOn.FIRST_CONTROL_PLANE}
+    assert planning.select(CATALOG, place, {"gpu", "gpu_chart"}) == ("gpu-operator", "helm")
+    assert planning.select(CATALOG, place, {"gpu"}) == ("helm",)
+    assert planning.select(CATALOG, {NeededOn.ALL, NeededOn.CONTROL_PLANE}, {"gpu", "gpu_chart"}) == planning.select(
+        CATALOG, {NeededOn.ALL, NeededOn.CONTROL_PLANE}
+    )
+
+
+def test_a_chart_is_its_publishers_file_and_nothing_else() -> None:
+    chart = _artifact("gpu-operator")
+    assert chart.target == "/var/lib/gedge/charts/gpu-operator-v26.7.0.tgz"
+    assert planning.sources_of(chart, Source.BUILD) == planning.sources_of(chart, None) == (Source.UPSTREAM,)
+    data = chart.model_dump(mode="json", exclude_none=True)
+    for more in ({"build": {"product": "helm", "package": "x"}}, {"upstream": {"reference": "x/y:1"}}):
+        with pytest.raises(ValueError, match="a chart is its publisher's file"):
+            Artifact.model_validate(data | more)
 
 
 def test_recipes_differ_between_artifacts_and_sources() -> None:

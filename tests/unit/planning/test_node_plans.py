@@ -72,3 +72,9 @@ def test_arguments_that_contradict_the_plan_are_refused(arguments: list[str], me
     with pytest.raises(InfeasibleError) as refused:
         plan_host(topology("xeon-d-2187nt"), intent, KubeletSettings(), tuple(arguments))
     assert message in str(refused.value)
+
+
+def test_huge_pages_that_are_written_as_arguments_contradict_those_at_run_time() -> None:
+    intent = CpuIntent.model_validate({"huge_pages": [{"size": "2Mi", "count": 8, "at": "runtime"}]})
+    with pytest.raises(InfeasibleError, match="the plan of the host sets hugepages itself"):
+        plan_host(topology("xeon-d-2187nt"), intent, KubeletSettings(), ("hugepages=64",))

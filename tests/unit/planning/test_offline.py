@@ -52,16 +52,33 @@ def found(now: Site, inventory: Inventory | None = None, selection: Selection | 
     return {host: [str(change) for change in made] for host, made in changes.items()}
 
 
-RESTART = [f"change file {PATCH}", "restart unit kubelet.service"]
+def restart(setting: str, *resets: str) -> list[str]:
+    states = [f"reset file /var/lib/kubelet/{name}_manager_state" for name in resets]
+    return [f"change file {PATCH}", f"change setting {setting}", *states, "restart unit kubelet.service"]
+
+
 CASES: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
     "nothing": ({}, {}),
     "kubelet": (
         {"node_classes": {"default": {}, "ai": {"kubelet": {"max_pods": 60}}}},
-        {"w1": ["drain node w1", *RESTART]},
+        {"w1": restart("maxPods from 50 to 60 (restart)")},
+    ),
+    "kubelet that turns pods away": (
+        {"node_classes": {"default": {}, "ai": {"kubelet": {"max_pods": 40}}}},
+        {"w1": ["drain node w1", *restart("maxPods from 50 to 40 (drain)")]},
     ),
     "kubelet without drain": (
-        {"node_classes": {"default": {}, "ai": {"kubelet": {"max_pods": 60}}}, "rollout": {"drain": False}},
-        {"w1": RESTART},
+        {"node_classes": {"default": {}, "ai": {"kubelet": {"max_pods": 40}}}, "rollout": {"drain": False}},
+        {"w1": restart("maxPods from 50 to 40 (under pods)")},
+    ),
+    "kubelet that begins a new state": (
+        {"node_classes": {"default": {}, "ai": {"kubelet": {"max_pods": 50, "topology_manager_policy": "none",
+            "memory_manager_policy": "Static", "reserved_memory": [{"numa_node": 0, "memory": "100Mi"}]}}}},
+        {"w1": ["drain node w1", f"change file {PATCH}",
+            "change setting memoryManagerPolicy from unset to Static (drain, new state of the memory manager)",
+            'change setting reservedMemory from unset to [{"numaNode":0,"limits":{"memory":"100Mi"}}] (drain)',
+            "change setting topologyManagerPolicy from best-effort to none (drain)",
+            "reset file /var/lib/kubelet/memory_manager_state", "restart unit kubelet.service"]},
     ),
     "label and taint": (
         {"node_classes": {"default": {"labels": {"a": "b"}}, "ai": {"kubelet": {"max_pods": 50}, "taints": [

@@ -12,9 +12,9 @@ from gedge_provision.models.site import Site
 from gedge_provision.models.site_records import HostRecord, SiteRecord
 from gedge_provision.planning.inventory import Inventory, compile_inventory
 from gedge_provision.planning.offline import recorded_changes
-from gedge_provision.planning.offline_kernel import GRUB_CFG, INTEL_ARGUMENTS, SETTINGS
+from gedge_provision.planning.offline_kernel import BLACKLIST, GRUB_CFG, INTEL_ARGUMENTS, SETTINGS
 from gedge_provision.planning.plans import disturbed_nodes
-from plugins.module_utils import kernel_boot
+from plugins.module_utils import gpu_host, kernel_boot
 
 NODES: tuple[dict[str, Any], ...] = (
     {"name": "m1", "address": "192.0.2.1", "roles": ["control_plane"]},
@@ -153,3 +153,16 @@ def test_containers_have_the_kernel_of_their_machine(now: Site) -> None:
 def test_files_and_arguments_are_those_of_the_module() -> None:
     assert (SETTINGS, GRUB_CFG) == (kernel_boot.SETTINGS, kernel_boot.GRUB_CFG)
     assert INTEL_ARGUMENTS == kernel_boot.INTEL_ARGUMENTS
+
+
+def test_what_a_host_got_against_nouveau_stays_with_the_operators_driver_and_goes_with_it() -> None:
+    assert gpu_host.BLACKLIST == BLACKLIST
+    gpus = {"ai": {"gpu": {}}}
+    assert planned(site(), site(**gpus)) == {}  # only the host knows
+    assert planned(site(**gpus), site("nosmt", **gpus), *had(BLACKLIST)) == {
+        "w1": [DRAIN, *told("change", "add nosmt")]
+    }
+    own = {"ai": {"gpu": {"driver": "preinstalled"}}}
+    for now in (site(), site(**own)):
+        gone = [DRAIN, *told("remove", f"remove {BLACKLIST}")]
+        assert planned(site(**gpus), now, *had(BLACKLIST)) == {"w1": gone}

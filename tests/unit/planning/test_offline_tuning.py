@@ -7,7 +7,7 @@ from topologies import topology
 from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.planning.node_plans import plan_host, role_variables
-from gedge_provision.planning.offline_tuning import tuning_changes
+from gedge_provision.planning.offline_tuning import fewer_pages, page_changes, tuning_changes
 
 
 def tuning(latency: str) -> dict[str, object]:
@@ -50,3 +50,34 @@ def test_taking_back_names_what_goes() -> None:
     assert ("set", "system.slice on CPUs all") in found
     assert ("remove", "/etc/gedge/tuning.json") in found
     assert found[-1] == ("disable", "gedge-tuning.service")
+
+
+def pages(count: int, at: str = "runtime") -> dict[str, object]:
+    asked = [{"size": "2Mi", "count": count, "at": at}] if count else []
+    intent = CpuIntent.model_validate({"profile": "shared", "huge_pages": asked})
+    found: dict[str, dict[str, object]] = role_variables(
+        plan_host(topology("emulated-node"), intent, KubeletSettings())
+    )
+    return found["host_tuning_plan"]
+
+
+def test_huge_pages_at_run_time_are_named_by_numa_node() -> None:
+    found = [str(change) for change in page_changes(pages(0), pages(128))]
+    assert found == [
+        "set huge_pages 64 of 2Mi on NUMA node 0",
+        "set huge_pages 64 of 2Mi on NUMA node 1",
+        "create file /usr/local/sbin/gedge-huge-pages",
+        "create file /etc/gedge/huge-pages.json",
+        "create file /etc/systemd/system/gedge-huge-pages.service",
+        "enable unit gedge-huge-pages.service",
+    ]
+    assert [str(change) for change in page_changes(pages(128), pages(65))] == [
+        "set huge_pages 33 of 2Mi on NUMA node 0",
+        "set huge_pages 32 of 2Mi on NUMA node 1",
+        "change file /etc/gedge/huge-pages.json",
+    ]
+    assert str(next(page_changes(pages(128), pages(0)))) == "set huge_pages 0 of 2Mi on NUMA node 0"
+    assert list(page_changes(pages(128), pages(128))) == []
+    assert list(page_changes(pages(0), pages(128, at="boot"))) == [], "those are kernel arguments"
+    assert fewer_pages(pages(128), pages(65))
+    assert not fewer_pages(pages(65), pages(128))

@@ -193,6 +193,13 @@ def test_what_an_operator_cannot_be_told_is_refused(old: str, new: str, field: s
     assert [one for one in caught.value.findings if one.path.endswith(field) and message in one.message]
 
 
+def test_one_operator_discovers_the_features_of_nodes() -> None:
+    values = operator_documents(site(MELLANOX))["network-operator-values.yml"][0]
+    assert "nfd" not in values
+    with_gpus = MELLANOX.replace("  ai:\n", "  ai:\n    gpu: {}\n")
+    assert operator_documents(site(with_gpus))["network-operator-values.yml"][0] == values | {"nfd": {"enabled": False}}
+
+
 def test_a_site_without_operators_has_no_documents() -> None:
     with pytest.raises(UsageError, match="no card of this site belongs to an operator"):
         operator_documents(site(INTEL.replace("        owner: operator\n", "")))

@@ -21,6 +21,7 @@ SITE = Site.model_validate(
     }
 )
 FILE = Change("file", "/etc/a", "change")
+STATE = Change("file", "/var/lib/kubelet/cpu_manager_state", "reset")
 
 
 def plan(changes: dict[str, list[Change]], *differences: Difference, digest: str = "d1") -> Plan:
@@ -40,8 +41,19 @@ def test_the_same_input_gives_the_same_bytes_and_a_saved_plan_comes_back_the_sam
 
 
 def test_a_restarted_kubelet_needs_consent_and_names_the_pods_that_own_cpus() -> None:
-    (consent,) = plan({"w1": [FILE, KUBELET_RESTART], "w2": [FILE]}).consents
+    (consent,) = plan({"w1": [FILE, STATE, KUBELET_RESTART], "w2": [FILE]}).consents
     assert (consent.host, consent.flag, consent.pods) == ("w1", "kubelet-restart-ok", ("a/one", "b/two"))
+
+
+def test_a_kubelet_that_keeps_its_states_disturbs_no_pod() -> None:
+    (consent,) = plan({"w1": [FILE, KUBELET_RESTART]}).consents
+    assert consent.pods == ()
+    assert consent.reason == "its kubelet restarts; pods stay, with the CPUs that they own"
+
+
+def test_pods_that_move_are_named_once() -> None:
+    first, second = plan({"w1": [Change("node", "w1", "drain"), STATE, KUBELET_RESTART]}).consents
+    assert (first.flag, first.pods, second.pods) == ("drain-ok", ("a/one", "b/two"), ())
 
 
 def test_a_drain_and_a_node_that_leaves_need_consent() -> None:
@@ -134,6 +146,7 @@ def test_a_lost_host_keeps_what_is_installed_on_it() -> None:
     ("concern", "mends"),
     [
         ("kubelet", {"w1": [KUBELET_RESTART]}),
+        ("resource", {"w1": [KUBELET_RESTART]}),
         ("label", {"m1": [Change("label", "w1 a=b", "change")]}),
         ("ready", {"w1": [Change("node", "w1", "join")]}),
         ("ready", {"w1": [Change("unit", "containerd.service", "start")]}),
@@ -168,7 +181,7 @@ def test_what_moved_is_named_line_by_line() -> None:
 
 
 def test_markdown_for_a_review() -> None:
-    text = markdown(plan({"w1": [FILE, KUBELET_RESTART]}, Difference("w2", "version", "w2: old")))
+    text = markdown(plan({"w1": [FILE, STATE, KUBELET_RESTART]}, Difference("w2", "version", "w2: old")))
     assert "**w1 needs consent** (`--kubelet-restart-ok`)" in text
     assert "Pods: a/one, b/two." in text
     assert "| change | file | `/etc/a` |" in text

@@ -20,6 +20,7 @@ from gedge_provision.models.site import Site
 from gedge_provision.models.snapshot import ClusterSnapshot
 from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Report
+from gedge_provision.planning.gpu_stack import Cause, Finding
 from gedge_provision.planning.plans import make_plan
 from gedge_provision.planning.verification import CLUSTER_PROMISES, NODE_PROMISES, grouped, host_problems, make_report
 from gedge_provision.planning.verification._kubelet import FIELDS
@@ -116,7 +117,9 @@ def promising() -> World:
             "memory_manager_policy": "Static",
             "reserved_memory": [{"numa_node": 0, "memory": "3172Mi"}],
         },
+        "cpus": {"huge_pages": [{"size": "2Mi", "count": 256, "at": "runtime"}]},
     }
+    world.topologies = {name: topology("two-cpus") for name in (W1, W2)}
     for name in (W1, W2):
         node = world.node(name)
         node["metadata"]["labels"]["example.org/a"] = "b"
@@ -227,7 +230,11 @@ BREAKS: dict[str, tuple[str, Callable[[World], None], set[tuple[str, str]]]] = {
     "node-present": (
         W1,
         missing,
-        {(W1, p.id) for p in NODE_PROMISES if p.needs in {"node", "kubelet"} and p.concern != "attachments"},
+        {
+            (W1, p.id)
+            for p in NODE_PROMISES
+            if p.needs in {"node", "kubelet"} and p.concern not in ("attachments", "gpu", "emulated gpus")
+        },
     ),
     "node-ready": (W1, unready, set()),
     "node-pressure": (W1, lambda w: w.condition(W1, "DiskPressure").update(status="True"), set()),
@@ -252,6 +259,11 @@ BREAKS: dict[str, tuple[str, Callable[[World], None], set[tuple[str, str]]]] = {
     "kubelet-cpu-manager-policy": (W1, runs_as("cpuManagerPolicy", "none"), set()),
     "kubelet-cpu-manager-policy-options": (W1, runs_as("cpuManagerPolicyOptions", {}), set()),
     "kubelet-reserved-system-cpus": (W1, runs_as("reservedSystemCPUs", "0-1"), set()),
+    "node-huge-pages": (
+        W1,
+        lambda w: w.node(W1)["status"]["capacity"].update({"hugepages-2Mi": "510Mi"}),
+        {(W1, "node-memory-allocatable")},
+    ),
     "kubelet-topology-manager-policy": (W1, runs_as("topologyManagerPolicy", "none"), set()),
     "kubelet-topology-manager-scope": (W1, runs_as("topologyManagerScope", "pod"), set()),
     "kubelet-topology-manager-policy-options": (W1, runs_as("topologyManagerPolicyOptions", None), set()),
@@ -292,8 +304,9 @@ BREAKS: dict[str, tuple[str, Callable[[World], None], set[tuple[str, str]]]] = {
 def test_every_promise_is_broken_in_this_table() -> None:
     promises = (*CLUSTER_PROMISES, *NODE_PROMISES)
     assert len(promises) == len({promise.id for promise in promises})
-    # Those of networks have their own table.
-    assert set(BREAKS) == {promise.id for promise in promises if promise.concern not in ("sriov", "attachments")}
+    # Those of networks and of emulated GPUs have their own tables, the GPU operator's its own test.
+    elsewhere = ("sriov", "attachments", "gpu", "emulated gpus")
+    assert set(BREAKS) == {promise.id for promise in promises if promise.concern not in elsewhere}
 
 
 def test_a_cluster_that_keeps_everything_passes_everything() -> None:
@@ -325,6 +338,7 @@ def test_a_recorded_lab_keeps_its_promises_and_what_its_site_leaves_open_is_not_
         "kubelet-reserved-system-cpus",
         "kubelet-system-reserved",
         "kubelet-topology-manager-policy-options",
+        "node-huge-pages",
     }
     assert report.counts.passed + report.counts.failed + report.counts.not_applicable == len(report.checks)
 
@@ -442,6 +456,27 @@ def test_an_empty_plan_is_enough() -> None:
         runtime_version="v2.3.4",
     )
     assert report.failed == ()
+
+
+def test_a_stack_of_the_gpu_operator_that_is_not_well_fails_with_its_first_cause() -> None:
+    described = Site.model_validate({**SITE, "node_classes": {"manager": {}, "ai-worker": {"gpu": {}}}})
+    snapshot, plan = ClusterSnapshot.model_validate(RECORDED), Plan(site="edge", site_sha256="d1")
+    found = [
+        Finding("driver", W1, Cause("headers", "no headers", "boot")),
+        Finding("validator", W1, Cause("x", "it waits", "y")),
+    ]
+    judged = {
+        bool(gpu): next(
+            check
+            for check in make_report(described, "d1", plan, snapshot, runtime_version="v2.3.4", gpu=gpu).checks
+            if check.id == "gpu-stack"
+        )
+        for gpu in ((), found)
+    }
+    assert judged[False].status == "pass"
+    assert (judged[True].status, judged[True].remedy) == ("fail", "boot")
+    assert judged[True].evidence == f"driver on {W1}: no headers; validator on {W1}: it waits"
+    assert "gpu-stack" not in {check.id for check in promising().report().checks}  # no GPU, no promise
 
 
 def test_a_look_that_failed_says_of_which_hosts_it_knows_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ WANTED: dict[str, Any] = {
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("DEVICES", "NETWORKS", "IRQS", "IRQ_NAMES", "STAYING", "GOVERNORS"):
+    for name in ("DEVICES", "NETWORKS", "NODES", "IRQS", "IRQ_NAMES", "STAYING", "GOVERNORS"):
         monkeypatch.setattr(tuner, name, f"{tmp_path}{getattr(tuner, name)}")
     paths = {name: f"{tmp_path}{path}" for name, path in tuner.SETTINGS.items()}
     monkeypatch.setattr(tuner, "SETTINGS", paths)
@@ -35,6 +36,11 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "sys/kernel/irq/50/actions": "",
         "sys/bus/pci/devices/0000:41:00.0/msi_irqs/40": "msix",
         "sys/bus/pci/devices/0000:41:00.0/msi_irqs/41": "msix",
+        "proc/irq/60/smp_affinity_list": "0-7",
+        "sys/kernel/irq/60/actions": "ens1v0-TxRx-0",
+        "sys/bus/pci/devices/0000:41:02.0/msi_irqs/60": "msix",
+        "proc/irq/60/node": "1",
+        "sys/devices/system/node/node1/cpulist": "4-7",
         "sys/class/net/ens1/queues/rx-0/rps_cpus": "00",
         "proc/sys/kernel/numa_balancing": "1",
         "sys/kernel/mm/transparent_hugepage/enabled": "[always] madvise never",
@@ -47,6 +53,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{text}\n", encoding="ascii")
+    functions = tmp_path / "sys/bus/pci/devices"
+    (functions / "0000:41:00.0/virtfn0").symlink_to(functions / "0000:41:02.0")
     return tmp_path
 
 
@@ -114,3 +122,51 @@ def test_what_a_driver_takes_back_while_it_starts_is_set_again(host: Path, monke
     tuner.bring({"rps_cpus": {"ens1": "4"}})
     assert read(host, "sys/class/net/ens1/queues/rx-0/rps_cpus") == "10"
     assert len(tries) == 2
+
+
+def test_interrupts_of_virtual_functions_go_to_the_numa_node_of_their_card(host: Path) -> None:
+    tuner.bring(WANTED)
+    assert read(host, "proc/irq/60/smp_affinity_list") == "4"
+    (host / "proc/irq/60/smp_affinity_list").write_text("0-7\n", encoding="ascii")  # its pod has opened it anew
+    (host / "proc/sys/kernel/numa_balancing").write_text("1\n", encoding="ascii")
+    tuner.place_new(WANTED)
+    assert read(host, "proc/irq/60/smp_affinity_list") == "4"
+    assert read(host, "proc/sys/kernel/numa_balancing") == "1", "somebody's trial is not taken back behind his back"
+
+
+def test_interrupts_that_came_after_us_go_where_they_would_without_us(host: Path) -> None:
+    former: dict[str, tuple[str, str]] = {}
+    (host / "sys/kernel/irq/60/actions").write_text("\n", encoding="ascii")  # the function is not open yet
+    tuner.bring(WANTED, lambda due: former.update({knob.path: (knob.read(), knob.kind) for knob in due}))
+    (host / "sys/kernel/irq/60/actions").write_text("ens1v0-TxRx-0\n", encoding="ascii")
+    tuner.place_new(WANTED)
+    tuner.put_back(former)
+    assert read(host, "proc/irq/60/smp_affinity_list") == "4,5,6,7"
+    assert read(host, "proc/irq/1/smp_affinity_list") == "0-7"
+    assert read(host, "proc/irq/default_smp_affinity") == "ff"
+
+
+def test_an_interrupt_that_goes_meanwhile_may_come_back_under_its_number(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = tuner.Knob.write
+
+    def vanish(knob: tuner.Knob, value: str | None = None) -> None:
+        if "/60/" in knob.path:
+            raise FileNotFoundError(2, "No such file or directory")
+        write(knob, value)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tuner.Knob, "write", vanish)
+        assert tuner.write_all(tuner.differing(WANTED)) == []
+    tuner.bring(WANTED)
+    assert read(host, "proc/irq/60/smp_affinity_list") == "4"
+
+
+def test_systemd_hears_when_the_host_is_as_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(place))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(place))
+        tuner.tell_systemd("READY=1")
+        assert ear.recv(64) == b"READY=1"

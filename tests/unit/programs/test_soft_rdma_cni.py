@@ -25,7 +25,7 @@ VARIABLES = {"CNI_CONTAINERID": "abc", "CNI_IFNAME": "net1", "CNI_NETNS": "/run/
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cni") / "soft-rdma"
-    pack_program(read_programs(FOLDER.parent, [NAME])[NAME], path)
+    pack_program(read_programs(FOLDER.parent, {NAME: None})[NAME], path)
     return path
 
 

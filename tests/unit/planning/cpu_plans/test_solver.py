@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Any
+from typing import Any, get_args
 
+import pydantic
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from topologies import SHAPES, snapshot, topology
 
-from gedge_provision.models.cpu_intent import CpuIntent
+from gedge_provision.models.cpu_intent import CpuIntent, Profile
 from gedge_provision.models.cpu_plan import CpuPlan, InfeasibleError
 from gedge_provision.models.cpusets import format_cpuset, parse_cpuset
-from gedge_provision.models.kubelet import EVICTION_BYTES, KubeletSettings
+from gedge_provision.models.kubelet import KubeletSettings
+from gedge_provision.models.kubelet_rules import EVICTION_BYTES
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.topology import Topology
 from gedge_provision.planning.cpu_plans import solve
@@ -272,3 +274,37 @@ def test_huge_pages_are_spread_evenly() -> None:
         (1, 2048, 64),
         (1, 1048576, 2),
     ]
+
+
+def test_huge_pages_at_run_time_are_no_kernel_arguments() -> None:
+    pages = [{"size": "1Gi", "count": 4}, {"size": "2Mi", "count": 64, "at": "runtime"}]
+    plan = _plan("xeon-platinum-8360y", "pinned-numa", huge_pages=pages)
+    assert plan.tuning.kernel_arguments == ("hugepagesz=1G", "hugepages=0:2,1:2")
+    assert plan.tuning.huge_pages == {0: {2048: 32}, 1: {2048: 32}}
+    assert [(page.size_kib, page.at) for page in plan.huge_pages if page.numa_node == 0] == [
+        (2048, "runtime"),
+        (1048576, "boot"),
+    ]
+
+
+def test_huge_pages_of_one_size_are_set_aside_in_one_way() -> None:
+    pages = [{"size": "2Mi", "count": 4, "numa_node": 0}, {"size": "2Mi", "count": 4, "numa_node": 1, "at": "runtime"}]
+    with pytest.raises(pydantic.ValidationError, match="at boot and at run time -> choose one for each size"):
+        CpuIntent.model_validate({"profile": "pinned", "huge_pages": pages})
+
+
+def test_what_pods_cannot_have_is_said() -> None:
+    """On a Threadripper two of four NUMA nodes have CPUs and no memory."""
+    subjects = {
+        profile: {decision.subject: decision for decision in solve(topology("threadripper-2990wx"), intent).decisions}
+        for profile, intent in {name: CpuIntent(profile=name) for name in get_args(Profile)}.items()
+    }
+    alone, bare = "pods without CPUs of their own", "CPUs of NUMA nodes without memory"
+    assert [(alone in found, bare in found) for found in subjects.values()] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+    machine = topology("threadripper-2990wx")
+    of_no_use = frozenset(cpu for node in machine.numa if not node.memory_kib for cpu in node.cpus)
+    assert parse_cpuset(subjects["pinned-numa"][bare].choice.partition(" ")[0]) <= of_no_use

@@ -16,19 +16,26 @@ __all__ = ["MESSAGES", "VERSION", "plugin_handlers", "register_call"]
 
 VERSION = "v1beta1"
 
-# Out of k8s.io/kubelet/pkg/apis/deviceplugin/v1beta1/api.proto; fields that nothing here uses are left out.
+# Out of k8s.io/kubelet/pkg/apis/deviceplugin/v1beta1/api.proto; fields that nothing here uses are left out. There
+# envs is a map, which is the same on the wire as its repeated entries.
 _PROTO = """
 message Empty { }
 message DevicePluginOptions { bool pre_start_required = 1; bool get_preferred_allocation_available = 2; }
 message RegisterRequest {
   string version = 1; string endpoint = 2; string resource_name = 3; DevicePluginOptions options = 4;
 }
-message Device { string ID = 1; string health = 2; }
+message NUMANode { int64 ID = 1; }
+message TopologyInfo { repeated NUMANode nodes = 1; }
+message Device { string ID = 1; string health = 2; TopologyInfo topology = 3; }
 message ListAndWatchResponse { repeated Device devices = 1; }
 message ContainerAllocateRequest { repeated string devices_ids = 1; }
 message AllocateRequest { repeated ContainerAllocateRequest container_requests = 1; }
 message DeviceSpec { string container_path = 1; string host_path = 2; string permissions = 3; }
-message ContainerAllocateResponse { repeated DeviceSpec devices = 3; }
+message CDIDevice { string name = 1; }
+message Variable { string key = 1; string value = 2; }
+message ContainerAllocateResponse {
+  repeated Variable envs = 1; repeated DeviceSpec devices = 3; repeated CDIDevice cdi_devices = 5;
+}
 message AllocateResponse { repeated ContainerAllocateResponse container_responses = 1; }
 message PreStartContainerRequest { repeated string devices_ids = 1; }
 message PreStartContainerResponse { }
@@ -48,7 +55,11 @@ _STREAM = "ListAndWatch"
 
 def _messages() -> dict[str, Any]:
     field_types = descriptor_pb2.FieldDescriptorProto
-    scalars = {"bool": field_types.TYPE_BOOL, "string": field_types.TYPE_STRING}
+    scalars = {
+        "bool": field_types.TYPE_BOOL,
+        "int64": field_types.TYPE_INT64,
+        "string": field_types.TYPE_STRING,
+    }
     file = descriptor_pb2.FileDescriptorProto(name="deviceplugin.proto", package=VERSION, syntax="proto3")
     for name, body in re.findall(r"message (\w+) \{([^}]*)\}", _PROTO):
         message = file.message_type.add(name=name)
