@@ -150,7 +150,10 @@ def thaw(name: str) -> None:
     runc freezes a container for a moment while it sets it up, and may be killed in that moment.
     """
     for top in cgroups(name):
-        for state in sorted(top.rglob("freezer.state")):  # outer ones first
+        for folder, _, files in os.walk(top):  # outer ones first; one that ends meanwhile is passed over
+            state = Path(folder, "freezer.state")
+            if state.name not in files:
+                continue
             with suppress(OSError):
                 if state.read_text().strip() != "THAWED":
                     state.write_text("THAWED")

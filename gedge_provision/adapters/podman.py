@@ -83,7 +83,7 @@ class Podman:
 
     def call(self, *words: str, check: bool = True) -> str:
         """Run a podman command in a session of its own, so that ^C does not cut it in half, and return its output."""
-        done = run(["setsid", *self.argv(*words)], env=self._env, check=False, timeout_s=_LIMIT_S)
+        done = run(self.argv(*words), env=self._env, check=False, timeout_s=_LIMIT_S, own_session=True)
         if check and done.returncode != 0:
             raise CommandError(["podman", *words], done.returncode, done.stderr)
         return done.stdout

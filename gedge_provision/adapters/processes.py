@@ -36,6 +36,7 @@ def run(  # noqa: PLR0913 - each argument mirrors one of subprocess.run
     check: bool = True,
     timeout_s: float | None = None,
     log: Path | None = None,
+    own_session: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program without a shell and return what it printed.
 
@@ -47,6 +48,7 @@ def run(  # noqa: PLR0913 - each argument mirrors one of subprocess.run
         check: raise when it does not end with 0.
         timeout_s: seconds after which it is killed.
         log: file that the output is appended to.
+        own_session: keep it away from the ^C of this terminal.
 
     Raises:
         CommandError: the program is missing, timed out, or (with check) failed.
@@ -61,6 +63,7 @@ def run(  # noqa: PLR0913 - each argument mirrors one of subprocess.run
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            start_new_session=own_session,
         )
     except FileNotFoundError as error:
         raise CommandError(argv, 127, f"{argv[0]}: not found", remedy=f"install {argv[0]}") from error

@@ -13,6 +13,7 @@ from threading import Event
 from typing import TypeVar
 
 from gedge_provision.adapters import host_network, host_traces, lab_files, taps
+from gedge_provision.adapters.interrupts import interrupts_at_the_end
 from gedge_provision.adapters.locations import cache_dir, state_dir
 from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.podman import Podman
@@ -261,14 +262,19 @@ def _start(podman: Podman, lab: str, node: str) -> bool:
 
 
 def _each(work: Callable[[T], None], items: Iterable[T], cut_off: Event) -> None:
-    """Do work for each item, a few at once; the first failure or ^C stops what has not begun, ^C also what waits."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        futures = [pool.submit(work, item) for item in items]
+    """Do work for each item, a few at once; the first failure or ^C stops what has not begun, ^C also what waits.
+
+    All that was begun has ended when this returns or raises.
+    """
+
+    def begin(item: T) -> None:
+        if not cut_off.is_set():
+            work(item)
+
+    with interrupts_at_the_end(cut_off.set), ThreadPoolExecutor(_AT_ONCE) as pool:
+        futures = [pool.submit(begin, item) for item in items]
         try:
             for future in as_completed(futures):
                 future.result()
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                cut_off.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
