@@ -36,13 +36,13 @@ def test_work_in_threads_has_ended_before_the_interrupt_comes_out() -> None:
         time.sleep(0.3)  # what cannot be cut off: the second ^C falls into it
         ended.set()
 
-    with (
-        pytest.raises(KeyboardInterrupt),
-        interrupts_at_the_end(cut_off.set),
-        ThreadPoolExecutor() as pool,
-    ):
-        pool.submit(work)
-        timers = interrupt(0.1), interrupt(0.2)
+    def wait_for_it() -> None:
+        with interrupts_at_the_end(cut_off.set), ThreadPoolExecutor() as pool:
+            pool.submit(work)
+
+    timers = interrupt(0.2), interrupt(0.35)
+    with pytest.raises(KeyboardInterrupt):
+        wait_for_it()
     assert ended.is_set()
     assert cut_off.is_set()
     for timer in timers:
@@ -50,16 +50,25 @@ def test_work_in_threads_has_ended_before_the_interrupt_comes_out() -> None:
 
 
 def test_it_comes_out_instead_of_what_it_brought_about() -> None:
-    with pytest.raises(KeyboardInterrupt), interrupts_at_the_end(lambda: None):
-        signal.raise_signal(signal.SIGINT)
-        raise ValueError("a program that the same ^C ended")
+    def fail() -> None:
+        with interrupts_at_the_end(lambda: None):
+            signal.raise_signal(signal.SIGINT)
+            raise ValueError("a program that the same ^C ended")
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
 
 
 def test_sigterm_too_where_it_counts_as_an_interrupt() -> None:
     told: list[str] = []
-    with pytest.raises(KeyboardInterrupt), sigterm_interrupts(), interrupts_at_the_end(lambda: told.append("stop")):
-        signal.raise_signal(signal.SIGTERM)
-        told.append("went on")
+
+    def go_on() -> None:
+        with sigterm_interrupts(), interrupts_at_the_end(lambda: told.append("stop")):
+            signal.raise_signal(signal.SIGTERM)
+            told.append("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        go_on()
     assert told == ["stop", "went on"]
 
 
