@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gedge_provision.adapters.files import write_atomically
 from gedge_provision.adapters.locations import state_dir
+from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.processes import run
 from gedge_provision.models.lab import LabSpec
 
 __all__ = [
     "DATA",
+    "host_settings",
     "known_hosts",
     "lab_folder",
     "lab_folders",
@@ -38,6 +41,17 @@ def lab_folders() -> list[str]:
     """Return the names of labs that have a folder."""
     labs = state_dir() / "labs"
     return sorted(path.name for path in labs.iterdir() if path.is_dir()) if labs.is_dir() else []
+
+
+@contextmanager
+def host_settings() -> Iterator[Path]:
+    """Hold what all labs share, and yield where the host's own settings are recorded.
+
+    A lab has its folder before it comes here, so that the last one to leave sees one that has just begun.
+    """
+    folder = state_dir() / "labs"
+    with locked(folder, "the settings of this host"):
+        yield folder / "host.json"
 
 
 def node_folder(lab: str, node: str) -> Path:

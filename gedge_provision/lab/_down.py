@@ -9,7 +9,6 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from gedge_provision.adapters import base_image, host_network, host_traces, lab_files, site_records
-from gedge_provision.adapters.locations import state_dir
 from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.podman import Podman
 from gedge_provision.adapters.processes import CommandError
@@ -84,8 +83,9 @@ def tear_down(lab: str, reporter: Reporter) -> None:
         reporter.update(step, "files")
         lab_files.remove_lab_folder(lab)
         base_image.remove_stale_work()
-        if not labs():
-            host_traces.restore_host(state_dir() / "labs" / "host.json")
+        with lab_files.host_settings() as record:
+            if not labs():
+                host_traces.restore_host(record)
         reporter.update(step, "looks for leftovers")
         left = _last_look(lab, subnet)
     except BaseException:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from gedge_provision.adapters import host_network, host_traces, lab_files, taps
 from gedge_provision.adapters.interrupts import interrupts_at_the_end
-from gedge_provision.adapters.locations import cache_dir, state_dir
+from gedge_provision.adapters.locations import cache_dir
 from gedge_provision.adapters.locks import locked
 from gedge_provision.adapters.podman import Podman
 from gedge_provision.adapters.processes import CommandError
@@ -152,8 +152,9 @@ def check_host(*, emulated: bool = False) -> None:
 def _up(spec: LabSpec, podman: Podman, reporter: Reporter) -> None:
     settings = podman_configuration(host_traces.host_facts())
     fresh = _check_network(spec, podman)
-    host_traces.remember_host(state_dir() / "labs" / "host.json")
-    host_traces.make_room()
+    with lab_files.host_settings() as record:
+        host_traces.remember_host(record)
+        host_traces.make_room()
     podman.configure(settings)
     image = ensure_image(spec.base, podman, reporter)
     kernels = frozenset(node.hardware.kernel for node in spec.nodes if node.hardware)
