@@ -123,9 +123,12 @@ def _remove(podman: Podman, container: str) -> None:
 
 
 def _stray_mounts(podman: Podman) -> list[str]:
-    """Return mounts of our podman that no container can own: those that were there before it had none."""
-    mounts = host_traces.mounts_under(podman.root, podman.runtime)
-    return mounts if not podman.containers() else []
+    """Return mounts of our podman that no container can own: those there before it had none, and after it."""
+    before = host_traces.mounts_under(podman.root, podman.runtime)
+    if not before or podman.containers():
+        return []
+    after = set(host_traces.mounts_under(podman.root, podman.runtime))
+    return [point for point in before if point in after]
 
 
 def _namespaces(subnet: IPv4Network | None) -> list[Path]:
