@@ -12,6 +12,7 @@ from threading import Event
 
 from gedge_provision.adapters import go, hosttools, image_bases, processes, programs
 from gedge_provision.adapters.images import ImageTool, image_tool
+from gedge_provision.adapters.interrupts import interrupts_at_the_end
 from gedge_provision.adapters.locations import content_dir
 from gedge_provision.adapters.store import Store
 from gedge_provision.artifacts import fetch
@@ -197,13 +198,10 @@ class _Builder:
             for product, builds in self.plan.programs.items()
         ]
         tasks += [lambda name=name: self._base(name) for name in self.plan.bases]  # type: ignore[misc]
-        with ThreadPoolExecutor(_WORKERS) as pool:
+        with interrupts_at_the_end(self._cut_off), ThreadPoolExecutor(_WORKERS) as pool:
             futures = [pool.submit(task) for task in tasks]
             try:
                 wait(futures, return_when=FIRST_EXCEPTION)
-            except KeyboardInterrupt:
-                processes.interrupt_all()
-                raise
             finally:
                 self.stop.set()
                 pool.shutdown(cancel_futures=True)
@@ -218,6 +216,10 @@ class _Builder:
                 for artifact, image in images:
                     with step(self.reporter, f"image {artifact.reference}"):
                         self._image(tool, artifact, image)
+
+    def _cut_off(self) -> None:
+        self.stop.set()
+        processes.interrupt_all()
 
     def _product(self, product: str, builds: tuple[Build, ...]) -> None:
         for program in builds:
