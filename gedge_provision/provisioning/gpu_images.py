@@ -58,9 +58,10 @@ def check_image(  # noqa: PLR0913 - the choices of a user
 
     Raises:
         DocumentError: the site file is wrong.
-        UsageError: the site has no such class or node, or there is no kubeconfig of it.
+        UsageError: this is no image, the site has no such class or node, or there is no kubeconfig of it.
         GedgeError: the image tells nothing: it has no shell, or does not come to the node.
     """
+    planning.check_name(image)
     site = load_site(site_path)
     asked = planning.chosen_classes(site, classes, node)
     folder = site_folder(site) / "gpu-check"

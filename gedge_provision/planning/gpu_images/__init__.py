@@ -1,7 +1,7 @@
 """Can an image run on the GPUs of a class of nodes? Read by a pod, judged before a rollout. Pure."""
 
 from gedge_provision.planning.gpu_images._answers import answer_classes, chosen_classes
-from gedge_provision.planning.gpu_images._choice import Place, choose_gpu, choose_place, possible_nodes
+from gedge_provision.planning.gpu_images._choice import Place, check_name, choose_gpu, choose_place, possible_nodes
 from gedge_provision.planning.gpu_images._objects import (
     CONTAINER,
     POD_NAME,
@@ -17,6 +17,7 @@ __all__ = [
     "SPACE",
     "Place",
     "answer_classes",
+    "check_name",
     "choose_gpu",
     "choose_place",
     "chosen_classes",
