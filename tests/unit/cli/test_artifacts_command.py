@@ -105,6 +105,8 @@ def test_pack_and_unpack(store: Store, gedge: Gedge, tmp_path: Path) -> None:
         (("unpack", "/etc/passwd"), 2, "this is no archive"),
         (("build", "--source", "moon"), 2, "Invalid value"),
         (("build", "--source", "upstream", "kubelet"), 1, "no digest is pinned"),
+        (("build", "--source", "upstream", "kubelet"), 1, "or use: gedge artifacts build --source build"),
+        (("build", "--source", "upstream", "gpu-operator"), 1, "or use: gedge artifacts unpack FILE"),
     ],
 )
 def test_wrong_input_changes_nothing(
