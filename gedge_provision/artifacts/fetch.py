@@ -40,8 +40,9 @@ def fetch(
     places = [(artifact, artifact.upstream) for artifact in artifacts if artifact.upstream]
     unpinned = [artifact for artifact, upstream in places if upstream.sha256 is None]
     if unpinned:
+        names = ", ".join(artifact.name for artifact in unpinned)
         raise GedgeError(
-            f"no digest is pinned for the upstream source of {', '.join(artifact.name for artifact in unpinned)}; nothing was fetched",
+            f"no digest is pinned for the upstream source of {names}; nothing was fetched",
             remedy="check the publisher's sha256 (of the file, or of the image's manifest) and add it as "
             f"upstream.sha256 to these entries of gedge_provision/data/catalog.yml, or use: {_otherwise(unpinned)}",
         )
