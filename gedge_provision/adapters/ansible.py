@@ -18,7 +18,7 @@ from gedge_provision.adapters.files import write_atomically
 from gedge_provision.adapters.locations import content_dir
 from gedge_provision.adapters.run_records import Journal
 from gedge_provision.models.changes import Change, Difference
-from gedge_provision.models.progress import Outcome, Reporter
+from gedge_provision.models.progress import WAITS, Outcome, Reporter
 from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult, phase_name
 from gedge_provision.models.selection import Selection
 
@@ -76,6 +76,8 @@ class _Recorder:
             self._host_begins(str(data.get("host", "")))
         elif kind.startswith("runner_on_"):
             self._host_done(kind, data)
+        elif kind == "verbose":
+            self._task_tells(str(event.get("stdout", "")))
         return True
 
     def _host_begins(self, host: str) -> None:
@@ -137,6 +139,11 @@ class _Recorder:
         hosts = sorted(self._waiting)
         shown = ", ".join(hosts[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")  # noqa: PLR2004
         self.reporter.update(self._phase, f"{self._task}  {shown}")
+
+    def _task_tells(self, line: str) -> None:
+        """Show what a task waits for; other lines that belong to no event are for the log."""
+        if line.startswith(WAITS):
+            self.reporter.update(self._phase, f"{self._task}  {line.removeprefix(WAITS)}")
 
     def _end_task(self) -> None:
         if self._task:

@@ -21,6 +21,14 @@ __all__ = ["fetch"]
 _MEGABYTE = 1_000_000
 
 
+def _otherwise(artifacts: Collection[Artifact]) -> str:
+    """Return the command that needs no digest; charts cannot be built."""
+    charts = all(artifact.kind is Kind.CHART for artifact in artifacts)
+    return (
+        "gedge artifacts unpack FILE, with an archive that has it" if charts else "gedge artifacts build --source build"
+    )
+
+
 def fetch(
     catalog: Catalog, artifacts: Collection[Artifact], sources: Sources, store: Store, reporter: Reporter
 ) -> None:
@@ -30,13 +38,13 @@ def fetch(
         GedgeError: an artifact has no pin, a place cannot be reached, or what it sends has another digest.
     """
     places = [(artifact, artifact.upstream) for artifact in artifacts if artifact.upstream]
-    unpinned = [artifact.name for artifact, upstream in places if upstream.sha256 is None]
+    unpinned = [artifact for artifact, upstream in places if upstream.sha256 is None]
     if unpinned:
+        names = ", ".join(artifact.name for artifact in unpinned)
         raise GedgeError(
-            f"no digest is pinned for the upstream source of {', '.join(unpinned)}; nothing was fetched",
+            f"no digest is pinned for the upstream source of {names}; nothing was fetched",
             remedy="check the publisher's sha256 (of the file, or of the image's manifest) and add it as "
-            "upstream.sha256 to these entries of gedge_provision/data/catalog.yml, "
-            "or use: gedge artifacts build --source build",
+            f"upstream.sha256 to these entries of gedge_provision/data/catalog.yml, or use: {_otherwise(unpinned)}",
         )
     pulled = [(artifact, upstream) for artifact, upstream in places if upstream.reference]
     if pulled:

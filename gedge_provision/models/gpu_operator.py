@@ -95,6 +95,9 @@ class GpuOperator(Document):
     feature_discovery: Boolean | None = Field(
         None, description="Label nodes with kind, memory and driver of their GPUs; unset means true, not under dra."
     )
+    timeout_s: Annotated[Integer, Field(ge=60, le=86400)] = Field(
+        1800, description="Longest time in seconds that an apply waits for the stack; drivers take minutes."
+    )
     compute_domains: Boolean | None = Field(
         None, description="Under dra: claims for NVLink between nodes (GB200 and alike); unset means false."
     )

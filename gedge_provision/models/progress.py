@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol
 
-__all__ = ["SILENT", "Outcome", "Reporter", "SilentReporter", "step"]
+__all__ = ["SILENT", "WAITS", "Outcome", "Reporter", "SilentReporter", "step"]
+
+WAITS = "waits: "
+"""How a line begins by which a task of a playbook tells, while it runs, what it waits for."""
 
 Outcome = Literal["done", "to do", "unchanged", "cut off", "failed", "skipped"]
 """How a step ended: `to do` is one of a plan that would change something, `cut off` one that was interrupted."""

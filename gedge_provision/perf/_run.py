@@ -19,7 +19,7 @@ from gedge_provision.perf._pods import Wanted
 from gedge_provision.perf._prepare import Choice, Ground, choose, look
 from gedge_provision.planning import perf as planning
 from gedge_provision.planning.durations import spoken
-from gedge_provision.provisioning.own_space import Space, own_space
+from gedge_provision.provisioning.own_space import own_space
 from gedge_provision.provisioning.sites import site_folder
 
 __all__ = ["measure_network"]
@@ -102,7 +102,7 @@ def _run(kube: Kube, choice: Choice, ground: Ground, reporter: Reporter) -> Perf
     results: PerfResults | None = None
     ended = False
     try:
-        with own_space(kube, _space(pairs), choice.folder, limit_s + _SPARE_S, reporter, slow=ground.slow):
+        with own_space(kube, planning.space(pairs), choice.folder, limit_s + _SPARE_S, reporter, slow=ground.slow):
             try:
                 measure_all(work, ground.batches)
                 ended = True
@@ -116,16 +116,6 @@ def _run(kube: Kube, choice: Choice, ground: Ground, reporter: Reporter) -> Perf
         reporter.note(str(error).replace("\n", " "))  # of the namespace, which is still going
     assert results is not None  # noqa: S101 - without a sample, measure_all ends with an error
     return results
-
-
-def _space(pairs: tuple[planning.Pair, ...]) -> Space:
-    return Space(
-        planning.NAMESPACE,
-        planning.BY,
-        planning.UNTIL,
-        "measures",
-        lambda by, until: planning.namespace(pairs, by, until),
-    )
 
 
 def _announce(choice: Choice, ground: Ground, expected: int, limit_s: int, reporter: Reporter) -> None:

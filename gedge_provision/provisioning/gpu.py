@@ -17,6 +17,7 @@ from gedge_provision.models.cluster import (
     Kind,
     Manifest,
 )
+from gedge_provision.models.errors import UsageError
 from gedge_provision.models.site import Site
 from gedge_provision.planning.gpu import NAMESPACE, GpuPlan, plan_gpus
 from gedge_provision.planning.gpu_labels import gpu_section
@@ -35,7 +36,11 @@ def gpu_plan(site_path: Path) -> GpuPlan:
         DocumentError: the site file is wrong.
         UsageError: no node has a GPU for the operator.
     """
-    return plan_gpus(load_site(site_path), load_gpu_versions(), containerd_version())
+    site = load_site(site_path)
+    try:
+        return plan_gpus(site, load_gpu_versions(), containerd_version())
+    except UsageError as error:
+        raise UsageError(error.message, place=f"{site_path}: {error.place}", remedy=error.remedy) from error
 
 
 def gpu_findings(kube: Kube, site: Site) -> tuple[Finding, ...]:

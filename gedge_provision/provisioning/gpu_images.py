@@ -19,15 +19,14 @@ from gedge_provision.models.gpu_images import ImageCheck, ImageReport
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.site import Site
 from gedge_provision.planning import gpu_images as planning
-from gedge_provision.planning.gpu_images import CONTAINER, NAMESPACE, POD_NAME, SPACE_BY, SPACE_UNTIL, Place
+from gedge_provision.planning.gpu_images import CONTAINER, POD_NAME, SPACE, Place
 from gedge_provision.planning.inventory import EMULATED_LABEL
 from gedge_provision.planning.perf import free_resources
-from gedge_provision.provisioning.own_space import Space, own_space
+from gedge_provision.provisioning.own_space import own_space
 from gedge_provision.provisioning.sites import load_site, present_kubeconfig, site_folder
 
 __all__ = ["check_image", "check_report"]
 
-_SPACE = Space(NAMESPACE, SPACE_BY, SPACE_UNTIL, "looks into an image", planning.namespace)
 _PAUSE_S = 0.5
 _SPARE_S = 60
 _LINES = 20_000
@@ -59,9 +58,10 @@ def check_image(  # noqa: PLR0913 - the choices of a user
 
     Raises:
         DocumentError: the site file is wrong.
-        UsageError: the site has no such class or node, or there is no kubeconfig of it.
+        UsageError: this is no image, the site has no such class or node, or there is no kubeconfig of it.
         GedgeError: the image tells nothing: it has no shell, or does not come to the node.
     """
+    planning.check_name(image)
     site = load_site(site_path)
     asked = planning.chosen_classes(site, classes, node)
     folder = site_folder(site) / "gpu-check"
@@ -79,7 +79,7 @@ def check_image(  # noqa: PLR0913 - the choices of a user
         else:
             place = planning.choose_place(site, live, asked, node)
         slow = any(one.metadata.labels.get(EMULATED_LABEL) == "true" for one in live.values())
-        with own_space(kube, _SPACE, folder, timeout_s + 2 * _SPARE_S, reporter, slow=slow):
+        with own_space(kube, SPACE, folder, timeout_s + 2 * _SPARE_S, reporter, slow=slow):
             report = _look(kube, image, place, timeout_s, reporter)
     return _checked(site, report, asked)
 
@@ -112,7 +112,7 @@ def _look(kube: Kube, image: str, place: Place, timeout_s: int, reporter: Report
     with step(reporter, f"Look into {image} on {place.node}"):
         kube.create(POD, planning.pod(image, image_script(), place, timeout_s + _SPARE_S))
         _wait(kube, image, timeout_s)
-        log = kube.pod_log(NAMESPACE, POD_NAME, CONTAINER, lines=_LINES)
+        log = kube.pod_log(SPACE.name, POD_NAME, CONTAINER, lines=_LINES)
         return planning.read_report(log, image, place)
 
 
@@ -122,12 +122,12 @@ def _wait(kube: Kube, image: str, timeout_s: int) -> None:
     while True:
         late = time.monotonic() > end
         try:
-            found: Manifest | None = kube.get(POD, NAMESPACE, POD_NAME)
+            found: Manifest | None = kube.get(POD, SPACE.name, POD_NAME)
         except NotFoundError:
             found = None
         if found is not None and found["status"].get("phase") == "Succeeded":
             return
-        events = [Event.model_validate(event) for event in kube.pod_warnings(NAMESPACE)] if late else []
+        events = [Event.model_validate(event) for event in kube.pod_warnings(SPACE.name)] if late else []
         trouble = planning.report_trouble(found, events, late=late)
         if trouble is not None:
             raise GedgeError(trouble.message, place=image, remedy=trouble.remedy)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +17,9 @@ from gedge_provision.models.cluster import NAMESPACE, SERVICE_ACCOUNT, Manifest
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.progress import Reporter, step
 from gedge_provision.planning.manifests import MANAGED
+from gedge_provision.planning.own_pods import OwnSpace
 
-__all__ = ["Space", "own_space"]
+__all__ = ["own_space"]
 
 _PAUSE_S = 0.5
 _GONE_S, _SLOW_GONE_S = 180.0, 600.0
@@ -27,33 +27,9 @@ _ACCOUNT_S = 30.0
 _AWAY_S = 60.0
 
 
-@dataclass(frozen=True)
-class Space:
-    """A namespace for probe pods.
-
-    Attributes:
-        name: its name.
-        by: its annotation that names the machine which has it.
-        until: its annotation that says when that one has ended at the latest.
-        doing: what is done in it, as a verb after the machine's name.
-        manifest: makes it from the values of both.
-    """
-
-    name: str
-    by: str
-    until: str
-    doing: str
-    manifest: Callable[[str, str], Manifest]
-
-    @property
-    def place(self) -> str:
-        """How errors name it."""
-        return f"namespace {self.name}"
-
-
 @contextmanager
 def own_space(  # noqa: PLR0913 - the parts of a run
-    kube: Kube, space: Space, folder: Path, limit_s: float, reporter: Reporter, *, slow: bool
+    kube: Kube, space: OwnSpace, folder: Path, limit_s: float, reporter: Reporter, *, slow: bool
 ) -> Iterator[None]:
     """Hold a namespace of the cluster for the body; it is deleted with all that is in it.
 
@@ -85,12 +61,12 @@ def own_space(  # noqa: PLR0913 - the parts of a run
     _remove(kube, space, by, gone_s, reporter)
 
 
-def _remove(kube: Kube, space: Space, by: str, gone_s: float, reporter: Reporter) -> None:
+def _remove(kube: Kube, space: OwnSpace, by: str, gone_s: float, reporter: Reporter) -> None:
     with step(reporter, "Remove probe pods"):
         _remove_if_ours(kube, space, by, gone_s)
 
 
-def _claim(kube: Kube, space: Space, by: str, until: str) -> None:
+def _claim(kube: Kube, space: OwnSpace, by: str, until: str) -> None:
     try:
         kube.create(NAMESPACE, space.manifest(by, until))
     except ConflictError as error:
@@ -99,7 +75,7 @@ def _claim(kube: Kube, space: Space, by: str, until: str) -> None:
         ) from error
 
 
-def _clear(kube: Kube, space: Space, by: str, gone_s: float, reporter: Reporter) -> None:
+def _clear(kube: Kube, space: OwnSpace, by: str, gone_s: float, reporter: Reporter) -> None:
     found = _get(kube, space)
     if found is None:
         return
@@ -125,14 +101,14 @@ def _clear(kube: Kube, space: Space, by: str, gone_s: float, reporter: Reporter)
 @retry(
     retry=retry_if_exception_type(UnreachableError), stop=stop_after_delay(_AWAY_S), wait=wait_fixed(1), reraise=True
 )
-def _remove_if_ours(kube: Kube, space: Space, by: str, gone_s: float) -> None:
+def _remove_if_ours(kube: Kube, space: OwnSpace, by: str, gone_s: float) -> None:
     """Delete the namespace, unless it is another run's; an API server that is away for a moment is waited for."""
     found = _get(kube, space)
     if found is not None and found["metadata"].get("annotations", {}).get(space.by) == by:
         _delete(kube, space, gone_s)
 
 
-def _delete(kube: Kube, space: Space, gone_s: float) -> None:
+def _delete(kube: Kube, space: OwnSpace, gone_s: float) -> None:
     end = time.monotonic() + gone_s
     kube.delete(NAMESPACE, "", space.name)
     while _get(kube, space) is not None:
@@ -145,14 +121,14 @@ def _delete(kube: Kube, space: Space, gone_s: float) -> None:
         time.sleep(_PAUSE_S)
 
 
-def _get(kube: Kube, space: Space) -> Manifest | None:
+def _get(kube: Kube, space: OwnSpace) -> Manifest | None:
     try:
         return kube.get(NAMESPACE, "", space.name)
     except NotFoundError:
         return None
 
 
-def _wait_for_account(kube: Kube, space: Space) -> None:
+def _wait_for_account(kube: Kube, space: OwnSpace) -> None:
     """Wait for the service account without which no pod is admitted; the controller manager makes it."""
     end = time.monotonic() + _ACCOUNT_S
     while True:

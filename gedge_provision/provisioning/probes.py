@@ -21,13 +21,12 @@ from gedge_provision.planning import probes as planning
 from gedge_provision.planning.features import PERF, site_features
 from gedge_provision.planning.inventory import EMULATED_LABEL
 from gedge_provision.planning.perf import free_resources
-from gedge_provision.planning.probes import CONTAINER, NAMESPACE, SPACE_BY, SPACE_UNTIL, ProbePod
-from gedge_provision.provisioning.own_space import Space, own_space
+from gedge_provision.planning.probes import CONTAINER, SPACE, ProbePod
+from gedge_provision.provisioning.own_space import own_space
 from gedge_provision.provisioning.sites import site_folder
 
 __all__ = ["probe"]
 
-_SPACE = Space(NAMESPACE, SPACE_BY, SPACE_UNTIL, "looks at secondary networks", planning.namespace)
 _KINDS = {"Pod": POD, "NetworkAttachmentDefinition": NETWORK_ATTACHMENT}
 _READY_S, _SLOW_READY_S = 60, 240
 _SPARE_S = 120
@@ -67,7 +66,7 @@ def probe(kube: Kube, site: Site, reporter: Reporter) -> Probes:
         with (
             sigterm_interrupts(),
             held_by(folder, f"probe pods of site {site.name}", "gedge verify"),
-            own_space(kube, _SPACE, folder, limit_s, reporter, slow=work.slow),
+            own_space(kube, SPACE, folder, limit_s, reporter, slow=work.slow),
         ):
             found = _look(work, limit_s, reporter)
     except GedgeError as error:
@@ -136,9 +135,9 @@ def _end(work: _Work, pods: Sequence[ProbePod]) -> None:
     """Delete pods, and wait until the next ones can have their devices; what stays shows as theirs not being free."""
     for pod in pods:
         with suppress(NotFoundError):
-            work.kube.delete(POD, NAMESPACE, pod.name)
+            work.kube.delete(POD, SPACE.name, pod.name)
     end = time.monotonic() + work.ready_s
-    while work.kube.find(POD, NAMESPACE) and time.monotonic() < end:
+    while work.kube.find(POD, SPACE.name) and time.monotonic() < end:
         time.sleep(_PAUSE_S)
 
 
@@ -146,7 +145,7 @@ def _with_mtu(kube: Kube, name: str, found: ProbedPod) -> ProbedPod:
     if not found.interface:
         return found
     try:
-        done = kube.execute(NAMESPACE, name, CONTAINER, ("cat", f"/sys/class/net/{found.interface}/mtu"), _PING_S)
+        done = kube.execute(SPACE.name, name, CONTAINER, ("cat", f"/sys/class/net/{found.interface}/mtu"), _PING_S)
     except KubeError as error:
         return found.model_copy(update={"problem": error.message, "remedy": error.remedy})
     return found.model_copy(update={"mtu": int(done.output) if done.code == 0 else 0})
@@ -162,8 +161,8 @@ def _wait(work: _Work, pods: Sequence[ProbePod]) -> dict[str, ProbedPod]:
     seen: dict[str, ProbedPod] = {}
     while len(seen) < len(pods):
         late = time.monotonic() > end
-        live = {item["metadata"]["name"]: item for item in work.kube.find(POD, NAMESPACE)}
-        events = [Event.model_validate(event) for event in work.kube.pod_warnings(NAMESPACE)]
+        live = {item["metadata"]["name"]: item for item in work.kube.find(POD, SPACE.name)}
+        events = [Event.model_validate(event) for event in work.kube.pod_warnings(SPACE.name)]
         for pod in pods:
             found = live.get(pod.name)
             if pod.name in seen:
@@ -191,7 +190,7 @@ def _cross(kube: Kube, name: str, start: ProbedPod, end: ProbedPod) -> Crossing:
 def _ping(kube: Kube, pod: str, command: tuple[str, ...]) -> str:
     """Return what ping said when no answer came; empty when one did."""
     try:
-        done = kube.execute(NAMESPACE, pod, CONTAINER, command, _PING_S)
+        done = kube.execute(SPACE.name, pod, CONTAINER, command, _PING_S)
     except KubeError as error:
         return error.message
     return "" if done.code == 0 else (done.errors.strip() or done.output.strip().splitlines()[-1:] or ["no answer"])[0]

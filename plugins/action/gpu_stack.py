@@ -15,7 +15,13 @@ from ansible.plugins.action import ActionBase
 KUBECTL = "/usr/local/bin/kubectl"
 LINES = 20
 INTERVAL_S = 5
+SILENCE_S = 120
+"""How long an API server may give no answer during the wait: it starts anew where its node has little room."""
 POLICIES = ("clusterpolicies.nvidia.com", "gpuclusters.nvidia.com")
+
+
+class _NoAnswerError(Exception):
+    """What kubectl said instead of an answer."""
 
 
 class ActionModule(ActionBase):
@@ -30,12 +36,13 @@ class ActionModule(ActionBase):
                 "namespace": {"type": "str", "required": True},
                 "nodes": {"type": "list", "elements": "str", "default": []},
                 "resources": {"type": "bool", "default": True},
-                "timeout_s": {"type": "int", "default": 1200},
+                "timeout_s": {"type": "int", "default": 1800},
                 "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
             }
         )
         try:
-            from gedge_provision.planning.gpu_stack import diagnose, read_look, suspects, told
+            from gedge_provision.models.progress import WAITS
+            from gedge_provision.planning.gpu_stack import diagnose, progress, read_look, suspects, told
         except ImportError as error:
             raise AnsibleActionFail(
                 "the look at the GPU operator needs the Python package gedge-provision beside ansible-core: %s" % error
@@ -44,13 +51,25 @@ class ActionModule(ActionBase):
         if self._task.check_mode:  # what is to come has not begun
             return {**result, "changed": False, "findings": []}
         deadline = time.monotonic() + args["timeout_s"]
+        look, answered, shown = None, time.monotonic(), ""
         while True:
-            look = read_look(self._look())
-            findings = diagnose(look, args["nodes"], {}, resources=args["resources"])
-            if not findings:
-                return {**result, "changed": False, "findings": []}
-            if time.monotonic() > deadline:
-                break
+            try:
+                look = read_look(self._look())
+            except _NoAnswerError as error:
+                if look is None or time.monotonic() > min(deadline, answered + SILENCE_S):
+                    raise AnsibleActionFail("kubectl: %s" % error) from error
+                text = "the API server does not answer: %s" % error
+            else:
+                answered = time.monotonic()
+                findings = diagnose(look, args["nodes"], {}, resources=args["resources"])
+                if not findings:
+                    return {**result, "changed": False, "findings": []}
+                if answered > deadline:
+                    break
+                text = progress(look, args["nodes"], findings)
+            if text != shown:
+                self._display.display(WAITS + text)
+                shown = text
             time.sleep(INTERVAL_S)
         logs = {(pod, container): self._log(pod, container, former) for pod, container, former in suspects(look)}
         findings = diagnose(look, args["nodes"], logs, resources=args["resources"])
@@ -85,7 +104,7 @@ class ActionModule(ActionBase):
         if done["rc"] != 0:
             if may_fail:
                 return []
-            raise AnsibleActionFail("kubectl: %s" % (done["stderr"] or done["stdout"]).strip()[-400:])
+            raise _NoAnswerError((done["stderr"] or done["stdout"]).strip()[-400:])
         return json.loads(done["stdout"])["items"] if done["stdout"].strip() else []
 
     def _log(self, pod, container, former):

@@ -9,6 +9,7 @@ short_description: Wait until the GPU operator's stack is validated on every nod
 description:
   - Runs C(kubectl) on a control-plane node, and judges DaemonSets, pods, events, the operator's own object and what
     nodes offer. Needs the Python package gedge-provision on the controller.
+  - Meanwhile it tells how many nodes are validated and what the next one waits for, in a line whenever that changes.
   - After O(timeout_s) it fails with the parts that are not well, their nodes, causes that are known with what to do,
     and the last lines of logs.
 options:
@@ -28,7 +29,7 @@ options:
   timeout_s:
     description: Seconds to wait.
     type: int
-    default: 1200
+    default: 1800
   kubeconfig:
     description: Credentials on the host.
     type: path

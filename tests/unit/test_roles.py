@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,31 @@ def read(path: Path) -> Any:
 def options(role: str, entry: str = "main") -> dict[str, Any]:
     specs: dict[str, Any] = read(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]
     return dict(specs[entry]["options"])
+
+
+def syntax(folder: Path, *roles: str | Path) -> subprocess.CompletedProcess[str]:
+    """Let ansible-playbook read roles with all that they import, in one process."""
+    book = folder / "roles.yml"
+    tasks = [{"ansible.builtin.import_role": {"name": str(role)}} for role in roles]
+    book.write_text(yaml.safe_dump([{"hosts": "localhost", "tasks": tasks}]), encoding="utf-8")
+    argv = [Path(sys.executable).with_name("ansible-playbook"), "--syntax-check", "-i", "localhost,", book]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_syntax_of_every_role_is_right(tmp_path: Path) -> None:
+    done = syntax(tmp_path, *ROLES)
+    assert done.returncode == 0, done.stderr
+    broken = tmp_path / "broken"
+    (broken / "tasks").mkdir(parents=True)
+    (broken / "tasks" / "main.yml").write_text("- no_such_module: {}\n", encoding="utf-8")
+    done = syntax(tmp_path, *ROLES, broken)
+    assert done.returncode != 0
+    assert "no_such_module" in done.stderr
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_names_of_roles_can_be_names_of_variables(role: str) -> None:
+    assert re.fullmatch("[a-z][a-z0-9_]*", role)
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -29,7 +29,8 @@ def driver(site: Site, row: OperatorRow) -> dict[str, Any]:
     if section.allocation == "dra":
         values["nvidiaDriverCRD"] = {"enabled": True}  # a GPUCluster has no driver of its own
     else:
-        values["upgradePolicy"] = {"maxUnavailable": _most(site.rollout.max_unavailable)}
+        # The chart lets one driver change at a time, whatever may be unavailable; 0 leaves it to the other.
+        values["upgradePolicy"] = {"maxParallelUpgrades": 0, "maxUnavailable": _most(site.rollout.max_unavailable)}
     return values
 
 

@@ -19,4 +19,5 @@ def role_variables(site: Site, plan: GpuPlan) -> dict[str, Any]:
         "gpu_operator_chart_server": section.chart_server or "",
         "gpu_operator_values": dict(plan.values),
         "gpu_operator_resources": section.allocation == "device-plugin",
+        "gpu_operator_timeout_s": section.timeout_s,
     }

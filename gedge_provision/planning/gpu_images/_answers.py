@@ -85,10 +85,17 @@ def _answer(site: Site, report: ImageReport, name: str, operators: GpuVersions, 
 
 
 def _judge(site: Site, report: ImageReport, name: str, driver: _Driver, versions: CudaVersions) -> Judged:
-    intent = site.node_classes[name].gpu if name in site.node_classes else None
+    described = site.node_classes.get(name)
+    intent = described.gpu if described else None
     if not uses_gpus(report, versions):
         note = "a program that has CUDA linked into it is not seen"
         return Judged("fits", "no CUDA in this image: it needs no driver", notes=(note,) if intent else ())
+    if described and described.emulated_gpus:
+        return Judged(
+            "does not fit",
+            "the GPUs of this class are emulated: nothing can compute on them",
+            "run it on another class",
+        )
     if intent is None:
         return Judged(
             "does not fit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +12,7 @@ from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.site import Site
 from gedge_provision.planning.gpu_labels import gpu_section
 
-__all__ = ["Place", "choose_gpu", "choose_place", "possible_nodes"]
+__all__ = ["Place", "check_name", "choose_gpu", "choose_place", "possible_nodes"]
 
 _RESOURCES = ("nvidia.com/gpu", "nvidia.com/gpu.shared")
 _DIVIDED = "nvidia.com/mig-"
@@ -24,6 +25,18 @@ class Place:
 
     node: str
     resource: str | None = None
+
+
+def check_name(image: str) -> None:
+    """Refuse what no node could pull, before the cluster is asked.
+
+    Raises:
+        UsageError: it is no name of an image.
+    """
+    if not re.fullmatch(r"[\w.:@/-]{1,512}", image, re.ASCII):
+        raise UsageError(
+            f"{image!r} is no image", place="IMAGE", remedy="write it as nodes pull it: registry.example.org/app:1.0"
+        )
 
 
 def possible_nodes(site: Site, classes: Sequence[str], node: str | None) -> tuple[str, ...]:

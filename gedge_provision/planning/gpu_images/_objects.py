@@ -5,26 +5,12 @@ from __future__ import annotations
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.planning.gpu_images._choice import Place
 from gedge_provision.planning.manifests import MANAGED
-from gedge_provision.planning.own_pods import own_pod_spec
+from gedge_provision.planning.own_pods import OwnSpace, own_pod_spec
 
-__all__ = ["CONTAINER", "NAMESPACE", "POD_NAME", "SPACE_BY", "SPACE_UNTIL", "namespace", "pod"]
+__all__ = ["CONTAINER", "POD_NAME", "SPACE", "pod"]
 
-NAMESPACE, POD_NAME, CONTAINER = "gedge-gpu-check", "look", "image"
-SPACE_BY, SPACE_UNTIL = "gedge.dev/gpu-check-by", "gedge.dev/gpu-check-until"
-"""Annotations of the namespace: which machine looks, and when it has ended at the latest."""
-
-
-def namespace(by: str, until: str) -> Manifest:
-    """Return the namespace: its pods may do nothing."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": NAMESPACE,
-            "labels": {**MANAGED, "pod-security.kubernetes.io/enforce": "restricted"},
-            "annotations": {SPACE_BY: by, SPACE_UNTIL: until},
-        },
-    }
+SPACE = OwnSpace("gedge-gpu-check", "looks into an image")
+POD_NAME, CONTAINER = "look", "image"
 
 
 def pod(image: str, script: str, place: Place, limit_s: int) -> Manifest:
@@ -58,6 +44,6 @@ def pod(image: str, script: str, place: Place, limit_s: int) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": POD_NAME, "namespace": NAMESPACE, "labels": MANAGED},
+        "metadata": {"name": POD_NAME, "namespace": SPACE.name, "labels": MANAGED},
         "spec": own_pod_spec(container, place.node, limit_s) | {"restartPolicy": "Never"},
     }

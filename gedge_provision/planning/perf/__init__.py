@@ -14,18 +14,16 @@ from gedge_provision.planning.perf._figures import (
 )
 from gedge_provision.planning.perf._paths import Ends, NetPath, choose_ends, find_paths, parse_addresses
 from gedge_provision.planning.perf._pods import (
-    BY,
     CONTAINER,
     NAMESPACE,
     SIDES,
-    UNTIL,
     PodNetwork,
     Side,
     attachment_name,
     batch_objects,
-    namespace,
     pod_name,
     secondary,
+    space,
 )
 from gedge_provision.planning.perf._rdma import RDMA_MEASURES, answers, renewal_words
 from gedge_provision.planning.perf._steps import (
@@ -52,7 +50,6 @@ from gedge_provision.planning.perf._troubles import (
 )
 
 __all__ = [
-    "BY",
     "CONTAINER",
     "FACTS_SCRIPT",
     "IMAGE_REMEDY",
@@ -60,7 +57,6 @@ __all__ = [
     "NAMESPACE",
     "RDMA_MEASURES",
     "SIDES",
-    "UNTIL",
     "Compared",
     "Comparison",
     "Ends",
@@ -90,7 +86,6 @@ __all__ = [
     "make_batches",
     "make_pairs",
     "measure_title",
-    "namespace",
     "no_rdma",
     "node_facts",
     "parse",
@@ -107,6 +102,7 @@ __all__ = [
     "secondary",
     "shown",
     "silent_server",
+    "space",
     "spelled",
     "starts",
     "steps",

@@ -13,30 +13,26 @@ from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.perf import PerfSettings
 from gedge_provision.planning.attachments import definition, pod_resources
 from gedge_provision.planning.manifests import MANAGED
-from gedge_provision.planning.own_pods import own_pod_spec
+from gedge_provision.planning.own_pods import OwnSpace, own_pod_spec
 from gedge_provision.planning.perf._paths import FLANNEL, HOST, Ends
 from gedge_provision.planning.perf._rdma import server_script
 from gedge_provision.planning.perf._steps import Pair
 
 __all__ = [
-    "BY",
     "CONTAINER",
     "NAMESPACE",
     "SIDES",
-    "UNTIL",
     "PodNetwork",
     "Side",
     "attachment_name",
     "batch_objects",
-    "namespace",
     "pod_name",
     "secondary",
+    "space",
 ]
 
 NAMESPACE = "gedge-perf"
 CONTAINER = "probe"
-BY, UNTIL = "gedge.dev/perf-by", "gedge.dev/perf-until"
-"""Annotations of the namespace: which machine measures, and when it has ended at the latest."""
 
 Side = Literal["server", "client"]
 SIDES: tuple[Side, Side] = ("server", "client")
@@ -55,18 +51,9 @@ class _Image:
     pull: str
 
 
-def namespace(pairs: Sequence[Pair], by: str, until: str) -> Manifest:
+def space(pairs: Sequence[Pair]) -> OwnSpace:
     """Return the namespace of a run; it allows privileged pods only where one is on the host's network."""
-    level = "privileged" if any(pair.path.kind == HOST for pair in pairs) else "restricted"
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": NAMESPACE,
-            "labels": {**MANAGED, "pod-security.kubernetes.io/enforce": level},
-            "annotations": {BY: by, UNTIL: until},
-        },
-    }
+    return OwnSpace(NAMESPACE, "measures", privileged=any(pair.path.kind == HOST for pair in pairs))
 
 
 def batch_objects(  # noqa: PLR0913 - all that decides how pods look

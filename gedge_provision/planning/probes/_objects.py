@@ -7,29 +7,15 @@ from collections.abc import Mapping, Sequence
 
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.planning.manifests import MANAGED
-from gedge_provision.planning.own_pods import own_pod_spec
+from gedge_provision.planning.own_pods import OwnSpace, own_pod_spec
 from gedge_provision.planning.probes._choice import ProbePod
 
-__all__ = ["CONTAINER", "NAMESPACE", "SPACE_BY", "SPACE_UNTIL", "namespace", "objects"]
+__all__ = ["CONTAINER", "SPACE", "objects"]
 
-NAMESPACE, CONTAINER = "gedge-verify", "probe"
-SPACE_BY, SPACE_UNTIL = "gedge.dev/verify-by", "gedge.dev/verify-until"
-"""Annotations of the namespace: which machine looks, and when it has ended at the latest."""
+SPACE = OwnSpace("gedge-verify", "looks at secondary networks")
+CONTAINER = "probe"
 _NETWORKS = "k8s.v1.cni.cncf.io/networks"
 _RESOURCE = "k8s.v1.cni.cncf.io/resourceName"
-
-
-def namespace(by: str, until: str) -> Manifest:
-    """Return the namespace: its pods may do nothing."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": NAMESPACE,
-            "labels": {**MANAGED, "pod-security.kubernetes.io/enforce": "restricted"},
-            "annotations": {SPACE_BY: by, SPACE_UNTIL: until},
-        },
-    }
 
 
 def objects(
@@ -58,7 +44,7 @@ def _copy(found: Manifest, name: str) -> Manifest:
         "kind": "NetworkAttachmentDefinition",
         "metadata": {
             "name": name,
-            "namespace": NAMESPACE,
+            "namespace": SPACE.name,
             "labels": MANAGED,
             "annotations": {key: value for key, value in notes.items() if key == _RESOURCE},
         },
@@ -67,7 +53,7 @@ def _copy(found: Manifest, name: str) -> Manifest:
 
 
 def _pod(pod: ProbePod, image: str, *, tools: bool, limit_s: int) -> Manifest:
-    network: dict[str, object] = {"name": pod.definition, "namespace": NAMESPACE, "interface": "net1"}
+    network: dict[str, object] = {"name": pod.definition, "namespace": SPACE.name, "interface": "net1"}
     if pod.address:
         network["ips"] = [pod.address]
     container: Manifest = {
@@ -86,7 +72,7 @@ def _pod(pod: ProbePod, image: str, *, tools: bool, limit_s: int) -> Manifest:
         "kind": "Pod",
         "metadata": {
             "name": pod.name,
-            "namespace": NAMESPACE,
+            "namespace": SPACE.name,
             "labels": MANAGED,
             "annotations": {_NETWORKS: json.dumps([network])},
         },

@@ -11,7 +11,7 @@ from typing import Any
 from gedge_provision.models.cluster import Event, Manifest, PodState
 from gedge_provision.models.probes import ProbedPod
 from gedge_provision.planning.probes._choice import ProbePod
-from gedge_provision.planning.probes._objects import NAMESPACE
+from gedge_provision.planning.probes._objects import SPACE
 from gedge_provision.planning.readiness import Trouble, pod_trouble
 
 __all__ = ["crossings", "ping_command", "probe_trouble", "read_pod"]
@@ -63,7 +63,7 @@ def read_pod(pod: ProbePod, found: Manifest) -> ProbedPod:
     """Return what a ready pod shows (Network Plumbing Working Group, de-facto standard 1.3, section 4.1)."""
     notes = found["metadata"].get("annotations", {})
     entries: list[dict[str, Any]] = json.loads(notes.get(_STATUS, "[]"))
-    entry = next((one for one in entries if one.get("name") == f"{NAMESPACE}/{pod.definition}"), None)
+    entry = next((one for one in entries if one.get("name") == f"{SPACE.name}/{pod.definition}"), None)
     if entry is None:
         return ProbedPod(
             attachment=pod.network,

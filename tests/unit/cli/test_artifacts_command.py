@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.store import Store
+from gedge_provision.cli import _ui, main
 from gedge_provision.models.stored import StoredArtifact
 
 
@@ -30,17 +32,35 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def gedge(store: Store, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from gedge_provision.cli import main; main()", "artifacts", *arguments],
-        env={"GEDGE_CACHE_DIR": str(store.root.parent), "PATH": "/usr/bin:/bin", "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@dataclass(frozen=True)
+class Done:
+    """How a call of the command line ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def test_list(store: Store) -> None:
+Gedge = Callable[..., Done]
+
+
+@pytest.fixture
+def gedge(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Gedge:
+    """Give a function that calls `gedge artifacts` on a store."""
+    monkeypatch.setattr(_ui.console, "width", 200)
+
+    def call(store: Store, *arguments: str) -> Done:
+        monkeypatch.setenv("GEDGE_CACHE_DIR", str(store.root.parent))
+        monkeypatch.setattr(sys, "argv", ["gedge", "artifacts", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        printed = capsys.readouterr()
+        return Done(int(caught.value.code or 0), printed.out, printed.err)
+
+    return call
+
+
+def test_list(store: Store, gedge: Gedge) -> None:
     store.forget({"kubelet"})
     listed = {item["name"]: item for item in json.loads(gedge(store, "list", "--output", "json").stdout)}
     assert listed["kubelet"]["state"] == "missing"
@@ -52,7 +72,7 @@ def test_list(store: Store) -> None:
     assert "missing" in text
 
 
-def test_verify_names_the_damaged_and_fails(store: Store) -> None:
+def test_verify_names_the_damaged_and_fails(store: Store, gedge: Gedge) -> None:
     done = gedge(store, "verify")
     assert (done.returncode, done.stderr) == (0, "")
     store.entries()["kubelet"].path.write_bytes(b"kubelXt")
@@ -65,7 +85,7 @@ def test_verify_names_the_damaged_and_fails(store: Store) -> None:
     assert list(json.loads(done.stdout)["damaged"]) == ["kubelet"]
 
 
-def test_pack_and_unpack(store: Store, tmp_path: Path) -> None:
+def test_pack_and_unpack(store: Store, gedge: Gedge, tmp_path: Path) -> None:
     archive = tmp_path / "some.tar"
     done = gedge(store, "pack", str(archive), "kubelet", "pause", "-o", "json")
     digest = json.loads(done.stdout)["sha256"]
@@ -85,9 +105,13 @@ def test_pack_and_unpack(store: Store, tmp_path: Path) -> None:
         (("unpack", "/etc/passwd"), 2, "this is no archive"),
         (("build", "--source", "moon"), 2, "Invalid value"),
         (("build", "--source", "upstream", "kubelet"), 1, "no digest is pinned"),
+        (("build", "--source", "upstream", "kubelet"), 1, "or use: gedge artifacts build --source build"),
+        (("build", "--source", "upstream", "gpu-operator"), 1, "or use: gedge artifacts unpack FILE"),
     ],
 )
-def test_wrong_input_changes_nothing(store: Store, arguments: tuple[str, ...], code: int, message: str) -> None:
+def test_wrong_input_changes_nothing(
+    store: Store, gedge: Gedge, arguments: tuple[str, ...], code: int, message: str
+) -> None:
     before = store.entries()
     done = gedge(store, *arguments)
     assert done.returncode == code

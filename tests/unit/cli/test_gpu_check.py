@@ -112,6 +112,9 @@ def test_a_wrong_report_is_refused_with_its_place(check: Check, text: str, place
     ("words", "said"),
     [
         ((), "an image is missing"),
+        (("",), "IMAGE: '' is no image"),
+        (("example/app 1",), "IMAGE: 'example/app 1' is no image"),
+        (("https://example.org/app?x=1",), "write it as nodes pull it: registry.example.org/app:1.0"),
         (("example/app:1", "--from", "report.yml"), "leave IMAGE, --node, --on-gpu out"),
         (("--on-gpu", "--from", "report.yml"), "leave IMAGE, --node, --on-gpu out"),
         (("--from", "nowhere.yml"), "no such file"),
@@ -123,3 +126,44 @@ def test_a_wrong_report_is_refused_with_its_place(check: Check, text: str, place
 def test_what_cannot_begin(check: Check, words: tuple[str, ...], said: str) -> None:
     _, errors = check(*words, code=2)
     assert said in errors
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("gpu: {}", "gpu: {driver: none}"), "no node of this site has a GPU for the operator"),
+        (("gpu: {}", "gpus: {}"), "did you mean 'gpu'?"),
+        (("driver: operator", "driver: nouveau"), "use one of operator, preinstalled, none"),
+        (("26.7.0", "99.1.1"), "use one of 26.7.0"),
+        (("gpu: {}", "gpu: {driver: preinstalled, driver_version: 570.1}"), "in quotes: '595.91.07'"),
+        (("timeout_s: 900", "timeout_s: 5"), "gpu_operator.timeout_s"),
+    ],
+)
+def test_values_of_a_wrong_site_are_refused_with_its_place(
+    change: tuple[str, str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    site = tmp_path / "site.yml"
+    text = """\
+name: seoul-1
+gpu_operator: {version: 26.7.0, timeout_s: 900}
+node_classes:
+  plain: {}
+  other: {gpu: {driver: operator}}
+  ai: {gpu: {}}
+nodes:
+  - {name: m1, address: 192.168.40.11, roles: [control_plane], node_class: plain}
+  - {name: w1, address: 192.168.40.21, node_class: ai}
+"""
+    assert change[0] in text
+    site.write_text(text.replace(*change), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["gedge", "gpu", "values", "--site", str(site)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    printed = capsys.readouterr()
+    assert (caught.value.code, printed.out) == (2, "")
+    assert str(site) in printed.err.replace("\n", "")
+    assert said in printed.err

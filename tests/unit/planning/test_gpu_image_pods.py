@@ -13,11 +13,10 @@ from gedge_provision.models.documents import parse_yaml, validate
 from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.site import Site
 from gedge_provision.planning.gpu_images import (
-    NAMESPACE,
+    SPACE,
     Place,
     choose_gpu,
     choose_place,
-    namespace,
     pod,
     possible_nodes,
     report_trouble,
@@ -93,7 +92,7 @@ def test_the_pod_may_do_nothing() -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert made["spec"]["securityContext"]["runAsNonRoot"] is True
     assert made["spec"]["activeDeadlineSeconds"] == 660
-    assert namespace("here", "then")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert SPACE.manifest("here", "then")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_the_pod_on_a_gpu_asks_for_one() -> None:
@@ -107,7 +106,7 @@ def test_the_pod_on_a_gpu_asks_for_one() -> None:
 def failed(*, reason: str = "", message: str = "", **state: Any) -> Manifest:
     container = {"name": "image", "image": "example/app:1", "state": state}
     status = {"phase": "Failed", "reason": reason, "message": message, "containerStatuses": [container]}
-    return {"metadata": {"name": "look", "namespace": NAMESPACE}, "status": status}
+    return {"metadata": {"name": "look", "namespace": SPACE.name}, "status": status}
 
 
 RUNC = (

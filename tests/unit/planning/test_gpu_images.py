@@ -176,6 +176,14 @@ def test_classes_without_a_known_driver() -> None:
     assert "the driver is that of w3" in told(seen)
 
 
+def test_emulated_gpus_run_nothing() -> None:
+    text = SITE.replace("DRIVER", "580.126.20").replace("plain: {}", "plain: {emulated_gpus: [{count: 1}]}")
+    described = validate(parse_yaml(text, "site.yml"), Site, check_site)
+    (one,) = answer_classes(described, report(cuda=["12.4"]), ["plain"], load_gpu_versions(), load_cuda_versions())
+    assert one.answer == "does not fit"
+    assert told(one) == "the GPUs of this class are emulated: nothing can compute on them\nrun it on another class"
+
+
 def test_a_node_with_another_driver_than_the_site_file_says() -> None:
     one = answer("old", cuda=["12.2"], node="w2", driver="525.60.13")
     assert (one.answer, one.driver) == ("fits", "535.183.01")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gedge_provision.planning.gpu_stack import diagnose, explain_chart, read_look, suspects, told
+from gedge_provision.planning.gpu_stack import diagnose, explain_chart, progress, read_look, suspects, told
 
 NODE = "gedgew01"
 DRIVER, TOOLKIT, VALIDATOR = (
@@ -226,6 +226,45 @@ def test_a_message_stays_short() -> None:
     said = told(diagnose(read_look([*nodes, daemon_set(DRIVER)]), [], {}))
     assert len(said.splitlines()) == 4
     assert said.splitlines()[-1] == f"and then: {DRIVER} on n3, {DRIVER} on n4, {DRIVER} on n5"
+
+
+def line(*items: dict[str, Any], state: str = "notReady") -> str:
+    look = read_look([*items, policy(state)])
+    return progress(look, [NODE], diagnose(look, [NODE], {}))
+
+
+RUNS = {"running": {}}
+
+
+@pytest.mark.parametrize(
+    ("items", "told_as"),
+    [
+        ((pod(DRIVER, CREATING), pod(TOOLKIT, RUNS, init=True)), f"{DRIVER} on {NODE}: its container is not made yet"),
+        ((pod(DRIVER, RUNS), pod(TOOLKIT, RUNS, init=True)), f"{DRIVER} on {NODE}: the driver is compiled and loaded"),
+        ((pod(DRIVER), pod(TOOLKIT, RUNS)), f"{TOOLKIT} on {NODE}: it runs, and is not ready yet"),
+        ((pod(DRIVER), pod(TOOLKIT, RUNS, init=True)), f"{TOOLKIT} on {NODE}: it waits for another part"),
+        ((pod(DRIVER, CRASHED), pod(TOOLKIT, RUNS)), f"{DRIVER} on {NODE}: its container main ends again and again"),
+    ],
+)
+def test_whoever_waits_sees_what_the_others_wait_for(items: tuple[dict[str, Any], ...], told_as: str) -> None:
+    for item in items:
+        if item["status"].get("initContainerStatuses"):  # its own container is made when that has ended
+            item["status"]["containerStatuses"] = [
+                {"name": "other", "state": {"waiting": {"reason": "PodInitializing"}}}
+            ]
+    sets = (daemon_set(DRIVER), daemon_set(TOOLKIT))
+    assert line(node(gpus="0"), *sets, *items).startswith(f"0 of 1 nodes validated, {told_as}")
+
+
+def test_nodes_that_are_validated_are_counted() -> None:
+    late = pod(DRIVER, RUNS)
+    late["spec"]["nodeName"] = "n2"
+    look = (node(), node("n2", gpus="0"), node("n3", gpus="0"), daemon_set(DRIVER), pod(DRIVER), late)
+    assert line(*look) == f"1 of 3 nodes validated, {DRIVER} on n2: the driver is compiled and loaded (1 more node)"
+    assert line(node(), daemon_set(DRIVER), pod(DRIVER)) == (
+        "1 of 1 nodes validated, the cluster: ClusterPolicy cluster-policy is notReady"
+    )
+    assert line(state="").startswith("0 of 0 nodes validated, the cluster: the operator has made none of its parts")
 
 
 URL = "http://10.0.0.1:8879"

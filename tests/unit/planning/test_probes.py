@@ -12,11 +12,10 @@ from gedge_provision.models.cluster import Event, NodeState
 from gedge_provision.models.probes import ProbedPod
 from gedge_provision.models.site import Site
 from gedge_provision.planning.probes import (
-    NAMESPACE,
+    SPACE,
     ProbePod,
     choose_probes,
     crossings,
-    namespace,
     objects,
     ping_command,
     probe_trouble,
@@ -148,18 +147,18 @@ def test_pods_may_do_nothing_and_end_by_themselves() -> None:
     (network,) = json.loads(made["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"])
     assert network == {
         "name": copy["metadata"]["name"],
-        "namespace": NAMESPACE,
+        "namespace": SPACE.name,
         "interface": "net1",
         "ips": ["169.254.20.1/24"],
     }
-    assert namespace("me", "then")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert SPACE.manifest("me", "then")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert (
         "command" not in objects([pod], {"default/net": found}, "p", tools=False, limit_s=9)[1]["spec"]["containers"][0]
     )
 
 
 def status(pod: ProbePod, **entry: Any) -> dict[str, Any]:
-    told = [{"name": "cbr0", "default": True}, {"name": f"{NAMESPACE}/{pod.definition}", **entry}]
+    told = [{"name": "cbr0", "default": True}, {"name": f"{SPACE.name}/{pod.definition}", **entry}]
     return {"metadata": {"annotations": {"k8s.v1.cni.cncf.io/network-status": json.dumps(told)}}}
 
 

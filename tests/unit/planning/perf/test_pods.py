@@ -22,12 +22,12 @@ from gedge_provision.planning.perf import (
     free_resources,
     make_batches,
     make_pairs,
-    namespace,
     pod_name,
     pod_problem,
     ready_network,
     renewal_words,
     secondary,
+    space,
 )
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "perf"
@@ -65,8 +65,8 @@ def test_only_the_path_of_the_hosts_is_privileged() -> None:
     assert "iperf3" not in client["spec"]["containers"][0]["command"][-1]
     enforce = "pod-security.kubernetes.io/enforce"
     pairs = make_pairs([HOST, FLANNEL], PerfSettings())
-    assert namespace(pairs, "me", "later")["metadata"]["labels"][enforce] == "privileged"
-    assert namespace(pairs[1:], "me", "later")["metadata"]["labels"][enforce] == "restricted"
+    assert space(pairs).manifest("me", "later")["metadata"]["labels"][enforce] == "privileged"
+    assert space(pairs[1:]).manifest("me", "later")["metadata"]["labels"][enforce] == "restricted"
     assert all("hostNetwork" not in pod["spec"] for pod in objects(FLANNEL))
 
 
