@@ -33,7 +33,7 @@ def test_the_sample_of_the_platform_is_accepted_as_it_is() -> None:
     service = validate(source, ServiceFile, check_service).service
     acceleration = service.containers[0].resources.acceleration
     assert acceleration.topology_aware
-    assert acceleration.communication == "SRIOV"
+    assert [entry.type for entry in acceleration.communication] == ["SRIOV"]
     assert [entry.gpu for entry in acceleration.compute] == [1]
     assert misspelling_notes(source) == ["service-app2.yaml:16: toploygyAware is read as topologyAware"]
 
