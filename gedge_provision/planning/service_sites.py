@@ -64,12 +64,12 @@ def on_site(service: Service, site: Site) -> OnSite:
     """Return a checked service with what the site file adds to it."""
     service = _on_strict_nodes(service, site)
     threads, classes = _full_cores(service, site)
-    guaranteed = is_guaranteed(service)
+    owning = is_guaranteed(service) or _is_written_guaranteed(service)
     notes: list[str] = []
     containers = []
     for name, container in zip(service.container_names(), service.containers, strict=True):
         resources = container.resources
-        if guaranteed and threads > 1:
+        if owning and threads > 1:
             resources, note = _whole_cores(name, resources, threads, classes)
             notes += note
         containers.append(_with_devices(container.model_copy(update={"resources": resources}), site))
@@ -278,6 +278,16 @@ def _full_cores(service: Service, site: Site) -> tuple[int, tuple[str, ...]]:
     return threads, tuple(sorted(classes))
 
 
+def _is_written_guaranteed(service: Service) -> bool:
+    """Tell whether the amounts alone make the pods Guaranteed (limits of CPU and memory, and equal requests)."""
+    return all(
+        limits.get(name) is not None and requests.get(name, limits[name]) == limits[name]
+        for container in service.containers
+        for limits, requests in [(container.resources.limits.by_resource(), container.resources.requests.by_resource())]
+        for name in ("cpu", "memory")
+    )
+
+
 def _whole_cores(
     name: str, resources: Resources, threads: int, classes: tuple[str, ...]
 ) -> tuple[Resources, list[str]]:
@@ -288,7 +298,7 @@ def _whole_cores(
         return resources, []
     cpus = Quantity(-(-whole_cpus(cpu) // threads) * threads)
     requests = resources.requests.model_copy(update={"cpu": cpus})
-    limits = resources.limits.model_copy(update={"cpu": None})
+    limits = resources.limits.model_copy(update={"cpu": cpus if resources.limits.cpu is not None else None})
     where = f"class{'es' if len(classes) > 1 else ''} {', '.join(classes)}"
     note = (
         f"container {name}: cpu {cpu} is rounded up to {cpus}: nodes of {where} give CPUs away by whole cores of"

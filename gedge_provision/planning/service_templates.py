@@ -51,11 +51,16 @@ def merge(template: Source, service: Source) -> MergedSource:
     Args:
         template: a valid template document.
         service: a valid service document that names it.
+
+    Raises:
+        DocumentError: two containers of the service are for one of the template.
     """
     merging = _Merging(template, service)
     base, over = template.data["template"]["service"], service.data["service"]
     over = {key: value for key, value in over.items() if key != "template"}
     data = {"service": merging.mapping(base, over, ("template", "service"), ("service",), ("service",))}
+    if merging.findings:
+        raise DocumentError(merging.findings)
     merging.places[()] = service.place(())
     merging.places["service",] = service.place(("service",))
     named = service.place(("service", "template"))
@@ -83,12 +88,13 @@ def _told(finding: Finding, merged: MergedSource) -> Finding:
 
 
 class _Merging:
-    """Two documents that become one; `places` grows with it."""
+    """Two documents that become one; `places` and `findings` grow with it."""
 
     def __init__(self, template: Source, service: Source) -> None:
         self.template = template
         self.service = service
         self.places: dict[Path, str] = {}
+        self.findings: list[Finding] = []
 
     def mapping(
         self, base: Mapping[str, Any], over: Mapping[str, Any], base_path: Path, over_path: Path, path: Path
@@ -117,6 +123,7 @@ class _Merging:
     ) -> list[dict[str, Any]]:
         found = [self._copy(self.template, one, (*base_path, index), (*path, index)) for index, one in enumerate(base)]
         names = [one.get("name") for one in base]
+        taken: dict[int, int] = {}
         for position, one in enumerate(over):
             there = (*over_path, position)
             name = one.get("name")
@@ -125,6 +132,10 @@ class _Merging:
             else:
                 index = position if position < len(base) else len(found)
             here = (*path, index)
+            if index in taken:
+                self.findings.append(_twice(self.service.place(there), there, taken[index]))
+                continue
+            taken[index] = position
             self._forget(here)
             if index < len(base):
                 found[index] = self.mapping(base[index], one, (*base_path, index), there, here)
@@ -148,6 +159,15 @@ class _Merging:
     def _forget(self, path: Path) -> None:
         for known in [known for known in self.places if known[: len(path)] == path]:
             del self.places[known]
+
+
+def _twice(place: str, path: Path, former: int) -> Finding:
+    return Finding(
+        place,
+        f"service.containers[{path[-1]}]",
+        f"it is for the same container of the template as containers[{former}]",
+        "say all of a container in one place; name those that are found by their name",
+    )
 
 
 def _right(key: str) -> str:
