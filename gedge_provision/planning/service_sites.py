@@ -5,35 +5,23 @@ A service that has been through `on_site` says all of it itself, so nothing afte
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import get_args
+from dataclasses import dataclass
 
 from gedge_provision.models.attachments import Attachment
-from gedge_provision.models.documents import Path, Problem
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.service import (
     Communication,
     Container,
     Resources,
     Service,
-    ServiceFile,
-    TopologyPolicy,
 )
-from gedge_provision.models.site import Node, Site
+from gedge_provision.models.site import Site
 from gedge_provision.planning.acceleration import DEVICE_RESOURCES, is_guaranteed, whole_cpus
 from gedge_provision.planning.attachments import has_rdma, pod_resources
-from gedge_provision.planning.cpu_plans.written import profile_fields
 from gedge_provision.planning.gpu_labels import gpu_section, served_classes
-from gedge_provision.planning.inventory import node_labels
-from gedge_provision.planning.service_checks import service_networks
+from gedge_provision.planning.service_nodes import full_cores, strict_classes, strictest
 
-__all__ = ["OnSite", "check_on_site", "on_site", "unplaced_notes"]
-
-_POLICIES: tuple[str, ...] = get_args(TopologyPolicy)  # from the least strict on
-_THREADS = 2  # of a core, where the site file does not say it
-_CNI_TYPES = {"SRIOV": "sriov", "MACVLAN": "macvlan"}
+__all__ = ["OnSite", "named_networks", "on_site", "shared_rdma", "unplaced_notes"]
 
 
 @dataclass(frozen=True)
@@ -41,29 +29,13 @@ class OnSite:
     """A service with what the site file adds, and what of it a reader should be told."""
 
     service: Service
-    notes: tuple[str, ...] = field(default=())
-
-
-def check_on_site(document: ServiceFile, site: Site) -> Iterator[Problem]:
-    """Yield what a service asks for and the site cannot have, by its site file."""
-    service = document.service
-    for index, name in enumerate(service.node_classes):
-        if name not in site.node_classes:
-            known = ", ".join(sorted(site.node_classes))
-            yield Problem(
-                ("service", "nodeClasses", index), f"site {site.name} has no class {name}", f"name one of {known}"
-            )
-    for path, entry in service_networks(service):
-        if entry.network is not None:
-            yield from _network(path, entry, site)
-    yield from _policies(service, site)
-    yield from _compute(service, site)
+    notes: tuple[str, ...]
 
 
 def on_site(service: Service, site: Site) -> OnSite:
     """Return a checked service with what the site file adds to it."""
     service = _on_strict_nodes(service, site)
-    threads, classes = _full_cores(service, site)
+    threads, classes = full_cores(service, site)
     owning = is_guaranteed(service) or _is_written_guaranteed(service)
     notes: list[str] = []
     containers = []
@@ -85,118 +57,14 @@ def unplaced_notes(service: Service) -> list[str]:
     ]
 
 
-def _named(entry: Communication, site: Site) -> list[Attachment]:
+def named_networks(entry: Communication, site: Site) -> list[Attachment]:
+    """Return the networks of the site file that an entry may mean."""
     found = [one for one in site.networks.attachments if one.name == entry.network]
     return [one for one in found if entry.namespace in {None, one.namespace}]
 
 
-def _network(path: Path, entry: Communication, site: Site) -> Iterator[Problem]:
-    found = _named(entry, site)
-    if not found:
-        if entry.resources is None:
-            yield _unknown(path, entry, site)
-        return
-    if len(found) > 1:
-        spaces = ", ".join(sorted(one.namespace for one in found))
-        yield Problem(
-            (*path, "network"), f"several namespaces have a network {entry.network}", f"add namespace, one of {spaces}"
-        )
-        return
-    (attachment,) = found
-    place = f"{attachment.namespace}/{attachment.name} of site {site.name}"
-    wanted = _CNI_TYPES.get(entry.type)
-    if wanted is not None and attachment.type != wanted:
-        fitting = next((kind for kind, cni in _CNI_TYPES.items() if cni == attachment.type), None)
-        remedy = f"write type: {fitting}" if fitting else f"name a network of type {wanted}"
-        yield Problem((*path, "type"), f"{place} is of type {attachment.type}", f"{remedy}, or name another network")
-    if entry.type == "RDMA" and entry.resources is None and not has_rdma(site, attachment) and not _shared_rdma(site):
-        yield Problem(
-            (*path, "type"),
-            f"{place} has no RDMA, and no class shares RDMA devices",
-            "name a network with RDMA, or give the site one (docs/rdma.md)",
-        )
-    if entry.vlan is not None and entry.vlan != attachment.vlan:
-        has = "no VLAN" if attachment.vlan is None else f"VLAN {attachment.vlan}"
-        yield Problem(
-            (*path, "vlan"),
-            f"{place} has {has}",
-            "name a network of that VLAN: a pod cannot choose it, or leave vlan out",
-        )
-    yield from _address(path, entry, attachment, place)
-
-
-def _address(path: Path, entry: Communication, attachment: Attachment, place: str) -> Iterator[Problem]:
-    ipam = attachment.ipam
-    by_pod = ipam.type == "static" and not ipam.addresses
-    if entry.address is not None and not by_pod:
-        yield Problem(
-            (*path, "address"),
-            f"{place} does not take addresses from pods: its ipam is {ipam.type}",
-            "leave address out, or name a network whose ipam is static without addresses",
-        )
-    if entry.address is None and by_pod:
-        yield Problem(
-            (*path, "network"), f"{place} leaves the address to the pod", "add address, like address: 10.10.2.60/24"
-        )
-
-
-def _unknown(path: Path, entry: Communication, site: Site) -> Problem:
-    names = sorted({one.name for one in site.networks.attachments})
-    close = difflib.get_close_matches(str(entry.network), names, n=1)
-    known = f"did you mean {close[0]}?" if close else f"name one of {', '.join(names)}" if names else "add it there"
-    where = f" in namespace {entry.namespace}" if entry.namespace else ""
-    return Problem(
-        (*path, "network"),
-        f"site {site.name} has no network {entry.network}{where} in networks.attachments",
-        f"{known}; where somebody else has made it, say what stands for its device: resources: [PREFIX/NAME], or []",
-    )
-
-
-def _policies(service: Service, site: Site) -> Iterator[Problem]:
-    for index, container in enumerate(service.containers):
-        policy = container.resources.acceleration.policy
-        if policy is not None and not _strict_classes(service, site, policy):
-            yield Problem(
-                ("service", "containers", index, "resources", "acceleration", "topologyAware"),
-                f"no class of site {site.name} that may run it gives pods CPUs of their own with the topology policy "
-                f"{policy} or a stricter one",
-                "give a class one (cpus: {profile: pinned-numa}, or topology_manager_policy), or be less strict here",
-            )
-
-
-def _compute(service: Service, site: Site) -> Iterator[Problem]:
-    served = served_classes(site)
-    if not served:
-        return  # emulated GPUs, or an operator that the site file does not know: nodes tell what they have
-    section = gpu_section(site)
-    renamed = any(intent.sharing is not None and intent.sharing.rename for intent in served.values())
-    for index, container in enumerate(service.containers):
-        for position, entry in enumerate(container.resources.acceleration.compute):
-            path = ("service", "containers", index, "resources", "acceleration", "compute", position)
-            allocation = entry.allocation or section.allocation
-            if allocation != section.allocation:
-                yield Problem(
-                    (*path, "allocation"),
-                    f"site {site.name} gives GPUs by {section.allocation}",
-                    "leave allocation out",
-                )
-            elif entry.shared and allocation == "dra":
-                yield Problem((*path, "shared"), f"site {site.name} gives whole GPUs, by claims", "leave shared out")
-            elif entry.shared and not renamed:
-                yield Problem(
-                    (*path, "shared"),
-                    f"no class of site {site.name} offers nvidia.com/gpu.shared",
-                    "leave shared out where {GPU: 1} is a share already, or set sharing: {rename: true} in a class",
-                )
-            elif entry.mig is not None and allocation != "dra" and section.mig_strategy != "mixed":
-                yield Problem(
-                    (*path, "MIG"),
-                    f"site {site.name} does not offer parts by their profile",
-                    "set gpu_operator.mig_strategy to mixed; under single, {GPU: n} asks for parts of the one size",
-                )
-
-
-def _shared_rdma(site: Site) -> tuple[str, ...]:
+def shared_rdma(site: Site) -> tuple[str, ...]:
+    """Return the resources of RDMA devices that pods of a site share."""
     used = {node.node_class for node in site.nodes}
     return tuple(sorted({one.resource for name in used for one in site.node_classes[name].shared_rdma}))
 
@@ -213,7 +81,7 @@ def _with_devices(container: Container, site: Site) -> Container:
 
 
 def _with_resources(entry: Communication, site: Site) -> Communication:
-    found = _named(entry, site)
+    found = named_networks(entry, site)
     if entry.network is None or len(found) != 1:
         return entry
     (attachment,) = found
@@ -223,59 +91,16 @@ def _with_resources(entry: Communication, site: Site) -> Communication:
         if entry.type == "RDMA" and not has_rdma(site, attachment):
             # The interface is the network's; the RDMA device is one that the pods of a node share.
             usual = DEVICE_RESOURCES["RDMA"]
-            shared = _shared_rdma(site)
+            shared = shared_rdma(site)
             resources += usual if set(usual) <= set(shared) else shared[:1]
     return entry.model_copy(update={"namespace": attachment.namespace, "resources": resources})
 
 
-def _candidates(service: Service, site: Site) -> list[Node]:
-    """Return the workers that the service may run on, by its labels and classes."""
-    return [
-        node
-        for node in site.with_role("worker")
-        if (not service.node_classes or node.node_class in service.node_classes)
-        and service.node_selector.items() <= node_labels(site, node).items()
-    ]
-
-
-def _policy(site: Site, node: Node) -> str:
-    """Return how strictly a node places containers that own CPUs: none where they own none."""
-    settings = site.node_classes[node.node_class].kubelet
-    intent = site.cpu_intent(node)
-    fields = settings.to_kubelet() if intent is None else profile_fields(intent, settings)
-    return str(fields["topologyManagerPolicy"]) if site.owns_cpus(node) else "none"
-
-
-def _strict_classes(service: Service, site: Site, policy: TopologyPolicy) -> tuple[str, ...]:
-    """Return the classes all of whose nodes have the policy or a stricter one."""
-    enough = _POLICIES[_POLICIES.index(policy) :]
-    nodes = _candidates(service, site)
-    lax = {node.node_class for node in nodes if _policy(site, node) not in enough}
-    return tuple(sorted({node.node_class for node in nodes} - lax))
-
-
 def _on_strict_nodes(service: Service, site: Site) -> Service:
-    asked = {container.resources.acceleration.policy for container in service.containers} - {None}
-    if not asked:
+    policy = strictest(service)
+    if policy is None:
         return service
-    strictest = max(asked, key=lambda policy: _POLICIES.index(str(policy)))
-    assert strictest is not None  # noqa: S101 - taken out above
-    return service.model_copy(update={"node_classes": _strict_classes(service, site, strictest)})
-
-
-def _full_cores(service: Service, site: Site) -> tuple[int, tuple[str, ...]]:
-    """Return the threads of a core where kubelets that may get the service give whole cores only, else 1; and where."""
-    threads, classes = 1, set()
-    for node in _candidates(service, site):
-        intent = site.cpu_intent(node)
-        written = site.node_classes[node.node_class].kubelet.cpu_manager_policy_options.get("full-pcpus-only")
-        planned = intent is not None and intent.profile != "shared" and intent.full_cores is not False
-        if not site.owns_cpus(node) or not (planned if written is None else written):
-            continue
-        emulated = site.lab.emulated.get(node.name) if site.lab is not None else None
-        threads = max(threads, emulated.threads if emulated is not None else _THREADS)
-        classes.add(node.node_class)
-    return threads, tuple(sorted(classes))
+    return service.model_copy(update={"node_classes": strict_classes(service, site, policy)})
 
 
 def _is_written_guaranteed(service: Service) -> bool:

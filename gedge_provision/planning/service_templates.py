@@ -12,7 +12,7 @@ from gedge_provision.models.service import MISSPELLINGS
 
 __all__ = ["MergedSource", "merge", "template_wanted", "with_both_places"]
 
-_WHOLE = {"readinessProbe", "livenessProbe", "startupProbe", "communication", "valueFrom"}
+_WHOLE = {"readinessProbe", "livenessProbe", "startupProbe", "communication"}
 """Mappings whose keys exclude one another: one takes the place of the other as a whole."""
 
 

@@ -14,7 +14,8 @@ from gedge_provision.models.service import Service, ServiceFile, TemplatedServic
 from gedge_provision.models.site import Site
 from gedge_provision.planning.acceleration import plan_resources, without_acceleration
 from gedge_provision.planning.service_checks import check_service, misspelling_notes
-from gedge_provision.planning.service_sites import check_on_site, on_site, unplaced_notes
+from gedge_provision.planning.service_site_checks import check_on_site
+from gedge_provision.planning.service_sites import on_site, unplaced_notes
 from gedge_provision.planning.service_templates import MergedSource, merge, template_wanted, with_both_places
 from gedge_provision.services.templates import Templates
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gedge_provision.models.service import Service, ServiceFile
 from gedge_provision.models.site import Site
 from gedge_provision.planning.acceleration import plan_resources, whole_cpus
-from gedge_provision.planning.service_sites import check_on_site, on_site, unplaced_notes
+from gedge_provision.planning.service_site_checks import check_on_site
+from gedge_provision.planning.service_sites import on_site, unplaced_notes
 
 VF = "intel.com/intel_sriov_netdevice"
 PLANT = Path(__file__).parents[2] / "fixtures" / "services" / "site.yml"
@@ -58,6 +59,19 @@ def test_nodes_without_whole_cores_change_nothing() -> None:
     placed = on_site(asked, site())
     assert cpus(placed.service) == ["1"]
     assert placed.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("selector", "cpu"),
+    [
+        ({"kubernetes.io/hostname": "gedgew02"}, "1"),
+        ({"kubernetes.io/hostname": "gedgew01"}, "2"),
+        ({"gedge.dev/node-class": "plain"}, "1"),
+        ({"example.org/found-by-others": "yes"}, "2"),  # who has it, the site file does not say
+    ],
+)
+def test_labels_that_the_site_file_decides_narrow_the_nodes(selector: dict[str, str], cpu: str) -> None:
+    assert cpus(on_site(service(pinned("200m"), nodeSelector=selector), site()).service) == [cpu]
 
 
 def test_the_threads_of_an_emulated_node_are_known() -> None:
