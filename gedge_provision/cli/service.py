@@ -141,7 +141,7 @@ def delete(  # noqa: PLR0913, PLR0917 - one per option
     timeout: TimeoutOption = 120,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Delete a service and wait until nothing of it is left; a second time does nothing."""
+    """Delete a service and wait until nothing is left but volumes of its pods; a second time does nothing."""
     with _ui.progress() as reporter, services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
         deleted = services.delete_service(kube, name, namespace, reporter, timeout_s=timeout)
     if output is Output.JSON:

@@ -19,6 +19,7 @@ __all__ = [
     "NAMESPACE",
     "NETWORK_ATTACHMENT",
     "NODE",
+    "PERSISTENT_VOLUME_CLAIM",
     "POD",
     "REPLICA_SET",
     "RESOURCE_CLAIM_TEMPLATE",
@@ -77,6 +78,7 @@ REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
 SERVICE = Kind("v1", "Service", "services")
 POD = Kind("v1", "Pod", "pods")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+PERSISTENT_VOLUME_CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 EVENT = Kind("v1", "Event", "events")
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)

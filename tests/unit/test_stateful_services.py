@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from gedge_provision.adapters.kube import Kube, connect
+from gedge_provision.models.progress import SilentReporter
 from gedge_provision.services import apply_service, delete_service, list_services, load_service, read_status
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "services"
@@ -26,6 +27,16 @@ NODE = {
     },
 }
 READY = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "updateRevision": "r"}
+
+
+class Notes(SilentReporter):
+    """Keeps the notes."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -74,7 +85,10 @@ class Handler(BaseHTTPRequestHandler):
         self._send(200, self.objects.pop(urlsplit(self.path).path))
 
 
-KINDS = {"nodes", "pods", "services", "deployments", "statefulsets", "replicasets", "resourceclaimtemplates", "events"}
+KINDS = {
+    "nodes", "pods", "services", "deployments", "statefulsets", "replicasets", "resourceclaimtemplates", "events",
+    "persistentvolumeclaims",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -128,8 +142,12 @@ def test_a_stateful_service_is_applied_listed_and_deleted(
         ("recorder", True, "1/1 ready")
     ]
     assert read_status(kube, "default", "recorder").ready
-    assert delete_service(kube, "recorder", timeout_s=5)
-    assert list(objects) == ["/api/v1/nodes/gedgew01"]
+    claim = "/api/v1/namespaces/default/persistentvolumeclaims/tape-recorder-0"
+    objects[claim] = {"metadata": {"name": "tape-recorder-0", "labels": {"gedge.dev/service": "recorder"}}}
+    notes = Notes()
+    assert delete_service(kube, "recorder", reporter=notes, timeout_s=5)
+    assert list(objects) == ["/api/v1/nodes/gedgew01", claim]
+    assert ["tape-recorder-0" in text and "delete pvc" in text for text in notes.texts] == [True]
 
 
 def test_a_service_that_loses_its_state_becomes_a_deployment(
