@@ -89,12 +89,12 @@ def _address(path: Path, entry: Communication, attachment: Attachment, place: st
 def _unknown(path: Path, entry: Communication, site: Site) -> Problem:
     names = sorted({one.name for one in site.networks.attachments})
     close = difflib.get_close_matches(str(entry.network), names, n=1)
-    known = f"did you mean {close[0]}?" if close else f"name one of {', '.join(names)}" if names else "add it there"
+    known = f"did you mean {close[0]}?" if close else f"name one of {', '.join(names)}." if names else "add it there."
     where = f" in namespace {entry.namespace}" if entry.namespace else ""
     return Problem(
         (*path, "network"),
         f"site {site.name} has no network {entry.network}{where} in networks.attachments",
-        f"{known}; where somebody else has made it, say what stands for its device: resources: [PREFIX/NAME], or []",
+        f"{known} Where somebody else has made it, say what stands for its device: resources: [PREFIX/NAME], or []",
     )
 
 
