@@ -201,7 +201,11 @@ class Kube:
 
     def pod_warnings(self, namespace: str) -> list[Manifest]:
         """Return the warnings about pods of a namespace, oldest first."""
-        found = self.find(EVENT, namespace, fields="involvedObject.kind=Pod,type=Warning")
+        return self.warnings(namespace, POD)
+
+    def warnings(self, namespace: str, kind: Kind) -> list[Manifest]:
+        """Return the warnings about objects of a kind in a namespace, oldest first."""
+        found = self.find(EVENT, namespace, fields=f"involvedObject.kind={kind.name},type=Warning")
         return sorted(found, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
 
     def pod_log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:

@@ -9,8 +9,16 @@ from typing import Annotated
 import typer
 
 from gedge_provision import provisioning
+from gedge_provision.models.site import Site
 
-__all__ = ["KubeconfigOption", "NamespaceOption", "checked_name", "chosen_kubeconfig"]
+__all__ = [
+    "KubeconfigOption",
+    "NamespaceOption",
+    "OptionalSiteOption",
+    "checked_name",
+    "chosen_kubeconfig",
+    "chosen_site",
+]
 
 
 def checked_name(name: str) -> str:
@@ -30,6 +38,17 @@ KubeconfigOption = Annotated[
 NamespaceOption = Annotated[str, typer.Option("--namespace", "-n", callback=checked_name, help="Kubernetes namespace.")]
 
 
+OptionalSiteOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--site",
+        "-s",
+        envvar="GEDGE_SITE",
+        help="A site file, for what it adds: resources of networks, the way to GPUs, nodes, whole cores.",
+    ),
+]
+
+
 def chosen_kubeconfig(site: Path, kubeconfig: Path | None) -> Path:
     """Return the kubeconfig that the options name.
 
@@ -38,3 +57,13 @@ def chosen_kubeconfig(site: Path, kubeconfig: Path | None) -> Path:
         UsageError: the site file cannot be read.
     """
     return kubeconfig or provisioning.kubeconfig_path(provisioning.load_site(site))
+
+
+def chosen_site(site: Path | None, kubeconfig: Path | None = None) -> Site | None:
+    """Return the site that the options name: none where a kubeconfig takes its place.
+
+    Raises:
+        DocumentError: the site file is wrong.
+        UsageError: the site file cannot be read.
+    """
+    return None if site is None or kubeconfig is not None else provisioning.load_site(site)

@@ -12,7 +12,14 @@ from rich.table import Table
 
 from gedge_provision import services
 from gedge_provision.cli import _ui
-from gedge_provision.cli._cluster import KubeconfigOption, NamespaceOption, checked_name, chosen_kubeconfig
+from gedge_provision.cli._cluster import (
+    KubeconfigOption,
+    NamespaceOption,
+    OptionalSiteOption,
+    checked_name,
+    chosen_kubeconfig,
+    chosen_site,
+)
 from gedge_provision.cli._ui import Output, OutputOption
 from gedge_provision.cli.site import SiteOption
 from gedge_provision.planning.manifests import render as render_service
@@ -31,6 +38,12 @@ PlainOption = Annotated[
     bool,
     typer.Option("--without-acceleration", help="Drop every acceleration block: no devices, no CPUs of its own."),
 ]
+TemplateOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--template", metavar="FILE", help="A template; counts before those in the document's folder. Repeatable."
+    ),
+]
 TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")]
 
 
@@ -40,6 +53,7 @@ def apply(  # noqa: PLR0913, PLR0917 - one per option
     site: SiteOption,
     kubeconfig: KubeconfigOption = None,
     namespace: NamespaceOption = "default",
+    template: TemplateOption = None,
     without_acceleration: PlainOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything on the server, and say what would change.")
@@ -55,7 +69,13 @@ def apply(  # noqa: PLR0913, PLR0917 - one per option
     Exit codes: 0 ready, 1 not ready or refused, 2 wrong document, 3 no node can hold it (nothing was created).
     """
     with _ui.progress() as reporter:
-        service = services.load_service(file, reporter, accelerated=not without_acceleration)
+        service = services.load_service(
+            file,
+            reporter,
+            accelerated=not without_acceleration,
+            templates=template or (),
+            site=chosen_site(site, kubeconfig),
+        )
         with services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
             applied = services.apply_service(
                 kube, service, namespace, reporter, timeout_s=timeout, dry_run=dry_run, take_over=take_over
@@ -121,7 +141,7 @@ def delete(  # noqa: PLR0913, PLR0917 - one per option
     timeout: TimeoutOption = 120,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Delete a service and wait until nothing of it is left; a second time does nothing."""
+    """Delete a service and wait until nothing is left but volumes of its pods; a second time does nothing."""
     with _ui.progress() as reporter, services.connect(chosen_kubeconfig(site, kubeconfig)) as kube:
         deleted = services.delete_service(kube, name, namespace, reporter, timeout_s=timeout)
     if output is Output.JSON:
@@ -129,15 +149,46 @@ def delete(  # noqa: PLR0913, PLR0917 - one per option
 
 
 @app.command()
-def render(
+def check(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Service documents and templates.", show_default=False)
+    ],
+    site: OptionalSiteOption = None,
+    template: TemplateOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Say whether service documents and templates are right, with what is rounded or read otherwise; needs no cluster.
+
+    Exit codes: 0 all are right, 2 one is not: every mistake is told with file:line, field and remedy.
+    """
+    checked = services.check_documents(files, templates=template or (), site=chosen_site(site))
+    if output is Output.JSON:
+        _ui.print_json([asdict(one) for one in checked])
+        return
+    for one in checked:
+        _ui.console.print(f"{one.file}: {one.kind} {one.name} is right", markup=False)
+        for note in one.notes:
+            _ui.console.print(f"  {note}", markup=False)
+
+
+@app.command()
+def render(  # noqa: PLR0913, PLR0917 - one per option
     file: FileArgument,
+    site: OptionalSiteOption = None,
     namespace: NamespaceOption = "default",
+    template: TemplateOption = None,
     without_acceleration: PlainOption = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Print the Kubernetes manifests of a service document (YAML, or JSON); needs no cluster."""
     with _ui.progress() as reporter:
-        service = services.load_service(file, reporter, accelerated=not without_acceleration)
+        service = services.load_service(
+            file,
+            reporter,
+            accelerated=not without_acceleration,
+            templates=template or (),
+            site=chosen_site(site),
+        )
     manifests = render_service(service, namespace)
     if output is Output.JSON:
         _ui.print_json(manifests)

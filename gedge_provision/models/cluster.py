@@ -19,10 +19,13 @@ __all__ = [
     "NAMESPACE",
     "NETWORK_ATTACHMENT",
     "NODE",
+    "PERSISTENT_VOLUME_CLAIM",
     "POD",
     "REPLICA_SET",
+    "RESOURCE_CLAIM_TEMPLATE",
     "SERVICE",
     "SERVICE_ACCOUNT",
+    "STATEFUL_SET",
     "Condition",
     "ContainerStatus",
     "DeploymentState",
@@ -35,6 +38,7 @@ __all__ = [
     "PodState",
     "ReplicaSetState",
     "ServiceState",
+    "StatefulSetState",
     "Taint",
     "WatchEvent",
 ]
@@ -69,10 +73,12 @@ class WatchEvent:
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 DAEMON_SET = Kind("apps/v1", "DaemonSet", "daemonsets")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
 SERVICE = Kind("v1", "Service", "services")
 POD = Kind("v1", "Pod", "pods")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+PERSISTENT_VOLUME_CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 EVENT = Kind("v1", "Event", "events")
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
@@ -81,9 +87,10 @@ NETWORK_ATTACHMENT = Kind("k8s.cni.cncf.io/v1", "NetworkAttachmentDefinition", "
 RUNTIME_CLASS = Kind("node.k8s.io/v1", "RuntimeClass", "runtimeclasses", namespaced=False)
 CLUSTER_POLICY = Kind("nvidia.com/v1", "ClusterPolicy", "clusterpolicies", namespaced=False)
 GPU_CLUSTER = Kind("nvidia.com/v1alpha1", "GPUCluster", "gpuclusters", namespaced=False)
+RESOURCE_CLAIM_TEMPLATE = Kind("resource.k8s.io/v1", "ResourceClaimTemplate", "resourceclaimtemplates")
 ADDRESS_POOL = Kind("whereabouts.cni.cncf.io/v1alpha1", "IPPool", "ippools")
 
-CONTROLLER_KINDS = {kind.name: kind for kind in (DEPLOYMENT, SERVICE)}
+CONTROLLER_KINDS = {kind.name: kind for kind in (DEPLOYMENT, STATEFUL_SET, SERVICE, RESOURCE_CLAIM_TEMPLATE)}
 """The kinds that a service consists of, by name: what is applied, pruned and deleted."""
 
 
@@ -198,6 +205,16 @@ class DeploymentState(Observed):
     metadata: Metadata
     spec: _DeploymentSpec = Field(default_factory=_DeploymentSpec)
     status: _DeploymentStatus = Field(default_factory=_DeploymentStatus)
+
+
+class _StatefulSetStatus(_DeploymentStatus):
+    update_revision: str = ""
+
+
+class StatefulSetState(DeploymentState):
+    """A StatefulSet: it tells of its pods in the words of a Deployment, and has no ReplicaSets."""
+
+    status: _StatefulSetStatus = Field(default_factory=_StatefulSetStatus)
 
 
 class ReplicaSetState(Observed):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from gedge_provision.models.service import MISSPELLINGS, ServiceFile
+from pydantic import BaseModel
+
+from gedge_provision.models.service import MISSPELLINGS, ServiceDocument, TemplateFile
 from gedge_provision.models.site import Site
 
 __all__ = ["DocumentKind", "json_schema"]
@@ -18,12 +20,19 @@ class DocumentKind(StrEnum):
 
     SITE = "site"
     SERVICE = "service"
+    TEMPLATE = "template"
+
+
+_MODELS: dict[DocumentKind, type[BaseModel]] = {
+    DocumentKind.SITE: Site,
+    DocumentKind.SERVICE: ServiceDocument,
+    DocumentKind.TEMPLATE: TemplateFile,
+}
 
 
 def json_schema(kind: DocumentKind) -> dict[str, Any]:
     """Return the JSON Schema of a kind of document."""
-    model = Site if kind is DocumentKind.SITE else ServiceFile
-    schema = {"$schema": _DIALECT, **model.model_json_schema(by_alias=True)}
+    schema = {"$schema": _DIALECT, **_MODELS[kind].model_json_schema(by_alias=True)}
     for definition in schema["$defs"].values():
         properties = definition.get("properties", {})
         for wrong, right in MISSPELLINGS.items():

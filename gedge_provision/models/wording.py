@@ -124,7 +124,9 @@ _TEXT = _kind("text", "write one value here, in quotes if it looks like a number
 _NUMBER = _kind("a whole number", "write digits only")
 _SWITCH = _kind("true or false", "write true or false")
 _LIST = _kind("a list", "write [ONE, OTHER], or one line for each that begins with '- '")
-_KEYS = _kind("keys with values", "write KEY: VALUE here, one line each; the examples in inventories/ show it")
+_KEYS = _kind(
+    "keys with values", "write KEY: VALUE here, one line each; the examples in inventories/ and examples/ show it"
+)
 
 _WORDS: Mapping[str, Callable[[Mapping[str, Any], Any], Words]] = {
     "string_type": _TEXT,

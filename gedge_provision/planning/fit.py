@@ -11,6 +11,7 @@ from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.service import Service
 from gedge_provision.planning.acceleration import plan_resources, whole_cpus, without_acceleration
 from gedge_provision.planning.alignment import Request, read_alignment, refusals
+from gedge_provision.planning.inventory import CLASS_LABEL
 
 __all__ = ["check_fit", "obstacles", "pod_requests"]
 
@@ -49,6 +50,9 @@ def obstacles(service: Service, node: NodeState) -> tuple[str, ...]:
         for key, value in service.node_selector.items()
         if node.metadata.labels.get(key) != value
     ]
+    node_class = node.metadata.labels.get(CLASS_LABEL, "none")
+    if service.node_classes and node_class not in service.node_classes:
+        found.append(f"class {node_class}, not {' or '.join(service.node_classes)}, is that of")
     found += _short(pod_requests(service), node.status.allocatable)
     found += _misaligned(service, node)
     return tuple(found)

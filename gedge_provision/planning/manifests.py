@@ -1,13 +1,13 @@
-"""From a service to Kubernetes objects: a Deployment, a Service inside the cluster, one on the nodes' addresses."""
+"""From a service to Kubernetes objects: a Deployment or StatefulSet, and Services inside the cluster and outside."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gedge_provision.models.cluster import DEPLOYMENT, SERVICE, Manifest
-from gedge_provision.models.quantities import Quantity
-from gedge_provision.models.service import Container, Port, Service
-from gedge_provision.planning.acceleration import ContainerResources, plan_resources
+from gedge_provision.models.cluster import DEPLOYMENT, RESOURCE_CLAIM_TEMPLATE, SERVICE, STATEFUL_SET, Manifest
+from gedge_provision.models.service import Port, Service, Volume
+from gedge_provision.planning.acceleration import HUGE_PAGES, plan_resources
+from gedge_provision.planning.service_pods import claim_name, claim_spec, pod_annotations, pod_spec
 
 __all__ = [
     "INVENTORY_LABEL",
@@ -15,6 +15,7 @@ __all__ = [
     "NODE_ADDRESS_CLASS",
     "comparable",
     "external_name",
+    "headless_name",
     "ingress_status",
     "render",
 ]
@@ -36,12 +37,20 @@ def external_name(service: str) -> str:
     return f"{service}-external"
 
 
+def headless_name(service: str) -> str:
+    """Return the name of the Kubernetes Service that gives pods of a StatefulSet names of their own."""
+    return f"{service}-headless"
+
+
 def render(service: Service, namespace: str) -> tuple[Manifest, ...]:
     """Return the objects of a service, in the order in which they are applied."""
-    objects = [_deployment(service, namespace)]
+    objects = [*_device_claims(service, namespace), _controller(service, namespace)]
     ports = [port for container in service.containers for port in container.ports]
+    inside = [_service_port(port, port.container_port) for port in ports]
+    if any(volume.claim_template is not None for volume in service.volumes):
+        spec: Manifest = {"clusterIP": "None"} | ({"ports": inside} if inside else {})
+        objects.append(_service(service, namespace, headless_name(service.name), spec))
     if ports:
-        inside = [_service_port(port, port.container_port) for port in ports]
         objects.append(_service(service, namespace, service.name, {"type": "ClusterIP", "ports": inside}))
     published = [_service_port(port, port.external_port) for port in ports if port.external_port is not None]
     if published:
@@ -110,66 +119,72 @@ def _service_port(port: Port, number: int) -> Manifest:
     }
 
 
-def _deployment(service: Service, namespace: str) -> Manifest:
-    resources = plan_resources(service)
-    pod: Manifest = {
-        # A service has no business with the API server, and needs no more rights than its image brings.
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [
-            _container(name, container, planned)
-            for name, container, planned in zip(service.container_names(), service.containers, resources, strict=True)
-        ],
-    }
-    if service.node_selector:
-        pod["nodeSelector"] = dict(service.node_selector)
+def _controller(service: Service, namespace: str) -> Manifest:
+    """Return the Deployment, or the StatefulSet of a service whose pods have volumes of their own."""
+    template: Manifest = {"metadata": {"labels": _labels(service)}, "spec": pod_spec(service)}
+    annotations = pod_annotations(service)
+    if annotations:
+        template["metadata"]["annotations"] = annotations
+    claims = [volume for volume in service.volumes if volume.claim_template is not None]
+    kind = STATEFUL_SET if claims else DEPLOYMENT
+    spec: Manifest = {"replicas": service.replicas, "selector": {"matchLabels": _selector(service)}}
+    if claims:
+        # Pods of one service do not wait for each other, and a pod that never gets ready does not keep its successor
+        # from being made (Kubernetes documentation, "StatefulSets": forced rollback).
+        spec |= {"serviceName": headless_name(service.name), "podManagementPolicy": "Parallel"}
+    else:
+        spec["strategy"] = _strategy(service)
+    spec["template"] = template
+    if claims:
+        spec["volumeClaimTemplates"] = [_claim(volume) for volume in claims]
     return {
-        "apiVersion": DEPLOYMENT.api_version,
-        "kind": DEPLOYMENT.name,
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
         "metadata": {"name": service.name, "namespace": namespace, "labels": _labels(service)},
-        "spec": {
-            "replicas": service.replicas,
-            "selector": {"matchLabels": _selector(service)},
-            "strategy": _strategy(service),
-            "template": {"metadata": {"labels": _labels(service)}, "spec": pod},
-        },
+        "spec": spec,
     }
+
+
+def _claim(volume: Volume) -> Manifest:
+    assert volume.claim_template is not None  # noqa: S101 - the caller has looked
+    spec: Manifest = {
+        "accessModes": [volume.claim_template.access_mode],
+        "resources": {"requests": {"storage": str(volume.claim_template.size)}},
+    }
+    if volume.claim_template.storage_class is not None:
+        spec["storageClassName"] = volume.claim_template.storage_class
+    return {"metadata": {"name": volume.name}, "spec": spec}
+
+
+def _device_claims(service: Service, namespace: str) -> list[Manifest]:
+    """Return a ResourceClaimTemplate for each container that gets devices by claims."""
+    return [
+        {
+            "apiVersion": RESOURCE_CLAIM_TEMPLATE.api_version,
+            "kind": RESOURCE_CLAIM_TEMPLATE.name,
+            "metadata": {
+                "name": claim_name(service, name, planned.claims),
+                "namespace": namespace,
+                "labels": _labels(service),
+            },
+            "spec": claim_spec(planned.claims),
+        }
+        for name, planned in zip(service.container_names(), plan_resources(service), strict=True)
+        if planned.claims
+    ]
 
 
 def _strategy(service: Service) -> Manifest:
-    accelerations = [container.resources.acceleration for container in service.containers]
-    exclusive = any(entry.topology_aware or entry.compute or entry.communication for entry in accelerations)
-    # A new pod beside the old one would wait for ever for the CPUs or devices that the old one holds.
-    surge, unavailable = (0, 1) if exclusive else (1, 0)
+    # A new pod beside the old one would wait for ever for the CPUs, devices or volume that the old one holds.
+    surge, unavailable = (0, 1) if _holds(service) else (1, 0)
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}
 
 
-def _container(name: str, container: Container, resources: ContainerResources) -> Manifest:
-    manifest: Manifest = {
-        "name": name,
-        "image": container.image,
-        "securityContext": {"allowPrivilegeEscalation": False},
-    }
-    if container.command:
-        manifest["command"] = list(container.command)
-    if container.args:
-        manifest["args"] = list(container.args)
-    if container.env:
-        manifest["env"] = [{"name": variable.name, "value": variable.value} for variable in container.env]
-    if container.ports:
-        manifest["ports"] = [
-            {"containerPort": port.container_port, "protocol": port.protocol} for port in container.ports
-        ]
-    listening = next((port for port in container.ports if port.protocol == "TCP"), None)
-    if listening is not None:
-        # Ready means that the port that the document promises really accepts connections.
-        manifest["readinessProbe"] = {"tcpSocket": {"port": listening.container_port}, "periodSeconds": 2}
-    amounts = {"requests": _amounts(resources.requests), "limits": _amounts(resources.limits)}
-    if any(amounts.values()):
-        manifest["resources"] = {part: values for part, values in amounts.items() if values}
-    return manifest
-
-
-def _amounts(resources: dict[str, Quantity]) -> dict[str, str]:
-    return {name: str(amount) for name, amount in resources.items()}
+def _holds(service: Service) -> bool:
+    """Tell whether a pod has what another one cannot have at the same time."""
+    accelerations = [container.resources.acceleration for container in service.containers]
+    return (
+        any(entry.topology_aware or entry.compute or entry.communication for entry in accelerations)
+        or any(HUGE_PAGES.keys() & planned.requests.keys() for planned in plan_resources(service))
+        or any(volume.persistent_volume_claim is not None for volume in service.volumes)
+    )

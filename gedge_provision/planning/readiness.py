@@ -11,6 +11,7 @@ from gedge_provision.models.cluster import (
     Event,
     PodState,
     ReplicaSetState,
+    StatefulSetState,
 )
 
 __all__ = ["Readiness", "Snapshot", "Trouble", "assess", "current_pods", "pod_trouble"]
@@ -23,6 +24,7 @@ _RESTARTS_ENOUGH = 3
 
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_REVISION = "controller-revision-hash"  # label of a StatefulSet's pods
 _NO_RETRY_HELPS = ("InvalidImageName", "ErrImageNeverPull")
 
 
@@ -45,7 +47,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that is known of a service at one moment."""
+    """Everything that is known of a service at one moment; `deployment` is its Deployment or StatefulSet."""
 
     deployment: DeploymentState
     replica_sets: tuple[ReplicaSetState, ...] = ()
@@ -64,19 +66,23 @@ class Readiness:
 
 def current_pods(snapshot: Snapshot) -> tuple[PodState, ...]:
     """Return the pods of the newest revision that are not on their way out."""
+    staying = [pod for pod in snapshot.pods if pod.metadata.deletion_timestamp is None]
+    if isinstance(snapshot.deployment, StatefulSetState):
+        revision = snapshot.deployment.status.update_revision
+        owner = snapshot.deployment.metadata.uid
+        return tuple(pod for pod in staying if pod.metadata.labels.get(_REVISION) == revision and _owned_by(pod, owner))
     if not snapshot.replica_sets:
         return ()
     newest = max(snapshot.replica_sets, key=lambda entry: entry.revision).metadata.uid
-    return tuple(
-        pod
-        for pod in snapshot.pods
-        if pod.metadata.deletion_timestamp is None
-        and any(owner.uid == newest for owner in pod.metadata.owner_references)
-    )
+    return tuple(pod for pod in staying if _owned_by(pod, newest))
+
+
+def _owned_by(pod: PodState, uid: str) -> bool:
+    return any(owner.uid == uid for owner in pod.metadata.owner_references)
 
 
 def assess(snapshot: Snapshot) -> Readiness:
-    """Judge a service by its Deployment, and by its newest pods where that is not complete.
+    """Judge a service by its Deployment or StatefulSet, and by its newest pods where that is not complete.
 
     Source of the first part: kubectl's rollout status (generation observed, all replicas updated, none old, all
     available).
@@ -88,7 +94,7 @@ def assess(snapshot: Snapshot) -> Readiness:
     if status.updated_replicas == status.replicas == status.available_replicas == wanted:
         return Readiness(ready=True, detail=f"{wanted}/{wanted} ready")
     pods = current_pods(snapshot)
-    trouble = _creation_trouble(snapshot.deployment) or _refusals(pods)
+    trouble = _creation_trouble(snapshot) or _refusals(pods)
     alive = [pod for pod in pods if pod.status.phase != "Failed"]
     for pod in alive:
         trouble = trouble or pod_trouble(pod, snapshot.events)
@@ -114,14 +120,17 @@ def pod_trouble(pod: PodState, events: Sequence[Event] = ()) -> Trouble | None:
     return _sandbox_trouble(pod, events)
 
 
-def _creation_trouble(deployment: DeploymentState) -> Trouble | None:
+def _creation_trouble(snapshot: Snapshot) -> Trouble | None:
+    """Return why pods cannot be made: a condition of a Deployment; a StatefulSet has events only, which are not new."""
+    remedy = "raise the quota or change what the message names, then apply again"
+    deployment = snapshot.deployment
     for condition in deployment.status.conditions:
         if condition.type == "ReplicaFailure" and condition.status == "True":
-            return Trouble(
-                f"the cluster refuses its pods: {condition.message}",
-                "raise the quota or change what the message names, then apply again",
-                final=True,
-            )
+            return Trouble(f"the cluster refuses its pods: {condition.message}", remedy, final=True)
+    if isinstance(deployment, StatefulSetState) and deployment.status.replicas < deployment.spec.replicas:
+        for event in reversed(snapshot.events):
+            if event.involved_object.uid == deployment.metadata.uid and event.reason == "FailedCreate":
+                return Trouble(f"the cluster refuses its pods: {event.message}", remedy)
     return None
 
 

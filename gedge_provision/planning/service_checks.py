@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gedge_provision.models.documents import Problem, Source
-from gedge_provision.models.service import MISSPELLINGS, Container, Service, ServiceFile
-from gedge_provision.planning.acceleration import whole_cpus
+from gedge_provision.models.documents import Path, Problem, Source
+from gedge_provision.models.quantities import Quantity
+from gedge_provision.models.service import MISSPELLINGS, Communication, Container, Service, ServiceFile
+from gedge_provision.planning.acceleration import HUGE_PAGES, compute_resource, is_guaranteed, whole_cpus
+from gedge_provision.planning.volume_checks import check_volumes
 
-__all__ = ["check_service", "misspelling_notes"]
+__all__ = ["check_service", "misspelling_notes", "service_networks"]
 
 # An external port is taken over on the address of every node, before the node's own listener sees the packet.
 _NODE_PORTS: Mapping[tuple[int, str], str] = {
@@ -26,6 +28,8 @@ _NODE_PORTS: Mapping[tuple[int, str], str] = {
     (10257, "TCP"): "kube-controller-manager",
     (10259, "TCP"): "kube-scheduler",
 }
+_KEYS = {"ephemeral-storage": "ephemeralStorage"}
+"""How documents spell a resource, where it is not as Kubernetes does."""
 _OWN_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/managed-by")
 _OWN_LABEL_DOMAINS = ("gedge.dev/", "kubernetes.io/", "k8s.io/")
 
@@ -36,7 +40,9 @@ def check_service(document: ServiceFile) -> Iterator[Problem]:
     yield from _names(service)
     yield from _ports(service)
     yield from _labels(service)
-    guaranteed = any(container.resources.acceleration.topology_aware for container in service.containers)
+    yield from _addresses(service)
+    yield from check_volumes(service)
+    guaranteed = is_guaranteed(service)
     for index, container in enumerate(service.containers):
         path = ("service", "containers", index, "resources")
         yield from _amounts(path, container)
@@ -54,7 +60,7 @@ def misspelling_notes(source: Source) -> list[str]:
     ]
 
 
-def _paths(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:  # noqa: ANN401 - YAML data
+def _paths(data: Any, path: Path = ()) -> Iterator[Path]:  # noqa: ANN401 - YAML data
     children = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, value in children:
         yield (*path, key)
@@ -113,6 +119,13 @@ def _ports(service: Service) -> Iterator[Problem]:
                 )
 
 
+def service_networks(service: Service) -> Iterator[tuple[Path, Communication]]:
+    """Yield every network device of a service with its path in the document."""
+    for index, container in enumerate(service.containers):
+        for position, entry in enumerate(container.resources.acceleration.communication):
+            yield ("service", "containers", index, "resources", "acceleration", "communication", position), entry
+
+
 def _labels(service: Service) -> Iterator[Problem]:
     for key in service.labels:
         domain = key.rpartition("/")[0] + "/"
@@ -120,31 +133,73 @@ def _labels(service: Service) -> Iterator[Problem]:
             yield Problem(("service", "labels", key), f"{key} is set by the platform", "use a label of your own domain")
 
 
-def _amounts(path: tuple[str | int, ...], container: Container) -> Iterator[Problem]:
-    resources = container.resources
-    for name in ("cpu", "memory"):
-        request, limit = getattr(resources.requests, name), getattr(resources.limits, name)
+def _amounts(path: Path, container: Container) -> Iterator[Problem]:
+    requests, limits = (part.by_resource() for part in (container.resources.requests, container.resources.limits))
+    for part, amounts in (("requests", requests), ("limits", limits)):
+        if "cpu" in amounts and amounts["cpu"].amount == 0:
+            yield Problem((*path, part, "cpu"), "cpu is 0", "leave it out, or ask for more than nothing")
+    for name, request in requests.items():
+        limit = limits.get(name)
+        if limit is not None and request > limit:
+            key = _KEYS.get(name, name)
+            yield Problem(
+                (*path, "requests", key), f"{key} {request} is more than the limit {limit}", "raise the limit"
+            )
+    yield from _huge_pages(path, requests, limits)
+
+
+def _huge_pages(path: Path, requests: Mapping[str, Quantity], limits: Mapping[str, Quantity]) -> Iterator[Problem]:
+    """Yield what the API server refuses of huge pages (pkg/apis/core/validation, ValidateResourceRequirements)."""
+    for name, size in HUGE_PAGES.items():
+        request, limit = requests.get(name), limits.get(name)
         for part, amount in (("requests", request), ("limits", limit)):
-            if amount is not None and amount.amount == 0:
-                yield Problem((*path, part, name), f"{name} is 0", "leave it out, or ask for more than nothing")
-        if request is not None and limit is not None and request > limit:
+            if amount is not None and amount.amount % size.amount:
+                yield Problem((*path, part, name), f"{amount} is no number of pages of {size}", "ask for whole pages")
+        if request is not None and limit is not None and request < limit:
             yield Problem(
-                (*path, "requests", name), f"{name} {request} is more than the limit {limit}", "raise the limit"
+                (*path, "limits", name),
+                f"{name} {limit} is not the request {request}, and nobody gets more huge pages than asked for",
+                "leave the limit out: it then equals the request",
             )
-        if name == "memory" and any(amount is not None and amount.amount % 1 for amount in (request, limit)):
+        if (request is not None or limit is not None) and not {"cpu", "memory"} & (requests.keys() | limits.keys()):
+            part = "requests" if request is not None else "limits"
+            yield Problem((*path, part, name), "huge pages come with cpu or memory only", "add cpu or memory")
+
+
+def _devices(path: Path, container: Container) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, entry in enumerate(container.resources.acceleration.compute):
+        resource = compute_resource(entry)
+        if resource in seen:
+            what = f"MIG {entry.mig.profile}" if entry.mig is not None else "GPU"
             yield Problem(
-                (*path, "requests", name), "memory is a fraction of a byte", "write it like 500Mi; m is for cpu"
+                (*path, "acceleration", "compute", index),
+                f"{what} stands twice",
+                f"write the number of {'parts' if entry.mig is not None else 'GPUs'} in one entry",
             )
+        seen.add(resource)
 
 
-def _devices(path: tuple[str | int, ...], container: Container) -> Iterator[Problem]:
-    if len(container.resources.acceleration.compute) > 1:
-        yield Problem(
-            (*path, "acceleration", "compute", 1), "GPU stands twice", "write the number of GPUs in one entry"
-        )
+def _addresses(service: Service) -> Iterator[Problem]:
+    seen: dict[tuple[str | None, str | None, str], str] = {}
+    for path, entry in service_networks(service):
+        if entry.address is None:
+            continue
+        if service.replicas > 1:
+            yield Problem(
+                (*path, "address"),
+                f"{service.replicas} pods cannot have one address",
+                "take replicas: 1, or a network that gives each pod an address (whereabouts, dhcp)",
+            )
+        key = (entry.namespace, entry.network, entry.address.partition("/")[0])
+        if key in seen:
+            yield Problem(
+                (*path, "address"), f"{key[2]} is taken by {seen[key]}", "give each interface its own address"
+            )
+        seen.setdefault(key, f"another interface of containers[{path[2]}]")
 
 
-def _guaranteed(path: tuple[str | int, ...], container: Container) -> Iterator[Problem]:
+def _guaranteed(path: Path, container: Container) -> Iterator[Problem]:
     resources = container.resources
     aware = resources.acceleration.topology_aware
     for name in ("cpu", "memory"):

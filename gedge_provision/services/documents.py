@@ -1,18 +1,25 @@
-"""Loading a service document: the only way in."""
+"""Loading service documents and templates: the only way in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gedge_provision.adapters.files import read_document
-from gedge_provision.models.documents import Source, validate
-from gedge_provision.models.errors import UsageError
+from gedge_provision.models.documents import Problem, Source, validate
+from gedge_provision.models.errors import DocumentError, Finding, UsageError
 from gedge_provision.models.progress import SILENT, Reporter
-from gedge_provision.models.service import Service, ServiceFile
+from gedge_provision.models.service import Service, ServiceFile, TemplatedServiceFile, TemplateFile
+from gedge_provision.models.site import Site
 from gedge_provision.planning.acceleration import plan_resources, without_acceleration
 from gedge_provision.planning.service_checks import check_service, misspelling_notes
+from gedge_provision.planning.service_site_checks import check_on_site
+from gedge_provision.planning.service_sites import on_site, unplaced_notes
+from gedge_provision.planning.service_templates import MergedSource, merge, template_wanted, with_both_places
+from gedge_provision.services.templates import Templates
 
-__all__ = ["load_service"]
+__all__ = ["Checked", "check_documents", "load_service"]
 
 _OTHERS = {
     "template": "a template",
@@ -21,29 +28,121 @@ _OTHERS = {
 }
 
 
-def load_service(path: Path, reporter: Reporter = SILENT, *, accelerated: bool = True) -> Service:
-    """Read and validate a service document.
+@dataclass(frozen=True)
+class Checked:
+    """A document that is right.
+
+    Attributes:
+        file: where it stands.
+        kind: service or template.
+        name: its name.
+        notes: accepted misspellings, and amounts that are rounded or added.
+    """
+
+    file: str
+    kind: str
+    name: str
+    notes: tuple[str, ...]
+
+
+def load_service(
+    path: Path,
+    reporter: Reporter = SILENT,
+    *,
+    accelerated: bool = True,
+    templates: Templates | Sequence[Path] = (),
+    site: Site | None = None,
+) -> Service:
+    """Read and validate a service document, put it on its template, and add what the site file says.
 
     Args:
         path: YAML or JSON file.
         reporter: is told of accepted misspellings and of every amount that is rounded or added.
         accelerated: False drops all acceleration, so that requests and limits stand as they are written.
+        templates: files of templates that count before those in the folder of the document; who loads many documents
+            gives the same `Templates` to all, so that each template is read once.
+        site: where it is to run: resources of its networks, the way to its GPUs, classes of nodes, whole cores.
 
     Raises:
         DocumentError: with every finding (file:line, field, remedy).
-        UsageError: the file cannot be read, or it is another kind of document.
+        UsageError: a file cannot be read, or it is another kind of document.
     """
     source = read_document(path)
     _refuse_others(source)
-    service = validate(source, ServiceFile, check_service).service
-    for note in misspelling_notes(source):
+    known = templates if isinstance(templates, Templates) else Templates(templates)
+    service, notes = _loaded(source, known, site, accelerated=accelerated)
+    for note in notes:
         reporter.note(note)
+    return service
+
+
+def check_documents(
+    paths: Sequence[Path], *, templates: Sequence[Path] = (), site: Site | None = None
+) -> tuple[Checked, ...]:
+    """Check service documents and templates, each as `load_service` would read it.
+
+    Raises:
+        DocumentError: with every finding of all files.
+    """
+    known = Templates(templates)
+    checked: list[Checked] = []
+    findings: list[Finding] = []
+    for path in paths:
+        try:
+            checked.append(_checked(path, known, site))
+        except DocumentError as error:
+            findings += error.findings
+        except UsageError as error:
+            findings.append(Finding(error.place, "", error.message, error.remedy))
+    if findings:
+        raise DocumentError(list(dict.fromkeys(findings)))
+    return tuple(checked)
+
+
+def _checked(path: Path, templates: Templates, site: Site | None) -> Checked:
+    source = read_document(path)
+    if isinstance(source.data, dict) and "template" in source.data and "service" not in source.data:
+        template = validate(source, TemplateFile).template
+        return Checked(str(path), "template", template.name, tuple(misspelling_notes(source)))
+    _refuse_others(source)
+    service, notes = _loaded(source, templates, site, accelerated=True)
+    return Checked(str(path), "service", service.name, tuple(notes))
+
+
+def _loaded(source: Source, templates: Templates, site: Site | None, *, accelerated: bool) -> tuple[Service, list[str]]:
+    def checks(document: ServiceFile) -> Iterator[Problem]:
+        problems = list(check_service(document))
+        yield from problems
+        if site is not None and accelerated and not problems:
+            yield from check_on_site(document, site)
+
+    notes = misspelling_notes(source)
+    name = template_wanted(source)
+    if name is None:
+        service = validate(source, ServiceFile, checks).service
+    else:
+        validate(source, TemplatedServiceFile)
+        template = templates.find(source, name)
+        notes += misspelling_notes(template)
+        service = _on_template(merge(template, source), checks)
     if not accelerated:
         service = without_acceleration(service)
+    elif site is not None:
+        placed = on_site(service, site)
+        service = placed.service
+        notes += placed.notes
+    else:
+        notes += unplaced_notes(service)
     for planned in plan_resources(service):
-        for note in planned.notes:
-            reporter.note(note)
-    return service
+        notes += planned.notes
+    return service, notes
+
+
+def _on_template(merged: MergedSource, checks: Callable[[ServiceFile], Iterator[Problem]]) -> Service:
+    try:
+        return validate(merged, ServiceFile, checks).service
+    except DocumentError as error:
+        raise with_both_places(error, merged) from error
 
 
 def _refuse_others(source: Source) -> None:

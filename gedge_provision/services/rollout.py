@@ -15,6 +15,7 @@ from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import (
     CONTROLLER_KINDS,
     NODE,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     SERVICE,
     Manifest,
@@ -117,7 +118,7 @@ def apply_service(  # noqa: PLR0913 - what, where and how long
 def delete_service(
     kube: Kube, name: str, namespace: str = "default", reporter: Reporter = SILENT, *, timeout_s: float = 120
 ) -> bool:
-    """Delete a service and wait until nothing of it is left; return whether there was anything.
+    """Delete a service and wait until nothing of it is left but its volumes; return whether there was anything.
 
     Raises:
         GedgeError: something is still there after `timeout_s` seconds.
@@ -142,7 +143,19 @@ def delete_service(
             remedy="a pod stays while its node is away: bring the node back or remove it, then delete again",
         )
     reporter.finish(title, "done" if found else "unchanged", "" if found else "nothing of it is there")
+    _tell_volumes(kube, name, namespace, reporter)
     return bool(found)
+
+
+def _tell_volumes(kube: Kube, name: str, namespace: str, reporter: Reporter) -> None:
+    """Note the state that a deleted service leaves behind: its pods' own volumes."""
+    claims = kube.find(PERSISTENT_VOLUME_CLAIM, namespace, labels={INVENTORY_LABEL: name})
+    if claims:
+        names = ", ".join(item["metadata"]["name"] for item in claims)
+        reporter.note(
+            f"volumes of {name} stay, with what is in them: {names} -> apply it again to use them, or destroy them:"
+            f" kubectl -n {namespace} delete pvc -l {INVENTORY_LABEL}={name}"
+        )
 
 
 def _check_cluster(kube: Kube, service: Service, namespace: str) -> tuple[str, ...]:

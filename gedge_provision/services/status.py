@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gedge_provision.adapters.kube import Kube, NotFoundError
@@ -13,12 +12,15 @@ from gedge_provision.models.cluster import (
     POD,
     REPLICA_SET,
     SERVICE,
+    STATEFUL_SET,
     DeploymentState,
     Event,
+    Manifest,
     NodeState,
     PodState,
     ReplicaSetState,
     ServiceState,
+    StatefulSetState,
 )
 from gedge_provision.planning.external_ports import node_addresses, service_urls
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
@@ -72,8 +74,8 @@ def list_services(kube: Kube, namespace: str | None) -> tuple[ServiceLine, ...]:
         state = ServiceState.model_validate(item)
         published.setdefault(_key(state.metadata.namespace, state.metadata.labels), []).append(state)
     lines = []
-    for item in kube.find(DEPLOYMENT, namespace, labels=MANAGED):
-        deployment = DeploymentState.model_validate(item)
+    for item in kube.find(DEPLOYMENT, namespace, labels=MANAGED) + kube.find(STATEFUL_SET, namespace, labels=MANAGED):
+        deployment = _state(item)
         key = _key(deployment.metadata.namespace, deployment.metadata.labels)
         readiness = assess(Snapshot(deployment))
         available = f"{deployment.status.available_replicas}/{deployment.spec.replicas} ready"
@@ -88,17 +90,19 @@ def observe(kube: Kube, namespace: str, name: str) -> tuple[Snapshot, Readiness]
         NotFoundError: there is no such service.
     """
     labels = {INVENTORY_LABEL: name}
-    with _missing(namespace, name):
-        deployment = DeploymentState.model_validate(kube.get(DEPLOYMENT, namespace, name))
+    deployment = _controller(kube, namespace, name)
     quick = assess(Snapshot(deployment))
     pods = tuple(PodState.model_validate(item) for item in kube.find(POD, namespace, labels=labels))
     if quick.ready:
         return Snapshot(deployment, pods=pods), quick
+    warnings = kube.pod_warnings(namespace)
+    if isinstance(deployment, StatefulSetState):
+        warnings = kube.warnings(namespace, STATEFUL_SET) + warnings
     snapshot = Snapshot(
         deployment,
         tuple(ReplicaSetState.model_validate(item) for item in kube.find(REPLICA_SET, namespace, labels=labels)),
         pods,
-        tuple(Event.model_validate(item) for item in kube.pod_warnings(namespace)),
+        tuple(Event.model_validate(item) for item in warnings),
     )
     return snapshot, assess(snapshot)
 
@@ -151,11 +155,21 @@ def _key(namespace: str, labels: dict[str, str]) -> tuple[str, str]:
     return namespace, labels.get(INVENTORY_LABEL, "")
 
 
-@contextmanager
-def _missing(namespace: str, name: str) -> Iterator[None]:
-    try:
-        yield
-    except NotFoundError as error:
-        raise NotFoundError(
-            "no such service", place=f"{namespace}/{name}", remedy="gedge service list --all-namespaces shows them all"
-        ) from error
+def _controller(kube: Kube, namespace: str, name: str) -> DeploymentState:
+    """Return the Deployment or StatefulSet of a service: the one that stays, where one takes the other's place."""
+    found = []
+    for kind in (DEPLOYMENT, STATEFUL_SET):
+        with suppress(NotFoundError):
+            found.append(_state(kube.get(kind, namespace, name)))
+        if found and found[-1].metadata.deletion_timestamp is None:
+            return found[-1]
+    if found:
+        return found[-1]
+    raise NotFoundError(
+        "no such service", place=f"{namespace}/{name}", remedy="gedge service list --all-namespaces shows them all"
+    )
+
+
+def _state(item: Manifest) -> DeploymentState:
+    model = StatefulSetState if item["kind"] == STATEFUL_SET.name else DeploymentState
+    return model.model_validate(item)

@@ -15,6 +15,8 @@ from typer.main import get_command
 
 from gedge_provision.cli._main import app
 from gedge_provision.models.selection import CONCERNS
+from gedge_provision.models.service import MISSPELLINGS, Container, Service
+from gedge_provision.services import check_documents
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -168,3 +170,27 @@ def test_the_tables_of_the_kubelets_rules_are_current() -> None:
     text = program.PAGE.read_text(encoding="utf-8")
     assert program.table() in text
     assert program.page(text) == text
+
+
+def test_documents_on_the_page_of_services_are_right(tmp_path: Path) -> None:
+    """In the order of the page: the template stands before the service that takes it."""
+    page = (ROOT / "docs" / "services.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(?:yaml|json)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    whole = [block for block in blocks if re.match(r'service:|\{"template"', block)]
+    files = [tmp_path / f"{number}.yaml" for number in range(len(whole))]
+    for file, block in zip(files, whole, strict=True):
+        file.write_text(block, encoding="utf-8")
+    assert [(one.kind, one.name) for one in check_documents(files)] == [
+        ("service", "app2"),
+        ("template", "hw-app"),
+        ("service", "hw-app-1"),
+    ]
+
+
+def test_the_page_of_services_has_every_field_and_misspelling() -> None:
+    page = (ROOT / "docs" / "services.md").read_text(encoding="utf-8")
+    for model in (Service, Container):
+        for name, field in model.model_fields.items():
+            assert f"`{field.alias or name}`" in page, name
+    for wrong, right in MISSPELLINGS.items():
+        assert f"| `{wrong}` | `{right}` |" in page

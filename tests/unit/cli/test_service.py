@@ -76,3 +76,65 @@ def test_names_that_cannot_be_are_wrong_input(
 def test_schema_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert gedge(monkeypatch, "schema", "service") == 0
     assert json.loads(capsys.readouterr().out)["title"] == "ServiceFile"
+
+
+HW = ROOT / "examples" / "services" / "hw-app-1.yaml"
+TEMPLATE = HW.with_name("template-hw-app.json")
+SITE = ROOT / "tests" / "fixtures" / "services" / "site.yml"
+
+
+def test_check_tells_of_every_file_what_it_is_and_what_is_read_otherwise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert gedge(monkeypatch, "service", "check", SAMPLE, HW, TEMPLATE) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ", 1)[1] for line in lines if not line.startswith("  ")] == [
+        "service app2 is right",
+        "service hw-app-1 is right",
+        "template hw-app is right",
+    ]
+    assert f"  {SAMPLE}:16: toploygyAware is read as topologyAware" in lines
+    gedge(monkeypatch, "service", "check", TEMPLATE, "-o", "json")
+    (checked,) = json.loads(capsys.readouterr().out)
+    assert checked == {"file": str(TEMPLATE), "kind": "template", "name": "hw-app", "notes": []}
+
+
+def test_check_tells_the_mistakes_of_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, worse = tmp_path / "bad.yaml", tmp_path / "worse.yaml"
+    bad.write_text("service: {name: bad}\n", encoding="utf-8")
+    worse.write_text("service: {name: worse, template: none}\n", encoding="utf-8")
+    assert gedge(monkeypatch, "service", "check", bad, SAMPLE, worse, tmp_path / "missing.yaml") == 2
+    err = capsys.readouterr().err
+    assert f"{bad}:1: service.containers: a required key is missing" in err
+    assert f"{worse}:1: service.template: there is no template none" in err
+    assert f"{tmp_path / 'missing.yaml'}: no such file" in err
+
+
+def test_the_site_file_decides_what_is_rendered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pinned = SAMPLE.with_name("app2-pinned.yaml")
+    cpus = []
+    for site in ((), ("--site", SITE)):
+        assert gedge(monkeypatch, "service", "render", pinned, *site) == 0
+        deployment = next(yaml.safe_load_all(capsys.readouterr().out))
+        cpus.append(deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"])
+    assert cpus == ["1", "2"]
+
+
+def test_a_template_is_found_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = tmp_path / "alone.yaml"
+    alone.write_text("service: {name: alone, template: hw-app}\n", encoding="utf-8")
+    assert gedge(monkeypatch, "service", "render", alone) == 2
+    assert "give it by --template FILE" in capsys.readouterr().err
+    assert gedge(monkeypatch, "service", "render", alone, "--template", TEMPLATE) == 0
+    assert "image: 129.254.202.122:5000/hw_app:v2.0" in capsys.readouterr().out
+
+
+def test_apply_alone_is_not_for_templates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert gedge(monkeypatch, "service", "apply", TEMPLATE) == 2
+    assert "this is a template, and only service documents can be deployed" in capsys.readouterr().err

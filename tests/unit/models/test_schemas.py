@@ -2,12 +2,30 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
+import yaml
 
 from gedge_provision.models.schemas import DocumentKind, json_schema
 
-SCHEMAS = Path(__file__).parents[3] / "docs" / "schema"
+ROOT = Path(__file__).parents[3]
+SCHEMAS = ROOT / "docs" / "schema"
+DOCUMENTS = [
+    path
+    for path in (
+        *(ROOT / "examples" / "services").iterdir(),
+        *(ROOT / "tests" / "fixtures" / "services").glob("*.yaml"),
+    )
+    if not path.name.endswith(".rendered.yaml")
+]
+
+
+def accepts(data: dict[str, Any]) -> bool:
+    """Tell whether an editor would take a document by the schema of its kind."""
+    kind = DocumentKind.TEMPLATE if "template" in data else DocumentKind.SERVICE
+    return bool(jsonschema.Draft202012Validator(json_schema(kind)).is_valid(data))
 
 
 @pytest.mark.parametrize("kind", list(DocumentKind))
@@ -21,3 +39,24 @@ def test_accepted_misspellings_are_in_the_schema_as_deprecated() -> None:
     properties = json_schema(DocumentKind.SERVICE)["$defs"]["Acceleration"]["properties"]
     assert properties["toploygyAware"]["deprecated"]
     assert "deprecated" not in properties["topologyAware"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
+def test_good_documents_hold_by_the_schema(path: Path) -> None:
+    assert accepts(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"service": {"name": "app"}},
+        {"service": {"name": "app", "containers": [{"name": "main"}]}},
+        {"service": {"name": "App", "containers": [{"image": "a:1"}]}},
+        {"service": {"name": "app", "containers": [{"image": "a:1", "port": []}]}},
+        {"service": {"name": "app", "template": "base", "containers": [{"imag": "a:1"}]}},
+        {"template": {"name": "base", "service": {"name": "app", "containers": [{"image": "a:1"}]}}},
+        {"template": {"service": {"containers": [{"image": "a:1"}]}}},
+    ],
+)
+def test_wrong_documents_do_not(wrong: dict[str, Any]) -> None:
+    assert not accepts(wrong)

@@ -111,3 +111,12 @@ def test_a_thousand_nodes_still_fit_on_one_screen() -> None:
         check_fit(service(SAMPLE), [node(f"n{index}") for index in range(1000)])
     assert len(str(caught.value).splitlines()) < 10
     assert "and 994 more" in str(caught.value)
+
+
+def test_a_node_of_another_class_is_no_place() -> None:
+    wanted = service(nodeClasses=["ai", "large"])
+    assert obstacles(wanted, node("one", labels={"gedge.dev/node-class": "ai"})) == ()
+    assert obstacles(wanted, node("two", labels={"gedge.dev/node-class": "plain"})) == (
+        "class plain, not ai or large, is that of",
+    )
+    assert obstacles(wanted, node("three")) == ("class none, not ai or large, is that of",)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gedge_provision.models.cluster import DeploymentState, Event, PodState, ReplicaSetState
+from gedge_provision.models.cluster import DeploymentState, Event, PodState, ReplicaSetState, StatefulSetState
 from gedge_provision.planning.readiness import Readiness, Snapshot, assess, current_pods
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "services" / "recorded"
@@ -98,3 +99,56 @@ def test_pods_of_an_older_revision_and_ending_pods_do_not_count() -> None:
     data["replica_sets"].append(newer)
     assert current_pods(snapshot(data)) == ()
     assert judge(data).trouble is None
+
+
+NEW = "store-5f7d"
+
+
+def stateful(pods: list[tuple[str, bool]], events: Sequence[dict[str, Any]] = (), **status: Any) -> Snapshot:
+    """Return a StatefulSet of two replicas in the words of apps/v1, with pods by revision and readiness."""
+    told = {"observedGeneration": 1, "updateRevision": NEW, "replicas": len(pods), **status}
+    return Snapshot(
+        StatefulSetState.model_validate(
+            {"metadata": {"name": "store", "uid": "s", "generation": 1}, "spec": {"replicas": 2}, "status": told}
+        ),
+        pods=tuple(
+            PodState.model_validate(
+                {
+                    "metadata": {
+                        "name": f"store-{number}",
+                        "labels": {"controller-revision-hash": revision},
+                        "ownerReferences": [{"uid": "s"}],
+                    },
+                    "status": {
+                        "phase": "Running" if ready else "Pending",
+                        "conditions": [{"type": "Ready", "status": str(ready)}],
+                    },
+                }
+            )
+            for number, (revision, ready) in enumerate(pods)
+        ),
+        events=tuple(Event.model_validate(event) for event in events),
+    )
+
+
+def test_a_stateful_set_is_ready_when_all_pods_are_of_its_newest_revision() -> None:
+    done = stateful([(NEW, True)] * 2, updatedReplicas=2, availableReplicas=2)
+    assert assess(done) == Readiness(ready=True, detail="2/2 ready")
+    half = stateful([(NEW, True), ("store-old", True)], updatedReplicas=1, availableReplicas=2)
+    assert [pod.name for pod in current_pods(half)] == ["store-0"]
+    assert assess(half).detail == "1/2 ready, waiting for pods"
+
+
+def test_pods_of_a_stateful_set_that_are_refused_are_told_as_long_as_they_lack() -> None:
+    refused = {
+        "involvedObject": {"uid": "s"},
+        "type": "Warning",
+        "reason": "FailedCreate",
+        "message": 'create Pod store-1 in StatefulSet store failed error: pods "store-1" is forbidden: exceeded quota',
+    }
+    trouble = assess(stateful([(NEW, True)], [refused], updatedReplicas=1, availableReplicas=1)).trouble
+    assert trouble is not None
+    assert "exceeded quota" in trouble.message
+    assert not trouble.final  # the event may be of an hour ago
+    later = stateful([(NEW, True), (NEW, False)], [refused], updatedReplicas=2, availableReplicas=1)
+    assert assess(later).trouble is None

@@ -1,0 +1,68 @@
+"""Service documents: what a service developer writes, in the platform's own words (camelCase).
+
+The roots are `service:`, or `template:` for what several services have in common.
+"""
+
+from gedge_provision.models.service._acceleration import (
+    Acceleration,
+    Communication,
+    CommunicationType,
+    Compute,
+    Mig,
+    TopologyPolicy,
+)
+from gedge_provision.models.service._containers import (
+    Amounts,
+    Container,
+    ContainerChange,
+    EnvFrom,
+    EnvSource,
+    EnvVar,
+    Port,
+    Protocol,
+    Resources,
+)
+from gedge_provision.models.service._probes import HttpProbe, Probe
+from gedge_provision.models.service._service import (
+    Service,
+    ServiceDocument,
+    ServiceFile,
+    Template,
+    TemplatedService,
+    TemplatedServiceFile,
+    TemplateFile,
+)
+from gedge_provision.models.service._volumes import ClaimTemplate, EmptyDir, Volume, VolumeMount
+from gedge_provision.models.service._words import MISSPELLINGS
+
+__all__ = [
+    "MISSPELLINGS",
+    "Acceleration",
+    "Amounts",
+    "ClaimTemplate",
+    "Communication",
+    "CommunicationType",
+    "Compute",
+    "Container",
+    "ContainerChange",
+    "EmptyDir",
+    "EnvFrom",
+    "EnvSource",
+    "EnvVar",
+    "HttpProbe",
+    "Mig",
+    "Port",
+    "Probe",
+    "Protocol",
+    "Resources",
+    "Service",
+    "ServiceDocument",
+    "ServiceFile",
+    "Template",
+    "TemplateFile",
+    "TemplatedService",
+    "TemplatedServiceFile",
+    "TopologyPolicy",
+    "Volume",
+    "VolumeMount",
+]
