@@ -15,7 +15,8 @@ from google.protobuf import descriptor_pb2, message_factory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gedge_provision.models.pod_resources import KubeletPolicies, NodeResources
+from gedge_provision.models.alignment import KubeletPolicies
+from gedge_provision.models.pod_resources import NodeResources
 from plugins.module_utils import pod_resources, protobuf_wire
 from plugins.module_utils.grpc_unary import CallError
 

@@ -1,0 +1,52 @@
+"""A pod before the managers of a kubelet, one after the other: devices, CPUs, memory.
+
+Source: Kubernetes, pkg/kubelet/cm/topologymanager, scope_none.go, scope_container.go and scope_pod.go;
+pkg/kubelet/cm/container_manager_linux.go has the order of the managers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gedge_provision.planning.admission._asks import ContainerAsk, PodAsk
+from gedge_provision.planning.admission._cpus import CpuManager
+from gedge_provision.planning.admission._devices import DeviceManager
+from gedge_provision.planning.admission._hints import NO_HINT, Hint, merge
+from gedge_provision.planning.admission._machine import Machine, State
+from gedge_provision.planning.admission._memory import MemoryManager
+from gedge_provision.planning.admission._refusal import TOPOLOGY, Reason, RefusedError
+
+__all__ = ["Verdict", "admit"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a kubelet says of a pod: what is owned then, or why it refuses (`reason` is empty when it admits)."""
+
+    state: State
+    reason: Reason | None = None
+    message: str = ""
+
+
+def admit(machine: Machine, state: State, pod: PodAsk) -> Verdict:
+    """Return what a kubelet says of a pod that comes to it."""
+    managers = (DeviceManager(machine), CpuManager(machine), MemoryManager(machine))
+    policies = machine.policies
+    now = state
+
+    def best(ask: ContainerAsk | PodAsk) -> Hint:
+        hint, admitted = merge(machine, [manager.hints(now, ask) for manager in managers])
+        if not admitted:
+            raise RefusedError(TOPOLOGY, "")
+        return hint
+
+    try:
+        hint = best(pod) if policies.topology != "none" and policies.scope == "pod" else NO_HINT
+        for container in pod.containers:
+            if policies.topology != "none" and policies.scope != "pod":
+                hint = best(container)
+            for manager in managers:
+                now = manager.allocate(now, pod.uid, container, hint)
+    except RefusedError as refused:
+        return Verdict(state, refused.reason, refused.message)
+    return Verdict(now)
