@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,23 +12,19 @@ from rich.table import Table
 from gedge_provision import services
 from gedge_provision.cli import _ui
 from gedge_provision.cli._cluster import KubeconfigOption, NamespaceOption, checked_name, chosen_kubeconfig
+from gedge_provision.cli._service import FileArgument, PlainOption
 from gedge_provision.cli._ui import Output, OutputOption
+from gedge_provision.cli.service_fit import fit
 from gedge_provision.cli.site import SiteOption
 from gedge_provision.planning.manifests import render as render_service
 
 __all__ = ["app"]
 
 app = typer.Typer(name="service", help="Deploy services and see how they do.", no_args_is_help=True)
+app.command()(fit)
 
-FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Service document, YAML or JSON.", show_default=False)
-]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", callback=checked_name, help="The service's name.", show_default=False)
-]
-PlainOption = Annotated[
-    bool,
-    typer.Option("--without-acceleration", help="Drop every acceleration block: no devices, no CPUs of its own."),
 ]
 TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")]
 

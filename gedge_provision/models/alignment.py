@@ -1,8 +1,8 @@
 """What is known of a node by which its kubelet admits pods: its topology, its devices, and the kubelet's policies.
 
 Each node whose kubelet may refuse pods carries it as an annotation, from which the fit of a service is told.
-Source: Kubernetes documentation, "Control CPU Management Policies on the Node", "Control Topology Management Policies on a
-Node" and "Utilizing the NUMA-aware Memory Manager".
+Source: Kubernetes documentation, "Control CPU Management Policies on the Node", "Control Topology Management Policies
+on a Node" and "Utilizing the NUMA-aware Memory Manager".
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ class NumaNode(_Known):
         sockets: its CPUs by number of their socket.
         caches: its CPUs by number of their last-level cache; none where the kernel tells of none.
         memory_kib: its memory.
-        huge_pages: how many there are, by their size in KiB.
         distances: to each NUMA node in the order of their numbers; none where the kernel tells of none.
         devices: how many devices hang off it, by resource.
     """
@@ -44,7 +43,6 @@ class NumaNode(_Known):
     sockets: dict[int, Cpus]
     caches: dict[int, Cpus] = Field(default_factory=dict)
     memory_kib: int = 0
-    huge_pages: dict[int, int] = Field(default_factory=dict)
     distances: tuple[int, ...] = ()
     devices: dict[str, int] = Field(default_factory=dict)
 
@@ -115,7 +113,14 @@ class KubeletPolicies(BaseModel):
 
 
 class Alignment(_Known):
-    """What is known of a node."""
+    """What is known of a node.
+
+    Attributes:
+        numa: its NUMA nodes.
+        policies: of its kubelet.
+        huge_pages: how many there are, by NUMA node and size in KiB.
+    """
 
     numa: tuple[NumaNode, ...] = Field(min_length=1)
     policies: KubeletPolicies
+    huge_pages: dict[int, dict[int, int]] = Field(default_factory=dict)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from gedge_provision.models.alignment import KubeletPolicies
-from gedge_provision.models.topology import Cpus
+from gedge_provision.models.topology import Cpus, Topology
 
 __all__ = [
     "ContainerResources",
     "HeldDevices",
     "HeldMemory",
     "ManagerState",
+    "NodeLook",
     "NodeResources",
     "PodResources",
 ]
@@ -102,3 +103,10 @@ class NodeResources(_Told):
     memory_state: ManagerState | None = None
     pod_names: dict[str, str] = Field(default_factory=dict)
     kubelet: KubeletPolicies = KubeletPolicies()
+
+
+class NodeLook(_Told):
+    """What was seen of a node over SSH: what its kubelet tells, and what its kernel tells."""
+
+    told: NodeResources
+    topology: Topology

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from gedge_provision.models.cluster import Manifest, Metadata, Observed
 
-__all__ = ["Amount", "PodContainer", "PodSpec", "Requirement", "RunningPod", "Toleration", "template_of"]
+__all__ = ["Amount", "PodContainer", "PodSpec", "Requirement", "RunningPod", "Toleration", "amount_of", "template_of"]
 
 _UNITS = {"n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1)}
 _UNITS |= {unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)}
@@ -25,6 +25,18 @@ def _amount(value: Any) -> Any:  # noqa: ANN401 - whatever stands in the object
 
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 """A quantity, in its unit: CPUs, bytes, pieces."""
+
+
+def amount_of(text: str) -> Decimal:
+    """Return a quantity of a node or pod as a number.
+
+    Raises:
+        ValueError: it is none.
+    """
+    value = _amount(text)
+    if not isinstance(value, Decimal):
+        raise ValueError(f"{text!r} is no quantity")  # noqa: TRY004 - text of the wrong form
+    return value
 
 
 class _Resources(Observed):

@@ -2,6 +2,7 @@
 
 from gedge_provision.adapters.kube import connect
 from gedge_provision.services.documents import load_service
+from gedge_provision.services.fit import fit_service
 from gedge_provision.services.rollout import Applied, apply_service, delete_service
 from gedge_provision.services.status import PodLine, ServiceLine, ServiceStatus, list_services, read_status
 
@@ -13,6 +14,7 @@ __all__ = [
     "apply_service",
     "connect",
     "delete_service",
+    "fit_service",
     "list_services",
     "load_service",
     "read_status",

@@ -34,7 +34,11 @@ _MIB = 2**20
 
 
 def pod(
-    uid: str, containers: Sequence[Mapping[str, Any]], init: Sequence[Mapping[str, Any]] = (), *, burstable: bool = False
+    uid: str,
+    containers: Sequence[Mapping[str, Any]],
+    init: Sequence[Mapping[str, Any]] = (),
+    *,
+    burstable: bool = False,
 ) -> dict[str, Any]:
     """Return a pod whose containers ask for these amounts; key `sidecar` makes an init container go on running."""
 
@@ -56,9 +60,7 @@ def pod(
 def with_pages(name: str, pages: Mapping[int, int]) -> Topology:
     """Return a machine of the fixtures with 2 MiB huge pages: how many, by NUMA node."""
     found = snapshot(name)
-    numa = [
-        {**node, "huge_pages": [{"size_kib": 2048, "total": pages.get(node["id"], 0)}]} for node in found["numa"]
-    ]
+    numa = [{**node, "huge_pages": [{"size_kib": 2048, "total": pages.get(node["id"], 0)}]} for node in found["numa"]]
     return Topology.model_validate({**found, "numa": numa})
 
 
@@ -76,7 +78,10 @@ def course(seed: int) -> Course:
 
 def _kubelet(random: Random, machine: Topology) -> dict[str, Any]:
     policy = random.choice(_POLICIES)
-    kubelet: dict[str, Any] = {"topologyManagerPolicy": policy, "topologyManagerScope": random.choice(("container", "pod"))}
+    kubelet: dict[str, Any] = {
+        "topologyManagerPolicy": policy,
+        "topologyManagerScope": random.choice(("container", "pod")),
+    }
     if policy in {"best-effort", "restricted"} and random.random() < 0.4:
         kubelet["topologyManagerPolicyOptions"] = {"prefer-closest-numa-nodes": "true"}
     reserved: dict[str, str] = {}

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import pytest
-from kubelet_judge import Admission, Course, ask_pods
-from pod_courses import course
+from kubelet_judge import Admission, Course
 
 from gedge_provision.models.alignment import KubeletPolicies
 from gedge_provision.models.cpusets import format_cpuset
@@ -21,7 +16,9 @@ _COURSES = 600
 def predicted(given: Course) -> list[Admission]:
     """Return our verdicts on a course."""
     known = describe(given.topology, KubeletPolicies.model_validate(given.kubelet))
-    machine = machine_of(known, {name: {id_: tuple(nodes) for id_, nodes in ids.items()} for name, ids in given.devices.items()})
+    machine = machine_of(
+        known, {name: {id_: tuple(nodes) for id_, nodes in ids.items()} for name, ids in given.devices.items()}
+    )
     state = empty(machine)
     verdicts = []
     for step in given.steps:
@@ -32,8 +29,12 @@ def predicted(given: Course) -> list[Admission]:
         verdict = admit(machine, state, ask_of(pod))
         state = verdict.state
         uid = pod.metadata.uid
-        mine = {} if verdict.reason else {
-            "cpus": {name: format_cpuset(cpus) for (owner, name), cpus in state.cpus.items() if owner == uid},
-        }
+        mine = (
+            {}
+            if verdict.reason
+            else {
+                "cpus": {name: format_cpuset(cpus) for (owner, name), cpus in state.cpus.items() if owner == uid},
+            }
+        )
         verdicts.append(Admission(verdict.reason or "", verdict.message, mine.get("cpus", {}), {}, {}))
     return verdicts

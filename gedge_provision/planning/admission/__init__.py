@@ -1,7 +1,7 @@
 """Which pods a kubelet admits, by the rules of its topology, CPU, memory and device managers. Pure.
 
-The rules are the kubelet's own, here once more because they are needed before there is a pod; tests hold them against the
-kubelet's code (tests/kubelet_rules). Nothing here looks at what the scheduler looks at.
+The rules are the kubelet's own, here once more because they are needed before there is a pod; tests hold them against
+the kubelet's code (tests/kubelet_rules). Nothing here looks at what the scheduler looks at.
 """
 
 from gedge_provision.planning.admission._admit import Verdict, admit

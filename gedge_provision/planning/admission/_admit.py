@@ -21,11 +21,21 @@ __all__ = ["Verdict", "admit"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a kubelet says of a pod: what is owned then, or why it refuses (`reason` is empty when it admits)."""
+    """What a kubelet says of a pod.
+
+    Attributes:
+        state: what is owned then.
+        reason: why it refuses; None when it admits.
+        message: what the reason is about.
+        ask: what could not be given: a container, or the pod where it is looked at as a whole.
+        left: what was owned when it was refused.
+    """
 
     state: State
     reason: Reason | None = None
     message: str = ""
+    ask: ContainerAsk | PodAsk | None = None
+    left: State | None = None
 
 
 def admit(machine: Machine, state: State, pod: PodAsk) -> Verdict:
@@ -40,13 +50,14 @@ def admit(machine: Machine, state: State, pod: PodAsk) -> Verdict:
             raise RefusedError(TOPOLOGY, "")
         return hint
 
+    asking: ContainerAsk | PodAsk = pod
     try:
         hint = best(pod) if policies.topology != "none" and policies.scope == "pod" else NO_HINT
-        for container in pod.containers:
+        for asking in pod.containers:
             if policies.topology != "none" and policies.scope != "pod":
-                hint = best(container)
+                hint = best(asking)
             for manager in managers:
-                now = manager.allocate(now, pod.uid, container, hint)
+                now = manager.allocate(now, pod.uid, asking, hint)
     except RefusedError as refused:
-        return Verdict(state, refused.reason, refused.message)
+        return Verdict(state, refused.reason, refused.message, asking, now)
     return Verdict(now)

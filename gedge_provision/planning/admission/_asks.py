@@ -1,7 +1,7 @@
 """What a pod asks of a kubelet's managers: whole CPUs, memory, devices; container by container and altogether.
 
-Source: Kubernetes, pkg/apis/core/v1/helper/qos; KEP-753 (sidecar containers), "Resources calculation for scheduling and pod
-admission".
+Source: Kubernetes, pkg/apis/core/v1/helper/qos; KEP-753 (sidecar containers), "Resources calculation for scheduling and
+pod admission".
 """
 
 from __future__ import annotations
@@ -66,7 +66,4 @@ class PodAsk:
                     while_starting[name] = max(while_starting.get(name, 0), needed)
                 else:
                     lasting[name] = lasting.get(name, 0) + amount
-        return {
-            name: max(lasting.get(name, 0), while_starting.get(name, 0))
-            for name in {**lasting, **while_starting}
-        }
+        return {name: max(lasting.get(name, 0), while_starting.get(name, 0)) for name in {**lasting, **while_starting}}

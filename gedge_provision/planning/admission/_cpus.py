@@ -21,7 +21,7 @@ _CPU = "cpu"
 
 @dataclass
 class CpuManager:
-    """The CPU manager while it looks at one pod; what init containers leave behind is for the pod's other containers."""
+    """The CPU manager while it looks at one pod; what init containers leave behind is for its other containers."""
 
     machine: Machine
     reusable: frozenset[int] = field(default_factory=frozenset)
@@ -58,9 +58,7 @@ class CpuManager:
             cpus = self._choose(self._free(state) | self.reusable, ask.cpus, hint)
         except NotEnoughError:
             free = len(self._free(state) | self.reusable)
-            raise RefusedError(
-                UNEXPECTED, f"{counted(ask.cpus, 'CPU')} of its own, of which {free} are free"
-            ) from None
+            raise RefusedError(UNEXPECTED, f"{counted(ask.cpus, 'CPU')} of its own, of which {free} are free") from None
         self.reusable = self.reusable | cpus if ask.init else self.reusable - cpus
         return replace(state, cpus={**state.cpus, (pod, ask.name): cpus})
 

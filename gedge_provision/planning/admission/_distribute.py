@@ -46,8 +46,8 @@ def distribution(free: Mapping[int, int], machine: Machine, number: int, group: 
 def _combinations(items: Sequence[int], size: int) -> Iterator[list[int]]:
     """Yield the sets of so many items, as the first elements of lists that sets which come later may write into.
 
-    The kubelet remembers the best set as a Go slice, and from four items on the last one is overwritten while it looks at
-    further sets: `append` copies only when a slice is full, at 1, 2, 4, 8 ... elements. What it then takes is what it takes.
+    The kubelet remembers the best set as a Go slice, and from four items on the last one is overwritten while it looks
+    at further sets: `append` copies only when a slice is full, at 1, 2, 4, 8 ... elements. It takes what stands there.
     """
 
     def extended(base: list[int], length: int, start: int) -> Iterator[list[int]]:
@@ -69,10 +69,8 @@ def _even(number: int, nodes: Sequence[int], group: int) -> int:
     return number // len(nodes) // group * group
 
 
-def _balance(
-    free: Mapping[int, int], nodes: Sequence[int], number: int, group: int
-) -> tuple[float, list[int]] | None:
-    """Return how unevenly CPUs are left over if these nodes share, and which of them give the rest; None if they cannot."""
+def _balance(free: Mapping[int, int], nodes: Sequence[int], number: int, group: int) -> tuple[float, list[int]] | None:
+    """Return how unevenly CPUs are left if these nodes share, and which give the rest; None if they cannot."""
     even = _even(number, nodes, group)
     if sum(free[node] // group * group for node in nodes) < number or any(free[node] < even for node in nodes):
         return None

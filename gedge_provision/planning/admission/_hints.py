@@ -90,8 +90,8 @@ def _fewest(group: Sequence[Hint]) -> int:
 def _merged(groups: Sequence[Sequence[Hint]], everything: int) -> set[Hint]:
     """Return what comes out of all ways to take one hint of each group: what they share.
 
-    It is preferred where all of them are, and all name the same nodes. The kubelet goes through every way; here ways that
-    have come to the same are one, which is what makes sixteen NUMA nodes bearable.
+    It is preferred where all of them are, and all name the same nodes. The kubelet goes through every way; here
+    ways that have come to the same are one, which is what makes sixteen NUMA nodes bearable.
     """
     reached = {Hint(None, preferred=True)}
     for group in groups:
@@ -134,11 +134,17 @@ class _Best:
 
     def _fitter(self, mask: int, other: int) -> bool:
         policies = self.machine.policies
-        if policies.topology == SINGLE or _CLOSEST not in policies.topology_options or mask.bit_count() != other.bit_count():
+        if (
+            policies.topology == SINGLE
+            or _CLOSEST not in policies.topology_options
+            or mask.bit_count() != other.bit_count()
+        ):
             return narrower(mask, other)
         return (self._distance(mask), mask) < (self._distance(other), other)
 
     def _distance(self, mask: int) -> float:
         """Return the mean distance between the nodes of a mask."""
         nodes, places = bits(mask), self.machine.nodes
-        return sum(self.machine.distances[one][places.index(other)] for one in nodes for other in nodes) / len(nodes) ** 2
+        return (
+            sum(self.machine.distances[one][places.index(other)] for one in nodes for other in nodes) / len(nodes) ** 2
+        )

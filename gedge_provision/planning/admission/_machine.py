@@ -96,7 +96,7 @@ class Block:
 
 @dataclass(frozen=True)
 class MemoryNode:
-    """A NUMA node as the memory manager keeps it: free bytes by kind, the nodes that it is in a group with, and blocks."""
+    """A NUMA node as the memory manager keeps it: free bytes by kind, the group that it gives with, and blocks."""
 
     free: Mapping[str, int]
     group: tuple[int, ...]
@@ -105,7 +105,7 @@ class MemoryNode:
 
 @dataclass(frozen=True)
 class State:
-    """What pods own: CPUs and blocks of memory by pod and container, devices by resource; and what is left of memory."""
+    """What pods own: CPUs and memory by pod and container, devices by resource too; and what is left of memory."""
 
     memory: Mapping[int, MemoryNode]
     cpus: Mapping[tuple[str, str], frozenset[int]] = field(default_factory=dict)

@@ -147,7 +147,7 @@ class MemoryManager:
 
 
 def _handed_on(old: Sequence[Block], new: Sequence[Block]) -> tuple[tuple[Block, ...], list[Block]]:
-    """Return what an init container keeps when a later container takes its blocks over, and what that got from elsewhere."""
+    """Return what an init container keeps when a later one takes its blocks over, and what that got elsewhere."""
     rest = []
     kept = list(old)
     for block in new:

@@ -30,17 +30,15 @@ def describe(topology: Topology, policies: KubeletPolicies) -> Alignment:
             },
             caches={number: cache.cpus & node.cpus for number, cache in caches.items() if cache.cpus & node.cpus},
             memory_kib=node.memory_kib,
-            huge_pages={pages.size_kib: pages.total for pages in node.huge_pages},
             distances=tuple(node.distances.values()),
         )
         for node in topology.numa
     ]
-    return Alignment(numa=tuple(numa), policies=policies)
+    pages = {node.id: {pages.size_kib: pages.total for pages in node.huge_pages} for node in topology.numa}
+    return Alignment(numa=tuple(numa), policies=policies, huge_pages=pages)
 
 
-def machine_of(
-    known: Alignment, devices: Mapping[str, Mapping[str, tuple[int, ...]]] | None = None
-) -> Machine:
+def machine_of(known: Alignment, devices: Mapping[str, Mapping[str, tuple[int, ...]]] | None = None) -> Machine:
     """Return the machine that the managers of a node's kubelet see.
 
     Args:
@@ -53,7 +51,7 @@ def machine_of(
         cpus=dict(sorted(cpus.items())),
         nodes=tuple(node.id for node in numa),
         distances={node.id: node.distances for node in numa},
-        memory={node.id: _memory(node, known.policies.reserved_memory.get(node.id, {})) for node in numa},
+        memory={node.id: _memory(node, known) for node in numa},
         devices=devices if devices is not None else _counted(known),
         policies=known.policies,
         reserved=known.policies.reserved,
@@ -79,9 +77,10 @@ def _places(node: NumaNode) -> list[tuple[int, Place]]:
     ]
 
 
-def _memory(node: NumaNode, reserved: Mapping[str, int]) -> dict[str, int]:
+def _memory(node: NumaNode, known: Alignment) -> dict[str, int]:
     """Return the bytes that pods may have; huge pages are taken from plain memory."""
-    pages = {huge_pages_of(size): size * number * _KIB for size, number in node.huge_pages.items()}
+    reserved = known.policies.reserved_memory.get(node.id, {})
+    pages = {huge_pages_of(size): size * number * _KIB for size, number in known.huge_pages.get(node.id, {}).items()}
     plain = node.memory_kib * _KIB - sum(pages.values())
     return {kind: size - reserved.get(kind, 0) for kind, size in {**pages, MEMORY: plain}.items()}
 

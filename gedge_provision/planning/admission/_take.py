@@ -118,7 +118,7 @@ class _Taker:
             self.take(frozenset(found))
 
     def nodes(self) -> list[int]:
-        """Return the NUMA nodes with free CPUs, those with fewest first; socket by socket where sockets have several."""
+        """Return the NUMA nodes with free CPUs, fewest first; socket by socket where sockets have several nodes."""
         if self.nodes_first:
             return self._fullest(self._of(self.free, "node"), self.machine.cpus_of_node)
         return [

@@ -46,7 +46,7 @@ def guaranteed(pod: RunningPod) -> bool:
 
 
 def requests_of(pod: RunningPod) -> dict[str, Decimal]:
-    """Return what a pod asks of the scheduler: what its containers need at any moment, and the overhead of its runtime."""
+    """Return what a pod asks of the scheduler: what its containers need at any moment, and its overhead."""
     lasting: dict[str, Decimal] = {}
     while_starting: dict[str, Decimal] = {}
     for one, init in _in_order(pod):
@@ -72,7 +72,7 @@ def _in_order(pod: RunningPod) -> Iterator[tuple[PodContainer, bool]]:
         yield one, False
 
 
-def _container(one: PodContainer, init: bool, *, owning: bool) -> ContainerAsk:  # noqa: FBT001 - as _in_order pairs them
+def _container(one: PodContainer, init: bool, *, owning: bool) -> ContainerAsk:
     requests = one.requests if owning else {}
     cpu = requests.get("cpu", Decimal(0))
     memory = {name: int(amount) for name, amount in requests.items() if name.startswith(_OF_NODES)}
