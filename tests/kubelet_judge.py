@@ -77,7 +77,6 @@ class Admission:
     """
 
     reason: str
-    message: str
     cpus: Mapping[str, str]
     memory: Mapping[str, frozenset[tuple[str, int, tuple[int, ...]]]]
     devices: Mapping[str, tuple[str, ...]]
@@ -120,7 +119,6 @@ def ask_pods(program: Path, courses: Mapping[str, Course]) -> dict[str, list[Adm
 def _admission(verdict: Mapping[str, Any]) -> Admission:
     return Admission(
         verdict["reason"],
-        verdict["message"],
         verdict["cpus"],
         {
             name: frozenset((block["kind"], block["bytes"], tuple(block["numa_nodes"])) for block in blocks)

@@ -34,8 +34,8 @@ def fit(  # noqa: PLR0913, PLR0917 - one per option
         bool,
         typer.Option(
             "--look",
-            help="Ask the kubelets of the site over SSH which CPUs, memory and devices are owned now. Without it that is "
-            "concluded from what pods ask for.",
+            help="Ask the kubelets of the site over SSH which CPUs, memory and devices are owned now. Without it that "
+            "is concluded from what pods ask for.",
         ),
     ] = False,
     output: OutputOption = Output.TEXT,
@@ -78,7 +78,7 @@ def show(found: ServiceFit) -> None:
 
 
 def _reasons(node: NodeFit) -> list[str]:
-    reasons = [obstacle.sentence for obstacle in node.obstacles]
+    reasons = [obstacle.text for obstacle in node.obstacles]
     if reasons and not node.holds and node.empty_holds:
         reasons.append("it fits once other pods have ended")
     return reasons or ["-"]

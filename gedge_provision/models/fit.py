@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["NodeFit", "Obstacle", "ObstacleKind", "ServiceFit"]
 
@@ -29,15 +29,22 @@ class _Told(BaseModel):
 
 
 class Obstacle(_Told):
-    """What keeps a pod off, as a phrase that a node's name may follow: `cpu: 2 is asked for, none is offered by`."""
+    """What keeps a pod off a node.
+
+    Attributes:
+        kind: what it is.
+        text: the sentence, for the node: `cpu: 2 is asked for, none is offered`.
+        joint: how the sentence goes on where names of nodes follow: ` by`.
+    """
 
     kind: ObstacleKind
-    phrase: str
+    text: str
+    joint: str = Field(" on", exclude=True)
 
     @property
-    def sentence(self) -> str:
-        """The phrase for one node, whose name stands elsewhere."""
-        return self.phrase.removesuffix(":").removesuffix(" on").removesuffix(" by")
+    def phrase(self) -> str:
+        """The sentence up to the names of nodes."""
+        return f"{self.text}{self.joint}"
 
 
 class NodeFit(_Told):

@@ -12,11 +12,12 @@ from topologies import snapshot, topology
 from gedge_provision.models.topology import Topology
 
 NETWORK, GPU, PLACELESS = "example.com/vf", "example.com/gpu", "example.com/anywhere"
+# Few with eight NUMA nodes: the kubelet goes through all their sets for each manager.
 MACHINES = (
-    "emulated-node",
-    "vmware-hot-added",
+    *("emulated-node", "xeon-platinum-8480-snc4", "xeon-gold-6248r-interleaved", "vmware-hot-added", "epyc-9654") * 2,
     "epyc-7763-nps4",
-    "xeon-gold-6248r-interleaved",
+    "numbers-with-holes",
+    "power9-smt2",
 )
 _POLICIES = ("none", "best-effort", "restricted", "single-numa-node")
 _OPTIONS: tuple[tuple[str, ...], ...] = (

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from kubelet_judge import Admission, Course
+from collections import Counter
+from pathlib import Path
 
-from gedge_provision.models.alignment import KubeletPolicies
-from gedge_provision.models.cpusets import format_cpuset
-from gedge_provision.models.pod_specs import RunningPod
-from gedge_provision.planning.admission import admit, describe, empty, machine_of, without
-from gedge_provision.planning.fit import ask_of
+import pytest
+from kubelet_judge import Admission, ask_pods
+from pod_cases import CASES
+from pod_courses import course
+from predictions import predicted
 
-_COURSES = 600
+_COURSES = {f"course {seed}": course(seed) for seed in range(300)}
 
 
-def predicted(given: Course) -> list[Admission]:
-    """Return our verdicts on a course."""
-    known = describe(given.topology, KubeletPolicies.model_validate(given.kubelet))
-    machine = machine_of(
-        known, {name: {id_: tuple(nodes) for id_, nodes in ids.items()} for name, ids in given.devices.items()}
-    )
-    state = empty(machine)
-    verdicts = []
-    for step in given.steps:
-        if isinstance(step, str):
-            state = without(machine, state, step)
-            continue
-        pod = RunningPod.model_validate(step)
-        verdict = admit(machine, state, ask_of(pod))
-        state = verdict.state
-        uid = pod.metadata.uid
-        mine = (
-            {}
-            if verdict.reason
-            else {
-                "cpus": {name: format_cpuset(cpus) for (owner, name), cpus in state.cpus.items() if owner == uid},
-            }
-        )
-        verdicts.append(Admission(verdict.reason or "", verdict.message, mine.get("cpus", {}), {}, {}))
-    return verdicts
+@pytest.fixture(scope="session")
+def verdicts(judge: Path) -> dict[str, list[Admission]]:
+    return ask_pods(judge, {**_COURSES, **{case.name: case.course() for case in CASES}})
+
+
+def test_every_case_is_what_the_kubelet_says(verdicts: dict[str, list[Admission]]) -> None:
+    said = {case.name: verdicts[case.name][-1].reason for case in CASES}
+    assert said == {case.name: case.reason for case in CASES}
+    assert all(one.reason == "" for case in CASES for one in verdicts[case.name][:-1])
+    assert len(CASES) > 50
+
+
+def test_the_kubelet_gives_what_is_predicted(verdicts: dict[str, list[Admission]]) -> None:
+    """Reasons, and of pods that are admitted also which CPUs, memory and devices each container gets."""
+    courses = {**_COURSES, **{case.name: case.course() for case in CASES}}
+    wrong = {
+        name: (step, given, ours)
+        for name, one in courses.items()
+        for step, (given, ours) in enumerate(zip(verdicts[name], predicted(one), strict=True))
+        if given != ours
+    }
+    assert wrong == {}
+
+
+def test_the_courses_try_every_verdict(verdicts: dict[str, list[Admission]]) -> None:
+    count = Counter(one.reason for name in _COURSES for one in verdicts[name])
+    assert set(count) == {"", "TopologyAffinityError", "SMTAlignmentError", "UnexpectedAdmissionError"}
+    assert min(count.values()) > 50

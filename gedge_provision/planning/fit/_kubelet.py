@@ -138,7 +138,7 @@ def refusal(machine: Machine, verdict: Verdict) -> Obstacle:
         message += f"; ask for {ask.cpus + machine.threads - ask.cpus % machine.threads}"
     elif verdict.reason == "TopologyAffinityError" and ask is not None:
         message = _apart(machine, state, ask)
-    return Obstacle(kind=verdict.reason, phrase=f"{verdict.reason}: {name}{message}: on")
+    return Obstacle(kind=verdict.reason, text=f"{verdict.reason}: {name}{message}", joint=": on")
 
 
 def _apart(machine: Machine, state: State, ask: ContainerAsk | PodAsk) -> str:

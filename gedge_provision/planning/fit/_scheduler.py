@@ -39,20 +39,20 @@ def unfit(pod: RunningPod, node: NodeState, used: Mapping[str, Decimal]) -> Iter
         used: what other pods have of it.
     """
     if not node.ready:
-        yield Obstacle(kind="not-ready", phrase="not ready:")
+        yield Obstacle(kind="not-ready", text="not ready", joint=":")
     if node.spec.unschedulable:
-        yield Obstacle(kind="cordoned", phrase="cordoned:")
+        yield Obstacle(kind="cordoned", text="cordoned", joint=":")
     else:
         for taint in node.spec.taints:
             # Those of the node controller follow from readiness and cordoning, which are said already.
             ours = not taint.key.startswith("node.kubernetes.io/")
             if taint.effect in _BLOCKING_EFFECTS and ours and not _tolerated(taint, pod.spec.tolerations):
-                yield Obstacle(kind="taint", phrase=f"taint {taint} keeps pods off")
+                yield Obstacle(kind="taint", text=f"taint {taint} keeps pods off", joint="")
     for key, value in pod.spec.node_selector.items():
         if node.metadata.labels.get(key) != value:
-            yield Obstacle(kind="label", phrase=f"label {key}={value} is not on")
+            yield Obstacle(kind="label", text=f"label {key}={value} is missing")
     if not _meets_a_term(pod, node):
-        yield Obstacle(kind="label", phrase="no term of the node affinity matches the labels on")
+        yield Obstacle(kind="label", text="its labels match no term of the node affinity", joint=":")
     yield from _short(pod, node, used)
 
 
@@ -64,14 +64,14 @@ def _short(pod: RunningPod, node: NodeState, used: Mapping[str, Decimal]) -> Ite
         offered = node.status.allocatable.get(name)
         if offered is None:
             if name != _PODS:
-                yield Obstacle(kind="not-offered", phrase=f"{asked}, none is offered by")
+                yield Obstacle(kind="not-offered", text=f"{asked}, none is offered", joint=" by")
             continue
         whole = amount_of(offered)
         if whole < amount:
-            yield Obstacle(kind="not-enough", phrase=f"{asked}, only {offered} is offered by")
+            yield Obstacle(kind="not-enough", text=f"{asked}, only {offered} is offered", joint=" by")
         elif whole - used.get(name, Decimal(0)) < amount:
             free = spelled(name, max(whole - used.get(name, Decimal(0)), Decimal(0)))
-            yield Obstacle(kind="taken", phrase=f"{asked}, {free} of {offered} is free on")
+            yield Obstacle(kind="taken", text=f"{asked}, {free} of {offered} is free")
 
 
 def spelled(name: str, amount: Decimal) -> str:

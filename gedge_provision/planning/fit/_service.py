@@ -18,7 +18,7 @@ from gedge_provision.planning.fit._kubelet import kubelet_of
 from gedge_provision.planning.fit._nodes import Room, fit_of
 from gedge_provision.planning.manifests import INVENTORY_LABEL, render
 
-__all__ = ["check_fit", "fit_service", "missing"]
+__all__ = ["check_fit", "fit_service"]
 
 _SHOWN_NODES = 6
 
@@ -99,20 +99,21 @@ def check_fit(service: Service, nodes: Sequence[NodeState]) -> None:
     Raises:
         NotFittingError: names what is missing on which nodes, and the variant that would fit.
     """
-    rooms = [Room(node, {}, kubelet_of(node, ())) for node in nodes]
-    found = missing(service, rooms)
-    if any(not on_node for on_node in found.values()):
-        return
-    remedy = "add a node that has all of this, or ask for less"
     pod = template_of(render(service, "default"))
+    if any(not _empty(node).obstacles(pod) for node in nodes):
+        return
+    rooms = [_empty(node) for node in nodes]
+    found = {room.node.name: tuple(one.phrase for one in room.obstacles(pod)) for room in rooms}
+    least = "or ask for less"
     variants = {fit.largest: fit.node for fit in (fit_of(pod, room, 1) for room in rooms[:_SHOWN_NODES]) if fit.largest}
     if variants:
-        remedy += ": " + "; ".join(f"{words} would fit on {node}" for words, node in variants.items())
+        least += ": " + "; ".join(f"{words} would fit on {node}" for words, node in variants.items())
+    remedy = f"add a node that has all of this, {least}"
     plain = without_acceleration(service)
-    if plain != service and any(not on_node for on_node in missing(plain, rooms).values()):
+    if plain != service and any(not room.obstacles(template_of(render(plain, "default"))) for room in rooms):
         remedy = (
-            "with --without-acceleration it runs on CPU time and memory alone, as requests and limits are written;"
-            f" or give a node what is missing{remedy.removeprefix('add a node that has all of this')}"
+            "with --without-acceleration it runs on CPU time and memory alone, as requests and limits are written; or "
+            f"give a node what is missing, {least}"
         )
     raise NotFittingError(
         "\n".join([f"none of {len(nodes)} nodes can hold it; nothing was created", *_table(found)]),
@@ -121,10 +122,8 @@ def check_fit(service: Service, nodes: Sequence[NodeState]) -> None:
     )
 
 
-def missing(service: Service, rooms: Sequence[Room]) -> dict[str, tuple[str, ...]]:
-    """Return what keeps a pod of the service off each node, as phrases that the node's name ends."""
-    pod = template_of(render(service, "default"))
-    return {room.node.name: tuple(one.phrase for one in room.obstacles(pod)) for room in rooms}
+def _empty(node: NodeState) -> Room:
+    return Room(node, {}, kubelet_of(node, ()))
 
 
 def _table(found: Mapping[str, tuple[str, ...]]) -> Iterable[str]:

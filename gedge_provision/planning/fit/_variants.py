@@ -49,13 +49,13 @@ def largest_variant(pod: RunningPod, free: Amounts, threads: int, fits: Fits) ->
 
 
 def with_amounts(pod: RunningPod, amounts: Amounts) -> RunningPod:
-    """Return the pod with other amounts, each in the container that asks most of it."""
+    """Return the pod with other amounts, each in the container that asks most of it; 0 is not to ask."""
     containers = list(pod.spec.containers)
     for name, amount in amounts.items():
         place = _where(pod, name)
         resources = containers[place].resources
         parts = {
-            part: {**found, name: amount}
+            part: {key: value for key, value in {**found, name: amount}.items() if value}
             for part, found in (("requests", resources.requests), ("limits", resources.limits))
             if name in found
         }
