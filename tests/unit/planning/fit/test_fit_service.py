@@ -10,8 +10,13 @@ from looks import GPU, MEMORY, PINNED, VF, node, running, seen, service
 from gedge_provision.models.cluster import NodeState
 from gedge_provision.models.fit import NodeFit, ServiceFit
 from gedge_provision.models.pod_specs import RunningPod
-from gedge_provision.planning.fit import fit_service
+from gedge_provision.planning.fit import Room, fit_service
 from gedge_provision.planning.manifests import INVENTORY_LABEL
+
+_NO_MEMORY = (
+    "TopologyAffinityError: no NUMA node has all of it (node 0 has 1792 MiB of 2048 MiB memory; "
+    "node 1 has 1792 MiB of 2048 MiB memory)"
+)
 
 
 def only(found: ServiceFit) -> NodeFit:
@@ -211,8 +216,6 @@ def test_a_look_leaves_nothing_unknown() -> None:
 
 
 def test_tolerations_and_affinity_of_pods_are_looked_at() -> None:
-    from gedge_provision.planning.fit import Room  # noqa: PLC0415 - beside the only test that needs it
-
     expression = {"key": "zone", "operator": "In", "values": ["a", "b"]}
     spec = {
         "containers": [{"name": "main"}],
