@@ -68,7 +68,7 @@ def _notes(
     if not ask.cpus and not ask.devices:
         return
     known = {node.name: read_alignment(node.metadata.annotations) for node in nodes}
-    silent = [name for name, alignment in known.items() if alignment is None and name not in looks]
+    silent = [one.node for one in found if one.holds and known[one.node] is None and one.node not in looks]
     if silent:
         yield (
             f"{_listed(silent)}: only amounts were compared, since the nodes do not say how their kubelets align"

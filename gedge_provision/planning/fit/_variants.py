@@ -16,7 +16,6 @@ Fits = Callable[[RunningPod], bool]
 _CPU = "cpu"
 _STEP = {_CPU: Decimal("0.001")}
 _MIB = Decimal(2**20)
-_ONE = Decimal(1)
 
 
 def largest_variant(pod: RunningPod, free: Amounts, threads: int, fits: Fits) -> tuple[str, RunningPod] | None:
@@ -35,7 +34,7 @@ def largest_variant(pod: RunningPod, free: Amounts, threads: int, fits: Fits) ->
     if singles:
         words = ", or ".join(_words(name, amount, asked[name]) for name, amount in singles)
         return words, with_amounts(pod, {singles[0][0]: singles[0][1]})
-    chosen = {name: least for name in asked if (least := _least(name)) is not None and least < asked[name]}
+    chosen = {name: least for name in asked if (least := _least(name, threads)) is not None and least < asked[name]}
     if not chosen or not fits(with_amounts(pod, chosen)):
         return None
     for name in sorted(chosen, key=lambda name: ("/" not in name, name)):
@@ -77,10 +76,9 @@ def _largest_asks(pod: RunningPod) -> Amounts:
     return {name: amount for name, amount in found.items() if amount > 0}
 
 
-def _least(name: str) -> Decimal | None:
-    if "/" in name:
-        return Decimal(0)
-    return {_CPU: _ONE, "memory": _MIB}.get(name)
+def _least(name: str, threads: int) -> Decimal | None:
+    """Return the least that a pod may ask for: no device, a core, some memory; None where nothing is known of it."""
+    return Decimal(0) if "/" in name else {_CPU: Decimal(threads), "memory": _MIB}.get(name)
 
 
 def _most(  # noqa: PLR0913, PLR0917 - what is changed, and within what
