@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gedge_provision.planning.admission._asks import ContainerAsk, PodAsk
 from gedge_provision.planning.admission._cpus import CpuManager
 from gedge_provision.planning.admission._devices import DeviceManager
+from gedge_provision.planning.admission._end import without
 from gedge_provision.planning.admission._hints import NO_HINT, Hint, merge
 from gedge_provision.planning.admission._machine import Machine, State
 from gedge_provision.planning.admission._memory import MemoryManager
@@ -59,5 +60,6 @@ def admit(machine: Machine, state: State, pod: PodAsk) -> Verdict:
             for manager in managers:
                 now = manager.allocate(now, pod.uid, asking, hint)
     except RefusedError as refused:
-        return Verdict(state, refused.reason, refused.message, asking, now)
+        # What its first containers got comes back, but which NUMA nodes give memory together may stay as it became.
+        return Verdict(without(machine, now, pod.uid), refused.reason, refused.message, asking, now)
     return Verdict(now)

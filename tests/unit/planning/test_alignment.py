@@ -6,15 +6,20 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from topologies import SHAPES, topology, write_tree
 
 from gedge_provision.models.alignment import ALIGNMENT, Alignment, KubeletPolicies
 from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.kubelet import KubeletSettings
-from gedge_provision.planning.admission import describe
+from gedge_provision.planning.admission import describe, machine_of
 from gedge_provision.planning.alignment import alignment_policy, read_alignment
 from gedge_provision.planning.node_plans import plan_host
 from plugins.module_utils.numa_layout import numa_layout
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +87,32 @@ def _unordered(node: dict[str, object]) -> dict[str, object]:
     cores = node["cores"]
     assert isinstance(cores, tuple)
     return {**node, "cores": sorted(cores)}
+
+
+def test_the_playbook_writes_what_is_read(tmp_path: Path) -> None:
+    """Its template gives the topology of the host, the devices of both roles that bring some, and the policies."""
+    plays = yaml.safe_load((ROOT / "playbooks/site.yml").read_text(encoding="utf-8"))
+    roles = [role for play in plays for role in play.get("roles", [])]
+    (template,) = [role["nodes_annotations"] for role in roles if "nodes_annotations" in role]
+    write_tree("emulated-node", tmp_path)
+    host = {"numa_layout": numa_layout(str(tmp_path))}
+    told = {"gedge_host": host, "gedge_sriov": {"numa": {"0": {"a.b/vf": 4}, "1": {"a.b/vf": 2}}}}
+    policies = alignment_policy({"cpuManagerPolicy": "static", "topologyManagerPolicy": "restricted"})
+    variables = {
+        "hosts_of_this_run": ["w", "m", "other"],
+        "gedge_alignment": {"w": policies, "m": {}},
+        "gedge_emulated_gpus": {"w": {"1": {"nvidia.com/gpu": 1}}},
+        "hostvars": {"w": {"ansible_facts": told}, "m": {"ansible_facts": {"gedge_host": host}}},
+    }
+    written = Templar(loader=DataLoader(), variables=variables).template(trust_as_template(template))
+    assert (set(written), written["m"]) == ({"w", "m"}, {})
+    known = read_alignment(written["w"])
+    assert known
+    assert [node.devices for node in known.numa] == [{"a.b/vf": 4}, {"a.b/vf": 2, "nvidia.com/gpu": 1}]
+    assert known.policies == KubeletPolicies(cpu="static", topology="restricted")
+    assert (
+        machine_of(known).cpus_of_core == machine_of(describe(topology("emulated-node"), known.policies)).cpus_of_core
+    )
 
 
 def test_huge_pages_of_a_plan_are_told() -> None:
