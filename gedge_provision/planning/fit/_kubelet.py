@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gedge_provision.models.cluster import NodeState
@@ -59,7 +59,7 @@ def kubelet_of(node: NodeState, pods: Sequence[RunningPod], look: NodeLook | Non
     if look is not None:
         machine = _machine_seen(look)
         holders = {pod.full_name: pod for pod in look.told.pods}
-        state = _held(machine, look.told)
+        state = _held(machine, look.told, {pod.full_name for pod in pods})
     else:
         known = read_alignment(node.metadata.annotations)
         if known is None:
@@ -83,14 +83,16 @@ def _machine_seen(look: NodeLook) -> Machine:
     return machine_of(describe(look.topology, policies), devices)
 
 
-def _held(machine: Machine, told: NodeResources) -> State:
+def _held(machine: Machine, told: NodeResources, names: Collection[str]) -> State:
+    """Return what these pods own; others that were seen have ended, or are to be left out."""
     state = empty(machine)
     for pod in told.pods:
-        for container in pod.containers:
+        for container in pod.containers if pod.full_name in names else ():
             state = _with(state, pod.full_name, container)
     if told.cpu_state and told.cpu_state.readable and told.cpu_state.shared:
         # What init containers have left with their pod stands in the state file alone.
-        others = frozenset(machine.cpus) - machine.reserved - told.cpu_state.shared - state.owned_cpus
+        listed = frozenset(cpu for pod in told.pods for container in pod.containers for cpu in container.cpus)
+        others = frozenset(machine.cpus) - machine.reserved - told.cpu_state.shared - listed
         state = replace(state, cpus={**state.cpus, ("", "init"): others}) if others else state
     return state
 

@@ -178,6 +178,15 @@ def test_what_was_seen_counts_more_than_what_is_concluded() -> None:
     assert one.largest == "2 CPUs instead of 4"
 
 
+def test_own_pods_count_as_gone_where_they_were_seen() -> None:
+    looks = {"w1": seen(PINNED, ("mine", "4-7"))}
+    assert fit_service(service(4), [node(kubelet=PINNED)], [], looks=looks).fits
+    mine = running("mine", cpu=4)
+    assert not fit_service(service(4), [node(kubelet=PINNED)], [mine], looks=looks).fits
+    labelled = running("mine", labels={INVENTORY_LABEL: "app"}, cpu=4)
+    assert fit_service(service(4), [node(kubelet=PINNED)], [labelled], looks=looks).fits
+
+
 def test_devices_are_where_they_were_seen() -> None:
     given = node(vfs=(8, 0))
     four = service(4, sriov=True)
