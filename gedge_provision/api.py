@@ -15,11 +15,13 @@ from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.cpu_plan import CpuPlan, InfeasibleError
 from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingError, UsageError
+from gedge_provision.models.fit import NodeFit, Obstacle, ServiceFit
 from gedge_provision.models.gpu_images import ClassAnswer, ImageCheck, ImageReport
 from gedge_provision.models.kubelet import KubeletSettings
 from gedge_provision.models.perf import PerfRecord, PerfResults, PerfSettings
 from gedge_provision.models.plan import Consent, HostPlan, Plan
 from gedge_provision.models.pod_alignment import ContainerHolding, NodePods, Remark
+from gedge_provision.models.pod_resources import NodeLook
 from gedge_provision.models.progress import Reporter, SilentReporter
 from gedge_provision.models.run_records import RunRecord
 from gedge_provision.models.runs import RunFailedError, RunInterruptedError, RunResult
@@ -44,6 +46,7 @@ from gedge_provision.provisioning import (
     kubeconfig_path,
     load_plan,
     load_site,
+    looks_of,
     plan,
     plan_cpus,
     pods_of,
@@ -70,6 +73,7 @@ from gedge_provision.services import (
     check_documents,
     connect,
     delete_service,
+    fit_service,
     list_services,
     load_service,
     read_status,
@@ -98,9 +102,12 @@ __all__ = [
     "ImageReport",
     "InfeasibleError",
     "KubeletSettings",
+    "NodeFit",
+    "NodeLook",
     "NodePods",
     "NodeSummary",
     "NotFittingError",
+    "Obstacle",
     "PerfRecord",
     "PerfResults",
     "PerfSettings",
@@ -113,6 +120,7 @@ __all__ = [
     "RunRecord",
     "RunResult",
     "Service",
+    "ServiceFit",
     "ServiceStatus",
     "SilentReporter",
     "Site",
@@ -131,6 +139,7 @@ __all__ = [
     "delete_service",
     "earlier_runs",
     "fetch_kubeconfig",
+    "fit_service",
     "gpu_plan",
     "install_timer",
     "kubeconfig_path",
@@ -138,6 +147,7 @@ __all__ = [
     "load_plan",
     "load_service",
     "load_site",
+    "looks_of",
     "measure_network",
     "measured_runs",
     "perf_html",

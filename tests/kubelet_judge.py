@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class Verdict:
 def compile_judge(folder: Path) -> Path:
     """Compile the judge, with the go.mod that pins the kubelet of the catalog."""
     module = content_dir() / "gobuild/kubernetes"
-    for file in (module / "go.mod", module / "go.sum", *_SOURCES.glob("*.go")):
+    for file in (module / "go.mod", module / "go.sum", *_SOURCES.glob("*.go"), *_SOURCES.glob("*.s")):
         shutil.copy(file, folder)
     catalog = load_catalog()
     required = required_go(
@@ -51,21 +51,81 @@ def compile_judge(folder: Path) -> Path:
 
 def ask(program: Path, questions: Mapping[str, tuple[Topology, Mapping[str, Any]]]) -> dict[str, Verdict]:
     """Ask about machines with fields of the KubeletConfiguration, by name."""
-    asked = [
-        {
-            "name": name,
-            "machine": machine_info(topology),
-            "configuration": {
-                "apiVersion": "kubelet.config.k8s.io/v1beta1",
-                "kind": "KubeletConfiguration",
-                "failCgroupV1": False,  # the kubelet looks at this machine for that, not at the one in question
-                **fields,
-            },
-        }
-        for name, (topology, fields) in questions.items()
-    ]
+    asked = [_question(name, topology, fields) for name, (topology, fields) in questions.items()]
     done = subprocess.run([program], input=json.dumps(asked), capture_output=True, text=True, check=True)
     return {answer["name"]: Verdict(answer["error"], answer["allocatable"]) for answer in json.loads(done.stdout)}
+
+
+def _question(name: str, topology: Topology, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "machine": machine_info(topology),
+        "configuration": {
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "failCgroupV1": False,  # the kubelet looks at this machine for that, not at the one in question
+            **fields,
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What the kubelet says of a pod: why it refuses (empty: it admits), and what each container owns then.
+
+    CPUs as a list; memory as kind, bytes and NUMA nodes; devices by id.
+    """
+
+    reason: str
+    cpus: Mapping[str, str]
+    memory: Mapping[str, frozenset[tuple[str, int, tuple[int, ...]]]]
+    devices: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Course:
+    """Pods that come to a kubelet one after the other, and end: manifests, and UIDs of those that end.
+
+    `devices` are the NUMA nodes of each device, by resource and id.
+    """
+
+    topology: Topology
+    kubelet: Mapping[str, Any]
+    devices: Mapping[str, Mapping[str, Sequence[int]]]
+    steps: Sequence[Mapping[str, Any] | str]
+
+
+def ask_pods(program: Path, courses: Mapping[str, Course]) -> dict[str, list[Admission]]:
+    """Ask which pods are admitted, by name of the course.
+
+    Raises:
+        AssertionError: the kubelet does not start with that configuration.
+    """
+    asked = [
+        {
+            **_question(name, course.topology, course.kubelet),
+            "devices": course.devices,
+            "steps": [{"end": step} if isinstance(step, str) else {"pod": step} for step in course.steps],
+        }
+        for name, course in courses.items()
+    ]
+    done = subprocess.run([program, "admit"], input=json.dumps(asked), capture_output=True, text=True, check=True)
+    answers = json.loads(done.stdout)
+    broken = {answer["name"]: answer["error"] for answer in answers if answer["error"]}
+    assert not broken, broken
+    return {answer["name"]: list(map(_admission, answer["verdicts"])) for answer in answers}
+
+
+def _admission(verdict: Mapping[str, Any]) -> Admission:
+    return Admission(
+        verdict["reason"],
+        verdict["cpus"],
+        {
+            name: frozenset((block["kind"], block["bytes"], tuple(block["numa_nodes"])) for block in blocks)
+            for name, blocks in verdict["memory"].items()
+        },
+        {name: tuple(ids) for name, ids in verdict["devices"].items() if ids},
+    )
 
 
 def known_names(program: Path) -> dict[str, Any]:

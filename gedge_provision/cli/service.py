@@ -20,29 +20,19 @@ from gedge_provision.cli._cluster import (
     chosen_kubeconfig,
     chosen_site,
 )
+from gedge_provision.cli._service import FileArgument, PlainOption, TemplateOption
 from gedge_provision.cli._ui import Output, OutputOption
+from gedge_provision.cli.service_fit import fit
 from gedge_provision.cli.site import SiteOption
 from gedge_provision.planning.manifests import render as render_service
 
 __all__ = ["app"]
 
 app = typer.Typer(name="service", help="Deploy services and see how they do.", no_args_is_help=True)
+app.command()(fit)
 
-FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Service document, YAML or JSON.", show_default=False)
-]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", callback=checked_name, help="The service's name.", show_default=False)
-]
-PlainOption = Annotated[
-    bool,
-    typer.Option("--without-acceleration", help="Drop every acceleration block: no devices, no CPUs of its own."),
-]
-TemplateOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--template", metavar="FILE", help="A template; counts before those in the document's folder. Repeatable."
-    ),
 ]
 TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")]
 

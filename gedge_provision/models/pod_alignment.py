@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gedge_provision.models.pod_resources import HeldDevices, HeldMemory, KubeletPolicies
+from gedge_provision.models.alignment import KubeletPolicies
+from gedge_provision.models.pod_resources import HeldDevices, HeldMemory
 from gedge_provision.models.topology import Cpus
 
 __all__ = ["ContainerHolding", "NodePods", "Remark", "RemarkKind", "Severity"]

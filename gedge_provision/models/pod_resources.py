@@ -5,18 +5,17 @@ Source: k8s.io/kubelet, pkg/apis/podresources/v1; pkg/kubelet/cm, checkpoints of
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
-
-from gedge_provision.models.topology import Cpus
+from gedge_provision.models.alignment import KubeletPolicies
+from gedge_provision.models.topology import Cpus, Topology
 
 __all__ = [
     "ContainerResources",
     "HeldDevices",
     "HeldMemory",
-    "KubeletPolicies",
     "ManagerState",
+    "NodeLook",
     "NodeResources",
     "PodResources",
 ]
@@ -86,34 +85,6 @@ class ManagerState(_Told):
     entries: dict[str, dict[str, Cpus | tuple[HeldMemory, ...]]] = Field(default_factory=dict)
 
 
-def _switched_on(value: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
-    if isinstance(value, dict):
-        return tuple(sorted(name for name, setting in value.items() if str(setting).lower() in {"true", "1", "t"}))
-    return value
-
-
-class KubeletPolicies(_Told):
-    """What the kubelet's configuration says of owning CPUs and memory, in the kubelet's own words.
-
-    Attributes:
-        cpu: policy of the CPU manager: none or static.
-        cpu_options: its options that are switched on.
-        topology: policy of the topology manager: none, best-effort, restricted, single-numa-node.
-        scope: whether it aligns each container or pods as a whole.
-        memory: policy of the memory manager: None or Static.
-        reserved: the CPUs that are reserved by name.
-    """
-
-    cpu: str = Field("none", validation_alias=AliasChoices("cpu", "cpuManagerPolicy"))
-    cpu_options: Annotated[tuple[str, ...], BeforeValidator(_switched_on)] = Field(
-        (), validation_alias=AliasChoices("cpu_options", "cpuManagerPolicyOptions")
-    )
-    topology: str = Field("none", validation_alias=AliasChoices("topology", "topologyManagerPolicy"))
-    scope: str = Field("container", validation_alias=AliasChoices("scope", "topologyManagerScope"))
-    memory: str = Field("None", validation_alias=AliasChoices("memory", "memoryManagerPolicy"))
-    reserved: Cpus = Field(frozenset(), validation_alias=AliasChoices("reserved", "reservedSystemCPUs"))
-
-
 class NodeResources(_Told):
     """What a node tells.
 
@@ -132,3 +103,10 @@ class NodeResources(_Told):
     memory_state: ManagerState | None = None
     pod_names: dict[str, str] = Field(default_factory=dict)
     kubelet: KubeletPolicies = KubeletPolicies()
+
+
+class NodeLook(_Told):
+    """What was seen of a node over SSH: what its kubelet tells, and what its kernel tells."""
+
+    told: NodeResources
+    topology: Topology

@@ -61,7 +61,16 @@ def plan_host(
     ]
     if problems:
         raise InfeasibleError(topology.host, problems)
-    return NodePlan(plan, (*planned, *kernel_arguments), alignment_policy(plan.kubelet))
+    return NodePlan(plan, (*planned, *kernel_arguments), _alignment(plan))
+
+
+def _alignment(plan: CpuPlan) -> dict[str, object]:
+    policy = alignment_policy(plan.kubelet)
+    pages: dict[str, dict[str, int]] = {}
+    for one in plan.huge_pages:
+        of_node = pages.setdefault(str(one.numa_node), {})
+        of_node[str(one.size_kib)] = of_node.get(str(one.size_kib), 0) + one.count
+    return {**policy, "huge_pages": pages} if policy and pages else policy
 
 
 def _twice(tuning: Tuning, written: tuple[str, ...]) -> list[Infeasible]:

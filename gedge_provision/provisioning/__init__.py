@@ -6,7 +6,7 @@ from gedge_provision.provisioning.gpu_images import check_image, check_report
 from gedge_provision.provisioning.history import find_run, journal, resume, runs, unfinished
 from gedge_provision.provisioning.operators import write_operator_documents
 from gedge_provision.provisioning.plans import apply_plan, load_plan, plan
-from gedge_provision.provisioning.pods import pods_of
+from gedge_provision.provisioning.pods import looks_of, pods_of
 from gedge_provision.provisioning.report_page import report_html
 from gedge_provision.provisioning.runs import apply, fetch_kubeconfig, reset
 from gedge_provision.provisioning.sites import default_site_path, kubeconfig_path, load_site
@@ -39,6 +39,7 @@ __all__ = [
     "kubeconfig_path",
     "load_plan",
     "load_site",
+    "looks_of",
     "plan",
     "plan_cpus",
     "pods_of",

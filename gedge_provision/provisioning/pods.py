@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.pod_alignment import NodePods
-from gedge_provision.models.pod_resources import NodeResources
+from gedge_provision.models.pod_resources import NodeLook, NodeResources
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.runs import RunFailedError
 from gedge_provision.models.topology import Topology
@@ -19,7 +20,32 @@ from gedge_provision.planning.pod_alignment import align_pods
 from gedge_provision.provisioning.runs import look_at_pods
 from gedge_provision.provisioning.sites import load_site
 
-__all__ = ["pods_of"]
+__all__ = ["looks_of", "pods_of"]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was seen of nodes, and why others do not tell; both by name."""
+
+    looks: dict[str, NodeLook] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def looks_of(site_path: Path, reporter: Reporter = SILENT) -> tuple[dict[str, NodeLook], dict[str, str]]:
+    """Return what the kubelet and the kernel of each node tell, read over SSH now; nothing is changed.
+
+    Args:
+        site_path: the site file.
+        reporter: receives the phases of the look.
+
+    Returns:
+        The looks by node, and why others do not tell.
+
+    Raises:
+        RunFailedError: the look failed before any host was asked.
+    """
+    seen = _look(site_path, [node.name for node in load_site(site_path).nodes], (), reporter)
+    return seen.looks, seen.problems
 
 
 def pods_of(
@@ -49,23 +75,37 @@ def pods_of(
             remedy=f"name nodes of {', '.join(sorted(names))}",
         )
     wanted = [name for name in names if name in nodes or not nodes]
-    problems: dict[str, str] = {}
-    try:
-        found = look_at_pods(site_path, nodes, reporter)
-    except RunFailedError as error:
-        found = error.result
-        problems = {failure.host: failure.message for failure in found.failures}
-        if not set(problems) <= set(wanted):
-            raise
+    seen = _look(site_path, wanted, nodes, reporter)
     return tuple(
-        NodePods(node=name, problem=problems[name])
-        if name in problems
-        else _pods_of(name, found.pods[name], found.topologies[name], everything=everything)
+        NodePods(node=name, problem=seen.problems[name])
+        if name in seen.problems
+        else align_pods(name, seen.looks[name].told, seen.looks[name].topology, everything=everything)
         for name in wanted
     )
 
 
-def _pods_of(name: str, pods: dict[str, Any], topology: dict[str, Any], *, everything: bool) -> NodePods:
+def _look(site_path: Path, wanted: Collection[str], hosts: Collection[str], reporter: Reporter) -> _Seen:
+    seen = _Seen()
+    try:
+        found = look_at_pods(site_path, hosts, reporter)
+    except RunFailedError as error:
+        found = error.result
+        seen.problems.update({failure.host: failure.message for failure in found.failures})
+        if not set(seen.problems) <= set(wanted):
+            raise
+    for name in wanted:
+        if name in seen.problems:
+            continue
+        look = _parsed(found.pods[name], found.topologies[name])
+        if isinstance(look, str):
+            seen.problems[name] = look
+        else:
+            seen.looks[name] = look
+    return seen
+
+
+def _parsed(pods: dict[str, Any], topology: dict[str, Any]) -> NodeLook | str:
+    """Return what a node tells, or why that cannot be read."""
     try:
         kubelet = yaml.safe_load(pods["kubelet"]) or {}
         told = NodeResources.model_validate({**pods, "kubelet": kubelet})
@@ -75,8 +115,5 @@ def _pods_of(name: str, pods: dict[str, Any], topology: dict[str, Any], *, every
             if isinstance(error, pydantic.ValidationError)
             else "config.yaml"
         )
-        problem = (
-            f"what its kubelet tells of pods cannot be read ({why}) -> look at the kubelet's version and its files"
-        )
-        return NodePods(node=name, problem=problem)
-    return align_pods(name, told, Topology.model_validate(topology), everything=everything)
+        return f"what its kubelet tells of pods cannot be read ({why}) -> look at the kubelet's version and its files"
+    return NodeLook(told=told, topology=Topology.model_validate(topology))

@@ -2,6 +2,7 @@
 
 from gedge_provision.adapters.kube import connect
 from gedge_provision.services.documents import Checked, check_documents, load_service
+from gedge_provision.services.fit import fit_service
 from gedge_provision.services.rollout import Applied, apply_service, delete_service
 from gedge_provision.services.status import PodLine, ServiceLine, ServiceStatus, list_services, read_status
 from gedge_provision.services.templates import Templates
@@ -17,6 +18,7 @@ __all__ = [
     "check_documents",
     "connect",
     "delete_service",
+    "fit_service",
     "list_services",
     "load_service",
     "read_status",

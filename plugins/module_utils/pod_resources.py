@@ -20,9 +20,13 @@ POD_LOGS = "/var/log/pods"
 SETTINGS = (
     "cpuManagerPolicy",
     "cpuManagerPolicyOptions",
+    "kubeReserved",
     "memoryManagerPolicy",
+    "reservedMemory",
     "reservedSystemCPUs",
+    "systemReserved",
     "topologyManagerPolicy",
+    "topologyManagerPolicyOptions",
     "topologyManagerScope",
 )
 LOOKS = 5
@@ -145,5 +149,5 @@ def listed_names(folder):
 
 def settings_in(content):
     """Return those lines of a KubeletConfiguration that say who owns what, as they stand (YAML)."""
-    pattern = r"^(?:%s):.*\n?(?:[ \t].*\n?)*" % "|".join(SETTINGS)
+    pattern = r"^(?:%s):.*\n?(?:[ \t-].*\n?)*" % "|".join(SETTINGS)  # items of a list may begin the line
     return "".join(re.findall(pattern, content, re.MULTILINE))

@@ -123,9 +123,10 @@ problems:
   returned: always
 ansible_facts:
   description: >-
-    C(gedge_host), with architecture, cpus, numa (id and cpus, a cpuset, of each NUMA node), sockets,
-    threads_per_core, numa_memory_kib (by NUMA node, of those without CPUs too), numa_distances (the kernel tells them),
-    memory_kib, memory_mib, cgroup_version, container, can_raise_limits, distribution
+    C(gedge_host), with architecture, cpus, numa (id and cpus, a cpuset, of each NUMA node), sockets, threads_per_core,
+    numa_layout (cores, sockets, caches, memory and distances of each NUMA node), numa_memory_kib (by NUMA node, of
+    those without CPUs too), numa_distances (the kernel tells them), memory_kib, memory_mib, cgroup_version, container,
+    can_raise_limits, distribution
     (id, version, family), tested, missing_packages, interface and mtu of O(address), joined (a kubelet has joined a
     cluster here), node (its name there), cluster (digest of that cluster's CA), control_plane (it has the
     administrator's kubeconfig), ours (something of ours is installed), kubelet_touched (its configuration is not what
@@ -158,6 +159,7 @@ from ..module_utils.host_state import (
 from ..module_utils.kernel_modules import loads
 from ..module_utils.kernel_settings import OPTIONS, sync_settings
 from ..module_utils.kube_client import ADMIN_CONF
+from ..module_utils.numa_layout import numa_layout
 from ..module_utils.programs import look, printed_json
 from ..module_utils.sriov_cards import carriers
 
@@ -207,6 +209,7 @@ def main():
         "numa": host_machine.numa_nodes(),
         "sockets": host_machine.sockets(),
         "threads_per_core": host_machine.threads_per_core(),
+        "numa_layout": numa_layout(),
         "numa_memory_kib": host_machine.numa_memory_kib(),
         "numa_distances": host_machine.numa_distances(),
         "memory_kib": host_machine.memory_kib("/proc/meminfo"),

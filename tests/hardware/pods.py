@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gedge_provision.models.cluster import NodeState
+from gedge_provision.models.pod_specs import RunningPod
+from gedge_provision.planning.fit import Room, kubelet_of, refusal
+
 if TYPE_CHECKING:
     from conftest import EmulatedLab
 
@@ -79,6 +83,23 @@ class Pod:
                 "template": template,
             },
         }
+
+
+def room(lab: EmulatedLab, node: str) -> Room:
+    """Return a node with its pods and its kubelet, as the cluster shows them."""
+    found = NodeState.model_validate(json.loads(lab.kubectl("get", "node", node, "-o", "json")))
+    listed = lab.kubectl("get", "pods", "-A", "--field-selector", f"spec.nodeName={node}", "-o", "json")
+    pods = [RunningPod.model_validate(item) for item in json.loads(listed)["items"]]
+    there = [pod for pod in pods if not pod.ended]
+    return Room.of(found, there, kubelet_of(found, there))
+
+
+def predicted(lab: EmulatedLab, node: str, pod: Mapping[str, Any]) -> str:
+    """Return what the kubelet is said to refuse of a pod that no scheduler has looked at; empty where it admits it."""
+    kubelet = room(lab, node).kubelet
+    assert kubelet
+    verdict = kubelet.admit(RunningPod.model_validate(pod), "new")
+    return refusal(kubelet.machine, verdict).text if verdict.reason else ""
 
 
 def create(lab: EmulatedLab, *manifests: Mapping[str, Any]) -> None:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from lab_cluster import run_gedge
-from pods import VF, Pod, allocation, create, ready, remove
+from pods import VF, Pod, allocation, create, predicted, ready, remove
 
 from gedge_provision.models.cpusets import parse_cpuset
-from gedge_provision.planning.alignment import Request, read_alignment, refusals
 
 if TYPE_CHECKING:
     from conftest import EmulatedLab
@@ -30,14 +29,6 @@ def _nothing_left(lab: EmulatedLab) -> Iterator[None]:
     remove(lab)
 
 
-def predicted(lab: EmulatedLab, pod: Pod) -> tuple[str, ...]:
-    """Return what is said of a pod beforehand, from the node as it is in the cluster."""
-    node = json.loads(lab.kubectl("get", "node", pod.node, "-o", "json"))
-    alignment = read_alignment(node["metadata"]["annotations"])
-    assert alignment
-    return refusals(alignment, [Request(pod.cpus, {VF: pod.vfs})])
-
-
 @pytest.mark.parametrize(
     ("pod", "reason"),
     [
@@ -48,7 +39,7 @@ def predicted(lab: EmulatedLab, pod: Pod) -> tuple[str, ...]:
     ids=lambda given: given.name if isinstance(given, Pod) else given,
 )
 def test_the_kubelet_refuses_what_was_predicted(lab: EmulatedLab, pod: Pod, reason: str) -> None:
-    (said,) = predicted(lab, pod)
+    said = predicted(lab, NODE, pod.manifest())
     assert said.startswith(f"{reason}: ")
     create(lab, pod.manifest())
     lab.kubectl("wait", "--for=jsonpath={.status.phase}=Failed", f"pod/{pod.name}", "--timeout=60s")
@@ -89,7 +80,7 @@ def test_what_a_pod_owns_is_shown_with_its_numa_nodes(lab: EmulatedLab) -> None:
 @pytest.mark.parametrize(("cpus", "vfs", "nodes"), [(2, 4, {0, 1}), (4, 4, {1})])
 def test_the_kubelet_admits_what_was_predicted(lab: EmulatedLab, cpus: int, vfs: int, nodes: set[int]) -> None:
     pod = Pod("fits", NODE, [NETWORK] * vfs, cpus=cpus, vfs=vfs)
-    assert predicted(lab, pod) == ()
+    assert predicted(lab, NODE, pod.manifest()) == ""
     create(lab, pod.manifest())
     ready(lab, pod.name)
     given = allocation(lab, pod.name)

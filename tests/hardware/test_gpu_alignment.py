@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pods import GPU, VF, Pod, allocation, create, ready, remove
+from pods import GPU, VF, Pod, allocation, create, predicted, ready, remove
 
 from gedge_provision.models.cpusets import parse_cpuset
-from gedge_provision.planning.alignment import Request, read_alignment, refusals
 
 if TYPE_CHECKING:
     from conftest import EmulatedLab
@@ -45,14 +44,6 @@ def _nothing_left(lab: EmulatedLab) -> Iterator[None]:
     remove(lab)
 
 
-def predicted(lab: EmulatedLab, pod: Pod) -> tuple[str, ...]:
-    """Return what is said of a pod beforehand, from the node as it is in the cluster."""
-    node = json.loads(lab.kubectl("get", "node", pod.node, "-o", "json"))
-    alignment = read_alignment(node["metadata"]["annotations"])
-    assert alignment
-    return refusals(alignment, [Request(pod.cpus, {VF: pod.vfs, GPU: pod.gpus})])
-
-
 def aligned(lab: EmulatedLab, pod: Pod) -> None:
     """Check that all of a pod is on one NUMA node: by the kubelet, the kernel, `gedge`, and in the container."""
     given = allocation(lab, pod.name)
@@ -79,13 +70,13 @@ def test_single_numa_node_aligns_or_refuses_as_was_predicted(lab: EmulatedLab) -
     lab.write(with_gpus(lab.promised, "single-numa-node"))
     lab.gedge("apply")
     pod = Pod("aligned", NODE, [NETWORK], cpus=2, vfs=1, gpus=1)
-    assert predicted(lab, pod) == ()
+    assert predicted(lab, NODE, pod.manifest()) == ""
     create(lab, pod.manifest())
     ready(lab, pod.name)
     aligned(lab, pod)
     remove(lab)
     both = Pod("both-gpus", NODE, [NETWORK], cpus=2, vfs=1, gpus=2)
-    (said,) = predicted(lab, both)
+    said = predicted(lab, NODE, both.manifest())
     assert said.startswith("TopologyAffinityError: ")
     assert f"1 {GPU} of 2" in said
     create(lab, both.manifest())
@@ -102,7 +93,7 @@ def test_best_effort_aligns_where_it_can_and_admits_the_rest(lab: EmulatedLab) -
     aligned(lab, pod)
     remove(lab)
     both = Pod("both-gpus", NODE, [NETWORK], cpus=2, vfs=1, gpus=2)
-    assert predicted(lab, both) == ()
+    assert predicted(lab, NODE, both.manifest()) == ""
     create(lab, both.manifest())
     ready(lab, both.name)
     assert set(allocation(lab, both.name).devices) == {0, 1}

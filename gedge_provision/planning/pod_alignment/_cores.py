@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gedge_provision.models.alignment import KubeletPolicies
 from gedge_provision.models.cpusets import format_cpuset
 from gedge_provision.models.pod_alignment import ContainerHolding, Remark
-from gedge_provision.models.pod_resources import KubeletPolicies
 from gedge_provision.models.topology import Topology
 
 __all__ = ["core_remarks"]

@@ -1,62 +1,25 @@
-"""What a kubelet admits: whole cores, and CPUs and devices of one NUMA node."""
+"""The annotation of nodes: what is written of a kubelet, and how it is read."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from topologies import SHAPES, topology, write_tree
 
+from gedge_provision.models.alignment import ALIGNMENT, Alignment, KubeletPolicies
+from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.kubelet import KubeletSettings
-from gedge_provision.planning.alignment import (
-    ALIGNMENT,
-    Alignment,
-    NumaNode,
-    Request,
-    alignment_policy,
-    read_alignment,
-    refusals,
-)
+from gedge_provision.planning.admission import describe, machine_of
+from gedge_provision.planning.alignment import alignment_policy, read_alignment
+from gedge_provision.planning.node_plans import plan_host
+from plugins.module_utils.numa_layout import numa_layout
 
-VF = "intel.com/intel_sriov_netdevice"
-# Two sockets, two cores each, two threads a core; four virtual functions on each NUMA node; CPUs 0 and 1 are reserved.
-EMULATED = Alignment(
-    numa=(NumaNode(id=0, cpus="0-3", devices={VF: 4}), NumaNode(id=1, cpus="4-7", devices={VF: 4})),
-    threads_per_core=2,
-    full_cores=True,
-    policy="single-numa-node",
-    scope="pod",
-    reserved="0-1",
-)
-
-
-@pytest.mark.parametrize(
-    ("containers", "reason"),
-    [
-        ([Request(2, {VF: 1})], ""),
-        ([Request(4, {VF: 4})], ""),
-        ([Request(1)], "SMTAlignmentError"),
-        ([Request(3, {VF: 1})], "SMTAlignmentError"),
-        ([Request(2, {VF: 5})], "TopologyAffinityError"),
-        ([Request(6, {VF: 1})], "TopologyAffinityError"),
-        ([Request(2, {VF: 3}), Request(2, {VF: 3})], "TopologyAffinityError"),
-        ([Request(2, {"nvidia.com/gpu": 1})], ""),
-    ],
-)
-def test_what_an_empty_node_admits(containers: list[Request], reason: str) -> None:
-    found = refusals(EMULATED, containers)
-    assert len(found) == bool(reason)
-    assert all(text.startswith(reason) for text in found)
-
-
-def test_containers_may_be_on_different_nodes_when_they_are_aligned_one_by_one() -> None:
-    each = EMULATED.model_copy(update={"scope": "container"})
-    pair = [Request(2, {VF: 3}), Request(2, {VF: 3})]
-    assert refusals(EMULATED, pair)
-    assert refusals(each, pair) == ()
-
-
-def test_the_message_says_what_each_numa_node_has() -> None:
-    (text,) = refusals(EMULATED, [Request(4, {VF: 5})])
-    assert f"node 0 has 2 CPUs of 4, 4 {VF} of 5" in text
-    assert f"node 1 has 4 {VF} of 5" in text
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -67,26 +30,102 @@ def test_the_message_says_what_each_numa_node_has() -> None:
         (
             {
                 "cpu_manager_policy": "static",
-                "kube_reserved": {"cpu": "1500m"},
+                "kube_reserved": {"cpu": "900m"},
+                "system_reserved": {"cpu": "600m"},
                 "topology_manager_policy": "single-numa-node",
             },
-            {"full_cores": False, "policy": "single-numa-node", "scope": "container", "reserved": "0-1"},
+            {"cpu": "static", "topology": "single-numa-node", "reserved_cpus": 2},
         ),
         (
             {
                 "cpu_manager_policy": "static",
                 "reserved_system_cpus": "0,4",
-                "cpu_manager_policy_options": {"full-pcpus-only": True},
+                "kube_reserved": {"cpu": "500m"},
+                "cpu_manager_policy_options": {"full-pcpus-only": True, "strict-cpu-reservation": False},
+                "topology_manager_policy_options": {"prefer-closest-numa-nodes": True},
             },
-            {"full_cores": True, "policy": "best-effort", "scope": "container", "reserved": "0,4"},
+            {
+                "cpu": "static",
+                "cpu_options": ["full-pcpus-only"],
+                "topology": "best-effort",
+                "topology_options": ["prefer-closest-numa-nodes"],
+                "reserved": "0,4",
+            },
+        ),
+        (
+            {
+                "memory_manager_policy": "Static",
+                "kube_reserved": {"memory": "156Mi"},
+                "reserved_memory": [{"numa_node": 0, "memory": "256Mi"}],
+                "topology_manager_policy": "none",
+            },
+            {"memory": "Static", "reserved_memory": {"0": {"memory": 256 * 2**20}}},
         ),
     ],
 )
-def test_policy_of_a_class(kubelet: dict[str, object], expected: dict[str, object]) -> None:
-    assert alignment_policy(KubeletSettings.model_validate(kubelet).to_kubelet()) == expected
+def test_policies_of_a_class(kubelet: dict[str, object], expected: dict[str, object]) -> None:
+    """Nothing where no kubelet refuses a pod that the scheduler has found room for."""
+    written = alignment_policy(KubeletSettings.model_validate(kubelet).to_kubelet())
+    assert written == ({"policies": expected} if expected else {})
 
 
-def test_annotation() -> None:
-    assert read_alignment({ALIGNMENT: EMULATED.model_dump_json()}) == EMULATED
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_a_host_tells_what_its_topology_tells(name: str, tmp_path: Path) -> None:
+    """What the module reads of a host, as the annotation has it, is what is computed of the host's snapshot."""
+    write_tree(name, tmp_path)
+    policies = KubeletPolicies(cpu="static", reserved=frozenset({0}))
+    text = json.dumps({"numa": numa_layout(str(tmp_path)), "policies": policies.model_dump(mode="json")})
+    known, computed = read_alignment({ALIGNMENT: text}), describe(topology(name), policies)
+    assert known is not None
+    assert [_unordered(node) for node in known.model_dump()["numa"]] == [
+        _unordered(node) for node in computed.model_dump()["numa"]
+    ]
+    assert known.policies == policies
+
+
+def _unordered(node: dict[str, object]) -> dict[str, object]:
+    cores = node["cores"]
+    assert isinstance(cores, tuple)
+    return {**node, "cores": sorted(cores)}
+
+
+def test_the_playbook_writes_what_is_read(tmp_path: Path) -> None:
+    """Its template gives the topology of the host, the devices of both roles that bring some, and the policies."""
+    plays = yaml.safe_load((ROOT / "playbooks/site.yml").read_text(encoding="utf-8"))
+    roles = [role for play in plays for role in play.get("roles", [])]
+    (template,) = [role["nodes_annotations"] for role in roles if "nodes_annotations" in role]
+    write_tree("emulated-node", tmp_path)
+    host = {"numa_layout": numa_layout(str(tmp_path))}
+    told = {"gedge_host": host, "gedge_sriov": {"numa": {"0": {"a.b/vf": 4}, "1": {"a.b/vf": 2}}}}
+    policies = alignment_policy({"cpuManagerPolicy": "static", "topologyManagerPolicy": "restricted"})
+    variables = {
+        "hosts_of_this_run": ["w", "m", "other"],
+        "gedge_alignment": {"w": policies, "m": {}},
+        "gedge_emulated_gpus": {"w": {"1": {"nvidia.com/gpu": 1}}},
+        "hostvars": {"w": {"ansible_facts": told}, "m": {"ansible_facts": {"gedge_host": host}}},
+    }
+    written = Templar(loader=DataLoader(), variables=variables).template(trust_as_template(template))
+    assert (set(written), written["m"]) == ({"w", "m"}, {})
+    known = read_alignment(written["w"])
+    assert known
+    assert [node.devices for node in known.numa] == [{"a.b/vf": 4}, {"a.b/vf": 2, "nvidia.com/gpu": 1}]
+    assert known.policies == KubeletPolicies(cpu="static", topology="restricted")
+    assert (
+        machine_of(known).cpus_of_core == machine_of(describe(topology("emulated-node"), known.policies)).cpus_of_core
+    )
+
+
+def test_huge_pages_of_a_plan_are_told() -> None:
+    machine = topology("emulated-node")
+    intent = CpuIntent.model_validate({"profile": "pinned-numa", "huge_pages": [{"size": "2Mi", "count": 64}]})
+    plan = plan_host(machine, intent, KubeletSettings())
+    known = Alignment.model_validate({"numa": describe(machine, KubeletPolicies()).numa, **plan.alignment})
+    assert {node: sum(sizes.values()) for node, sizes in known.huge_pages.items()} == {0: 32, 1: 32}
+    assert known.policies.memory == "Static"
+
+
+def test_what_another_version_wrote_is_unknown() -> None:
+    old = {"numa": [{"id": 0, "cpus": "0-3"}], "policy": "single-numa-node", "full_cores": True}
     assert read_alignment({}) is None
     assert read_alignment({ALIGNMENT: "{}"}) is None
+    assert read_alignment({ALIGNMENT: json.dumps(old)}) is None

@@ -47,7 +47,7 @@ def test_the_inventory_says_what_is_asked_and_the_plan_what_comes_of_it() -> Non
     after = with_plans(found, inventory, {"w": machine, "m": machine})
     assert after.host_variables["w"]["kubelet_config"]["reservedSystemCPUs"] == "0,16"
     assert after.host_variables["w"]["kernel_arguments_list"] == ["quiet"]
-    assert after.variables["gedge_alignment"]["w"]["reserved"] == "0,16"
+    assert after.variables["gedge_alignment"]["w"]["policies"]["reserved"] == "0,16"
     assert after.host_variables["m"] == inventory.host_variables["m"]
     assert with_plans(found, inventory, {"w": topology("one-cpu")}).host_variables["w"] == before, "refused by the run"
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import grpc
 import pytest
+import yaml
 from google.protobuf import descriptor_pb2, message_factory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gedge_provision.models.pod_resources import KubeletPolicies, NodeResources
+from gedge_provision.models.alignment import KubeletPolicies
+from gedge_provision.models.pod_resources import NodeResources
 from plugins.module_utils import pod_resources, protobuf_wire
 from plugins.module_utils.grpc_unary import CallError
 
@@ -208,6 +210,38 @@ def test_the_settings_are_told_in_the_kubelets_words() -> None:
         }
     )
     assert policies == KubeletPolicies(cpu_options=("full-pcpus-only",), scope="pod", reserved=frozenset({0, 1}))
+
+
+def test_lists_of_settings_are_told_as_kubeadm_writes_them() -> None:
+    """Items of a list stand at the beginning of the line there."""
+    written = """\
+kubeReserved:
+  cpu: 500m
+  memory: 1Gi
+memoryManagerPolicy: Static
+nodeStatusReportFrequency: 0s
+reservedMemory:
+- limits:
+    memory: 612Mi
+  numaNode: 0
+- limits:
+    memory: 512Mi
+  numaNode: 1
+rotateCertificates: true
+systemReserved:
+  cpu: 600m
+topologyManagerPolicyOptions:
+  prefer-closest-numa-nodes: "true"
+"""
+    told = pod_resources.settings_in(written)
+    assert "rotateCertificates" not in told
+    assert "nodeStatus" not in told
+    assert KubeletPolicies.model_validate(yaml.safe_load(told)) == KubeletPolicies(
+        memory="Static",
+        reserved_cpus=2,
+        reserved_memory={0: {"memory": 612 * 2**20}, 1: {"memory": 512 * 2**20}},
+        topology_options=("prefer-closest-numa-nodes",),
+    )
 
 
 @pytest.mark.parametrize("content", ["broken", "[]", ""])

@@ -4,8 +4,10 @@ import pytest
 
 from gedge_provision.models.cluster import NodeState
 from gedge_provision.models.errors import NotFittingError
+from gedge_provision.models.pod_specs import template_of
 from gedge_provision.models.service import Service
-from gedge_provision.planning.fit import check_fit, obstacles, pod_requests
+from gedge_provision.planning.fit import Room, check_fit, requests_of
+from gedge_provision.planning.manifests import render
 
 
 def node(name: str, *, ready: bool = True, **changes: object) -> NodeState:
@@ -26,6 +28,11 @@ def node(name: str, *, ready: bool = True, **changes: object) -> NodeState:
 def service(acceleration: dict[str, object] | None = None, **parts: object) -> Service:
     resources = {"requests": {"cpu": "200m", "memory": "500Mi"}, "acceleration": acceleration or {}}
     return Service.model_validate({"name": "app", "containers": [{"image": "a:1", "resources": resources}], **parts})
+
+
+def obstacles(wanted: Service, given: NodeState) -> tuple[str, ...]:
+    room = Room(given, {}, None)
+    return tuple(one.phrase for one in room.obstacles(template_of(render(wanted, "default"))))
 
 
 SAMPLE = {"topologyAware": True, "compute": [{"GPU": 1}], "communication": "SRIOV"}
@@ -88,7 +95,7 @@ def test_a_taint_that_only_prefers_is_no_obstacle() -> None:
 
 def test_a_node_selector_must_match() -> None:
     wanted = service(nodeSelector={"zone": "a"})
-    assert obstacles(wanted, node("one")) == ("label zone=a is not on",)
+    assert obstacles(wanted, node("one")) == ("label zone=a is missing on",)
     assert obstacles(wanted, node("one", labels={"zone": "a"})) == ()
 
 
@@ -102,7 +109,7 @@ def test_containers_add_up_and_limits_stand_for_missing_requests() -> None:
             ],
         }
     )
-    assert str(pod_requests(two)["cpu"]) == "1600m"
+    assert requests_of(template_of(render(two, "default")))["cpu"] * 1000 == 1600
     assert obstacles(two, node("one")) == ("cpu: 1600m is asked for, only 1500m is offered by",)
 
 
@@ -117,6 +124,6 @@ def test_a_node_of_another_class_is_no_place() -> None:
     wanted = service(nodeClasses=["ai", "large"])
     assert obstacles(wanted, node("one", labels={"gedge.dev/node-class": "ai"})) == ()
     assert obstacles(wanted, node("two", labels={"gedge.dev/node-class": "plain"})) == (
-        "class plain, not ai or large, is that of",
+        "label gedge.dev/node-class is plain, not ai or large:",
     )
-    assert obstacles(wanted, node("three")) == ("class none, not ai or large, is that of",)
+    assert obstacles(wanted, node("three")) == ("label gedge.dev/node-class is missing, not ai or large:",)
