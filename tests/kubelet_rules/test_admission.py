@@ -11,7 +11,7 @@ from pod_cases import CASES
 from pod_courses import course
 from predictions import predicted
 
-_COURSES = {f"course {seed}": course(seed) for seed in range(200)}
+_COURSES = {f"course {seed}": course(seed) for seed in range(100)}
 
 
 @pytest.fixture(scope="session")
