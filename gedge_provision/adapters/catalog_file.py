@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from gedge_provision.adapters.files import read_document
@@ -13,10 +14,11 @@ __all__ = ["CATALOG", "load_catalog"]
 CATALOG = Path(__file__).resolve().parent.parent / "data" / "catalog.yml"
 
 
-def load_catalog(path: Path = CATALOG) -> Catalog:
+@cache
+def load_catalog() -> Catalog:
     """Read and check the catalog.
 
     Raises:
         DocumentError: with every finding.
     """
-    return validate(read_document(path), Catalog)
+    return validate(read_document(CATALOG), Catalog)

@@ -10,7 +10,6 @@ import pytest
 
 from gedge_provision.adapters import ansible
 from gedge_provision.adapters.locations import content_dir
-from gedge_provision.models.runs import RunResult
 
 PLUGIN = content_dir() / "plugins" / "action" / "gpu_stack.py"
 DRIVER, NODE = "nvidia-driver-daemonset", "gedgew01"
@@ -21,16 +20,17 @@ PLAY = f"""\
   gather_facts: false
   tasks:
     - name: {TASK}
-      gpu_stack: {{namespace: gpu-operator, timeout_s: SECONDS}}
+      gpu_stack: {{namespace: gpu-operator, timeout_s: "{{{{ seconds }}}}", kubeconfig: "{{{{ folder }}}}"}}
 """
-# One look asks three times or more; the last question of a look is for GPUClusters.
+# It is told a folder of looks instead of a kubeconfig. A look asks three times or more, at last for GPUClusters.
 KUBECTL = """\
 #!/bin/sh
-look=$(cat FOLDER/look)
-case "$*" in *gpuclusters*) echo $((look + 1)) > FOLDER/look; exit 0;; esac
-[ -e FOLDER/$look ] || look=last
-[ -s FOLDER/$look ] || { echo $((look + 1)) > FOLDER/look; echo 'connection refused' >&2; exit 1; }
-case "$*" in *"get nodes"*) cat FOLDER/$look;; esac
+folder=$2
+look=$(cat $folder/look)
+case "$*" in *gpuclusters*) echo $((look + 1)) > $folder/look; exit 0;; esac
+[ -e $folder/$look ] || look=last
+[ -s $folder/$look ] || { echo $((look + 1)) > $folder/look; echo 'connection refused' >&2; exit 1; }
+case "$*" in *"get nodes"*) cat $folder/$look;; esac
 """
 
 
@@ -80,55 +80,55 @@ def looked(running: str | None) -> str:
     return json.dumps({"items": items})
 
 
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *looks: str, seconds: int = 60) -> tuple[RunResult, list[str]]:
-    """Run the plugin by a playbook against a kubectl that tells these looks, one after the other."""
-    plugins = folder / "plugins"
+def host(folder: Path, name: str, *looks: str, seconds: int) -> str:
+    """Return the inventory's line of a host whose kubectl tells these looks, one after the other."""
+    own = folder / name
+    own.mkdir()
+    (own / "look").write_text("0", encoding="utf-8")
+    for number, look in enumerate(looks):
+        (own / str(number)).write_text(look, encoding="utf-8")
+    (own / "last").write_text(looks[-1], encoding="utf-8")
+    return f"{name} ansible_connection=local folder={own} seconds={seconds}\n"
+
+
+def test_a_wait_tells_what_for_and_how_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On three hosts, since what takes time is the start of Ansible."""
+    plugins = tmp_path / "plugins"
     plugins.mkdir()
     text = PLUGIN.read_text(encoding="utf-8")
-    for known, other in (("/usr/local/bin/kubectl", f"{folder}/kubectl"), ("INTERVAL_S = 5", "INTERVAL_S = 0.05")):
+    for known, other in (("/usr/local/bin/kubectl", f"{tmp_path}/kubectl"), ("INTERVAL_S = 5", "INTERVAL_S = 0.05")):
         assert known in text
         text = text.replace(known, other)
     (plugins / PLUGIN.name).write_text(text, encoding="utf-8")
-    (folder / "ansible.cfg").write_text(
-        f"[defaults]\naction_plugins = {plugins}\nlibrary = {content_dir() / 'plugins' / 'modules'}\n", encoding="utf-8"
+    modules = content_dir() / "plugins" / "modules"
+    (tmp_path / "ansible.cfg").write_text(
+        f"[defaults]\naction_plugins = {plugins}\nlibrary = {modules}\n", encoding="utf-8"
     )
-    (folder / "playbooks").mkdir()
-    (folder / "playbooks" / "wait.yml").write_text(PLAY.replace("SECONDS", str(seconds)), encoding="utf-8")
-    (folder / "hosts").write_text("m1 ansible_connection=local\n", encoding="utf-8")
-    (folder / "look").write_text("0", encoding="utf-8")
-    for number, look in enumerate(looks):
-        (folder / str(number)).write_text(look, encoding="utf-8")
-    (folder / "last").write_text(looks[-1], encoding="utf-8")
-    program = folder / "kubectl"
-    program.write_text(KUBECTL.replace("FOLDER", str(folder)), encoding="utf-8")
-    program.chmod(0o755)
-    monkeypatch.setattr(ansible, "content_dir", lambda: folder)
-    seen = Seen()
-    (folder / "run").mkdir()
-    result = ansible.run_playbook("wait", folder / "hosts", folder / "run", seen)
-    details = [detail.removeprefix(f"{TASK}  ") for detail in seen.details]
-    return result, [detail for detail in details if detail not in ("", "m1")]  # those name the host that is at work
-
-
-def test_what_it_waits_for_is_shown_while_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result, seen = run(tmp_path, monkeypatch, looked(""), "", looked("yes"), looked("yes"), looked(None))
-    assert result.status == "successful"
-    assert seen == [
-        f"0 of 1 nodes validated, {DRIVER} on {NODE}: its container is not made yet; the image may still be on its way",
-        "the API server does not answer: connection refused",
-        f"0 of 1 nodes validated, {DRIVER} on {NODE}: the driver is compiled and loaded",
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "playbooks" / "wait.yml").write_text(PLAY, encoding="utf-8")
+    (tmp_path / "kubectl").write_text(KUBECTL, encoding="utf-8")
+    (tmp_path / "kubectl").chmod(0o755)
+    hosts = [
+        host(tmp_path, "well", looked(""), "", looked("yes"), looked("yes"), looked(None), seconds=60),
+        host(tmp_path, "late", looked("yes"), seconds=1),
+        host(tmp_path, "away", "", seconds=60),
     ]
-    assert f"waits: {seen[2]}" in result.log.read_text(encoding="utf-8")
+    (tmp_path / "hosts").write_text("".join(hosts), encoding="utf-8")
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(ansible, "content_dir", lambda: tmp_path)
+    seen = Seen()
+    result = ansible.run_playbook("wait", tmp_path / "hosts", tmp_path / "run", seen)
 
-
-def test_an_end_that_does_not_come_is_told_with_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result, seen = run(tmp_path, monkeypatch, looked("yes"), seconds=1)
-    assert result.status == "failed"
-    assert len(seen) == 1
-    assert "the GPU operator's stack is not validated after 1 s:" in result.failures[0].message
-    assert f"{DRIVER} on {NODE}: it waits for another part" in result.failures[0].message
-
-
-def test_an_api_server_that_never_answers_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result, _ = run(tmp_path, monkeypatch, "")
-    assert result.failures[0].message == "kubectl: connection refused"
+    made, runs, silent = (
+        f"0 of 1 nodes validated, {DRIVER} on {NODE}: its container is not made yet; the image may still be on its way",
+        f"0 of 1 nodes validated, {DRIVER} on {NODE}: the driver is compiled and loaded",
+        "the API server does not answer: connection refused",
+    )
+    told = [detail.removeprefix(f"{TASK}  ") for detail in seen.details]
+    assert sorted(line for line in told if line in (made, runs, silent)) == sorted([made, silent, runs, runs])
+    assert f"waits: {runs}" in result.log.read_text(encoding="utf-8")
+    failed = {failure.host: failure.message for failure in result.failures}
+    assert set(failed) == {"late", "away"}
+    assert "the GPU operator's stack is not validated after 1 s:" in failed["late"]
+    assert f"{DRIVER} on {NODE}: it waits for another part" in failed["late"]
+    assert failed["away"] == "kubectl: connection refused"
