@@ -25,7 +25,7 @@ ChartServer = Annotated[
     ),
 ]
 MigProfile = Annotated[
-    str, Form(r"\d+g\.\d+gb(\+[a-z.]+)?", "MIG profile", "write it as nvidia-smi mig -lgip does: 1g.10gb, 1g.10gb+me")
+    str, Form(r"[1-7]g\.\d+gb(\+[a-z.]+)?", "MIG profile", "write it as nvidia-smi mig -lgip does: 1g.10gb, 1g.10gb+me")
 ]
 
 

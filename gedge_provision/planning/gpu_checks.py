@@ -20,7 +20,7 @@ def check_gpus(site: Site) -> Iterator[Problem]:
     yield from _without_gpus(site, intents)
     for name, intent in intents.items():
         yield from _driver(("node_classes", name, "gpu"), intent)
-        yield from _sharing(("node_classes", name, "gpu", "sharing"), intent)
+        yield from _sharing(("node_classes", name, "gpu", "sharing"), intent, gpu_section(site).mig_strategy)
         yield from _rdma(("node_classes", name, "gpu", "gpudirect_rdma"), site.node_classes[name], intent)
     yield from _one_driver(site, intents)
     yield from _ways_in(site)
@@ -68,12 +68,18 @@ def _driver(path: Path, intent: GpuIntent) -> Iterator[Problem]:
                 )
 
 
-def _sharing(path: Path, intent: GpuIntent) -> Iterator[Problem]:
+def _sharing(path: Path, intent: GpuIntent, strategy: str | None) -> Iterator[Problem]:
     sharing = intent.sharing
     if sharing is None or sharing.mode != "mps":
         return
     if intent.mig is not None and intent.mig != "all-disabled":
         yield Problem((*path, "mode"), "MPS does not work on MIG devices", "take mig out, or choose time-slicing")
+    if strategy == "mixed":  # the device plugin ends with an error, also where no GPU is divided
+        yield Problem(
+            (*path, "mode"),
+            "MPS does not work beside gpu_operator.mig_strategy mixed, which is the same for all nodes",
+            "choose time-slicing, or set mig_strategy to single or none",
+        )
     for name in sharing.replicas:
         if name != "nvidia.com/gpu":
             yield Problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from gedge_provision.models.documents import Path, Problem
@@ -17,6 +18,8 @@ _WHOLE = "all-disabled"
 _MANY = ("all-balanced",)
 _GENERATED = (_WHOLE, "all-enabled", *_MANY)
 """Layouts that the MIG manager makes of any hardware; others are all-PROFILE (GPU operator documentation, "MIG")."""
+_SLICES = 7
+"""Compute slices of a GPU; the number before g of a profile is how many it takes (NVIDIA MIG user guide)."""
 
 
 def check_mig(site: Site, intents: Mapping[str, GpuIntent]) -> Iterator[Problem]:
@@ -60,6 +63,13 @@ def _layouts(section: GpuOperator) -> Iterator[Problem]:
                     (*path, index, "devices"), f"GPU {again[0]} is divided twice", "name each GPU in one part only"
                 )
             seen |= set(numbers)
+            slices = sum(count * int(profile[0]) for profile, count in part.profiles.items())
+            if slices > _SLICES:
+                yield Problem(
+                    (*path, index, "profiles"),
+                    f"these take {slices} compute slices of a GPU, which has {_SLICES}",
+                    "leave some out; nvidia-smi mig -lgipp shows what goes together",
+                )
 
 
 def _asked(path: Path, section: GpuOperator, name: str) -> Iterator[Problem]:
@@ -99,7 +109,7 @@ def _uniform(parts: tuple[MigPart, ...]) -> bool:
 def _profile(layout: str) -> str | None:
     """Return the profile of a generated layout with one: 1g.10gb of all-1g.10gb."""
     name = layout.removeprefix("all-")
-    return name if layout.startswith("all-") and name[:1].isdecimal() and "gb" in name else None
+    return name if layout.startswith("all-") and re.fullmatch(r"[1-7]g\.\d+gb(\+[a-z.]+)?", name) else None
 
 
 def _shared(path: Path, site: Site, section: GpuOperator, name: str, intent: GpuIntent) -> Iterator[Problem]:

@@ -180,6 +180,14 @@ CASES = [
         "share nvidia.com/gpu",
     ),
     ("mig: all-1g.10gb", "mig: quarters", "ai.gpu.mig", "'quarters' is no layout that the MIG manager", "mig_layouts"),
+    ("mig: all-1g.10gb", "mig: all-9g.90gb", "ai.gpu.mig", "'all-9g.90gb' is no layout", "all-balanced"),
+    (
+        "mig_strategy: mixed",
+        "mig_strategy: mixed\n  mig_layouts: {mine: [{profiles: {1g.10gb: 7, 7g.80gb: 1}}]}",
+        "mig_layouts.mine[0].profiles",
+        "these take 14 compute slices of a GPU, which has 7",
+        "leave some out",
+    ),
     ("mig: all-1g.10gb", "mig: all-small", "ai.gpu.mig", "'all-small' is no layout", "all-balanced"),
     (
         "mig-1g.10gb: 2",
@@ -232,6 +240,7 @@ CASES = [
         "MPS shares whole GPUs only",
         "use nvidia.com/gpu",
     ),
+    ("mode: time-slicing", "mode: mps", "sharing.mode", "beside gpu_operator.mig_strategy mixed", "single or none"),
     ("mode: time-slicing", "mode: mps", "nodes[2].gpu.mig", "are shared by MPS", "give the node another class"),
     (
         "mode: time-slicing",
