@@ -102,10 +102,11 @@ def _candidates(pod: RunningPod, name: str, free: Amounts, threads: int, fits: F
         yield from (Decimal(number) for number in range(top, least - 1, -1) if number != asked)
         return
     short = requests_of(pod).get(name, Decimal(0)) - free.get(name, Decimal(0))
-    if 0 < short < asked:
-        yield _rounded(name, asked - short)
-    if name == "memory" and short <= 0:
-        yield from _halved(pod, name, asked, fits)
+    free_for_it = asked - max(short, Decimal(0))
+    if 0 < free_for_it < asked:
+        yield _rounded(name, free_for_it)
+    if name == "memory" and free_for_it > 0:  # what is free is not all on the NUMA nodes that a kubelet may take
+        yield from _halved(pod, name, free_for_it, fits)
 
 
 def _halved(pod: RunningPod, name: str, asked: Decimal, fits: Fits) -> Sequence[Decimal]:
