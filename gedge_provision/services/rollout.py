@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -314,7 +315,11 @@ def _is_final(trouble: Trouble | None) -> bool:
 
 def _belongings(kube: Kube, name: str, namespace: str) -> list[Manifest]:
     labels = {**MANAGED, INVENTORY_LABEL: name}
-    return [item for kind in CONTROLLER_KINDS.values() for item in kube.find(kind, namespace, labels=labels)]
+    found = []
+    for kind in CONTROLLER_KINDS.values():
+        with suppress(NotFoundError):  # clusters before Kubernetes 1.34 have no claims of devices
+            found += kube.find(kind, namespace, labels=labels)
+    return found
 
 
 def _remains(kube: Kube, name: str, namespace: str) -> tuple[str, ...]:

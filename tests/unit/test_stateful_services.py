@@ -43,6 +43,7 @@ class Handler(BaseHTTPRequestHandler):
     """GET, PATCH and DELETE of objects; whatever is applied is ready at once."""
 
     objects: dict[str, dict[str, Any]]
+    kinds: frozenset[str]
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -58,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         if url.path in self.objects:
             self._send(200, self.objects[url.path])
-        elif url.path.rsplit("/", 1)[-1] in KINDS:
+        elif url.path.rsplit("/", 1)[-1] in self.kinds:
             wanted = parse_qs(url.query).get("labelSelector", [""])[0]
             labels = dict(pair.split("=") for pair in wanted.split(",") if pair)
             found = [item for path, item in self.objects.items() if path.rpartition("/")[0] == url.path]
@@ -85,10 +86,15 @@ class Handler(BaseHTTPRequestHandler):
         self._send(200, self.objects.pop(urlsplit(self.path).path))
 
 
-KINDS = {
+KINDS = frozenset({
     "nodes", "pods", "services", "deployments", "statefulsets", "replicasets", "resourceclaimtemplates", "events",
     "persistentvolumeclaims",
-}  # fmt: skip
+})  # fmt: skip
+
+
+@pytest.fixture
+def kinds() -> frozenset[str]:
+    return KINDS
 
 
 @pytest.fixture
@@ -97,8 +103,8 @@ def objects() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
-def kube(objects: dict[str, dict[str, Any]], tmp_path: Path) -> Iterator[Kube]:
-    handler = type("Bound", (Handler,), {"objects": objects})
+def kube(objects: dict[str, dict[str, Any]], kinds: frozenset[str], tmp_path: Path) -> Iterator[Kube]:
+    handler = type("Bound", (Handler,), {"objects": objects, "kinds": kinds})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -128,6 +134,7 @@ def stateful(folder: Path, *, state: bool = True) -> Path:
     return path
 
 
+@pytest.mark.parametrize("kinds", [KINDS, KINDS - {"resourceclaimtemplates"}], ids=["of today", "before 1.34"])
 def test_a_stateful_service_is_applied_listed_and_deleted(
     kube: Kube, objects: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
