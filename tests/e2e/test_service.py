@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "services"
+RENDERED = Path(__file__).parents[1] / "fixtures" / "services"
 SAMPLE = EXAMPLES / "service-app2.yaml"
 PINNED = EXAMPLES / "app2-pinned.yaml"
 
@@ -142,3 +143,81 @@ def test_what_keeps_it_is_named(lab: LabCluster, tmp_path: Path) -> None:
     for case, (said, failure) in told.items():
         assert BROKEN[case][1] in said
         assert not failure
+
+
+def test_the_api_server_takes_whatever_is_rendered(lab: LabCluster) -> None:
+    """The golden files of the unit tests, whole: a field that Kubernetes does not have is refused by it."""
+    files = sorted(RENDERED.glob("*.rendered.yaml"))
+    assert len(files) >= 10
+    documents = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    lab.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=documents)
+
+
+TEMPLATE = """\
+template:
+  name: web
+  service:
+    volumes:
+      - {name: scratch, emptyDir: {size: 16Mi, medium: Memory}}
+      - {name: settings, configMap: web-settings}
+    containers:
+      - image: k8s.gcr.io/echoserver:1.10
+        ports: [{containerPort: 8080}]
+        env:
+          - {name: GREETING, valueFrom: {configMap: web-settings, key: greeting}}
+        volumeMounts:
+          - {name: scratch, mountPath: /scratch}
+          - {name: settings, mountPath: /settings, readOnly: true}
+        readinessProbe: {http: {path: /, port: 8080}, periodSeconds: 1}
+        livenessProbe: {tcp: 8080}
+        resources: {requests: {cpu: 50m, memory: 64Mi}}
+"""
+ON_TEMPLATE = """\
+service:
+  name: web-1
+  template: web
+  replicas: 2
+  containers:
+    - ports: [{containerPort: 8080, externalPort: 8097}]
+"""
+
+
+def test_a_service_on_a_template_has_its_volumes_values_and_probes(lab: LabCluster, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(TEMPLATE, encoding="utf-8")
+    document = tmp_path / "web-1.yaml"
+    document.write_text(ON_TEMPLATE, encoding="utf-8")
+    lab.kubectl("create", "configmap", "web-settings", "--from-literal=greeting=hello")
+    try:
+        fitting = gedge(lab, "fit", document, "-o", "json")
+        assert fitting.returncode == 0, fitting.stderr
+        assert json.loads(fitting.stdout)["placed"] == 2
+        done = gedge(lab, "apply", document, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        for url in json.loads(done.stdout)["urls"]:
+            assert answers(f"{url}/") == 200
+        pods = json.loads(lab.kubectl("get", "pods", "-l", "gedge.dev/service=web-1", "-o", "json"))["items"]
+        assert len(pods) == 2
+        for pod in pods:
+            (container,) = pod["spec"]["containers"]
+            assert container["readinessProbe"]["httpGet"]["port"] == 8080
+            assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/scratch", "/settings"}
+        assert gedge(lab, "delete", "web-1").returncode == 0
+    finally:
+        lab.kubectl("delete", "configmap", "web-settings")
+
+
+def test_replicas_that_do_not_fit_are_told_beforehand(lab: LabCluster, tmp_path: Path) -> None:
+    large = tmp_path / "large.yaml"
+    text = (
+        SAMPLE.read_text(encoding="utf-8")
+        .replace("cpu: 200m", "cpu: 1")
+        .replace("externalPort: 80", "externalPort: 8098")
+    )
+    large.write_text(text, encoding="utf-8")
+    done = gedge(lab, "fit", large, "--without-acceleration", "--replicas", "50", "-o", "json")
+    assert done.returncode == 3, done.stderr
+    found = json.loads(done.stdout)
+    assert 0 < found["placed"] < 50
+    assert not found["fits"]
+    (full,) = {tuple(one["kind"] for one in node["obstacles"]) for node in found["nodes"] if node["holds"]}
+    assert full == ("taken",)
