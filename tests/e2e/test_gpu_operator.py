@@ -28,8 +28,10 @@ ONLY = ("--only", "artifacts,nodes,gpu")
 RELEASE = ("Release", "gpu-operator/gpu-operator")
 PATIENCE_S = 45
 """How long a fault is waited for: its pod must have been started, have failed and be held back."""
-_RESOURCE = '{"status": {"capacity": {"nvidia.com/gpu": "1"}}}'
-_NO_RESOURCE = '{"status": {"capacity": {"nvidia.com/gpu": null}, "allocatable": {"nvidia.com/gpu": null}}}'
+# A name that no emulated GPU of another test had here: a kubelet goes on telling 0 of those.
+_NAME = "nvidia.com/mig-2g.10gb"
+_RESOURCE = json.dumps({"status": {"capacity": {_NAME: "1"}}})
+_NO_RESOURCE = json.dumps({"status": {"capacity": {_NAME: None}, "allocatable": {_NAME: None}}})
 
 
 def with_gpus(text: str, server: str) -> str:
