@@ -29,7 +29,6 @@ from gedge_provision.planning.manifests import render as render_service
 __all__ = ["app"]
 
 app = typer.Typer(name="service", help="Deploy services and see how they do.", no_args_is_help=True)
-app.command()(fit)
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", callback=checked_name, help="The service's name.", show_default=False)
@@ -74,6 +73,9 @@ def apply(  # noqa: PLR0913, PLR0917 - one per option
         _ui.print_json({**asdict(applied), "changed": applied.changed, "dry_run": dry_run})
     else:
         _print_applied(applied, dry_run=dry_run)
+
+
+app.command()(fit)
 
 
 @app.command("list")
