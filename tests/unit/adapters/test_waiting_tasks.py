@@ -125,7 +125,9 @@ def test_a_wait_tells_what_for_and_how_it_ended(tmp_path: Path, monkeypatch: pyt
         "the API server does not answer: connection refused",
     )
     told = [detail.removeprefix(f"{TASK}  ") for detail in seen.details]
-    assert sorted(line for line in told if line in (made, runs, silent)) == sorted([made, silent, runs, runs])
+    assert (told.count(made), told.count(silent)) == (1, 1)
+    # Of the host that is late too, where its first look does not take the whole second that it has.
+    assert told.count(runs) in {1, 2}
     assert f"waits: {runs}" in result.log.read_text(encoding="utf-8")
     failed = {failure.host: failure.message for failure in result.failures}
     assert set(failed) == {"late", "away"}
