@@ -75,9 +75,8 @@ own-labs: setup
 	@log=$$(mktemp); trap 'cat $$log; rm $$log' EXIT; trap 'exit 130' INT TERM; \
 	$(BIN)/pytest --durations=25 -m 'own_lab and not long' tests/roles tests/e2e >$$log 2>&1
 
-# Three on two cores, since some of them wait.
 unit: setup ## Unit tests
-	@$(BIN)/pytest -q -n 3 tests/unit
+	@$(BIN)/pytest -q -n 2 tests/unit
 
 roles: setup ## Molecule on container nodes
 	@$(BIN)/pytest tests/roles
