@@ -23,10 +23,15 @@ def test_the_verdict_is_the_kubelets(case: Case) -> None:
 
 @given(seed=st.integers(0, 10_000))
 def test_nothing_is_given_twice_and_all_comes_back(seed: int) -> None:
-    """CPUs are free, not reserved, as many as asked; when all pods have ended, everything is as it was."""
+    """CPUs are free, not reserved, as many as asked; when all pods have ended, everything is as it was.
+
+    But for memory where the kubelet refused a pod after it had given it some: it gives that back to another NUMA node
+    of the group than it took it from (test_admission holds this against its own code).
+    """
     wanted = course(seed)
     here = machine(wanted)
     state = empty(here)
+    misplaced = False
     for step in wanted.steps:
         if isinstance(step, str):
             state = without(here, state, step)
@@ -37,6 +42,7 @@ def test_nothing_is_given_twice_and_all_comes_back(seed: int) -> None:
         if verdict.reason is not None:
             assert (verdict.state.cpus, verdict.state.devices) == (state.cpus, state.devices)
             assert verdict.state.blocks == state.blocks
+            misplaced = misplaced or verdict.state.memory != state.memory
             state = verdict.state
             assert verdict.message or verdict.reason == "TopologyAffinityError"
             continue
@@ -49,4 +55,5 @@ def test_nothing_is_given_twice_and_all_comes_back(seed: int) -> None:
         state = verdict.state
     for uid in {uid for uid, _ in (*state.cpus, *state.blocks)} | {uid for uid, _, _ in state.devices}:
         state = without(here, state, uid)
-    assert state == empty(here)
+    assert (state.cpus, state.devices, state.blocks) == ({}, {}, {})
+    assert misplaced or state == empty(here)
