@@ -145,7 +145,7 @@ def test_an_orchestrator_that_is_killed_is_followed_by_another(lab: LabCluster, 
 
 def test_a_lost_node_is_gone_back_from(lab: LabCluster, tmp_path: Path) -> None:
     """The new revision is bound to a node whose kubelet ends in the middle of the rollout."""
-    node = sorted(name for name in lab.hosts if name != "gedgem01")[0]
+    node = min(name for name in lab.hosts if name != "gedgem01")
     document = write(tmp_path, replicas=1)
     gedge(lab, "apply", document)
     slow = {"http": {"path": "/", "port": 8080}, "initialDelaySeconds": 20, "periodSeconds": 1}
@@ -164,7 +164,7 @@ def test_a_lost_node_is_gone_back_from(lab: LabCluster, tmp_path: Path) -> None:
     wait_for(lambda: bool(status(lab)["ready"]))
 
 
-def served_by(lab: LabCluster, url: str, times: int) -> Counter[str]:
+def served_by(url: str, times: int) -> Counter[str]:
     """Ask a service, each time anew, and count the pods that answer."""
     return Counter(httpx.get(f"{url}/hostname", trust_env=False, timeout=10).text for _ in range(times))
 
@@ -180,7 +180,7 @@ def test_a_canary_gets_a_share_of_the_traffic_and_is_promoted(lab: LabCluster, t
     assert len(pods(lab, "gedge.dev/service=app")) == 3
     (canary,) = pods(lab, "gedge.dev/service=app-canary")
     name = canary["metadata"]["name"]
-    wait_for(lambda: 0 < served_by(lab, url, 40)[name] < 40)
+    wait_for(lambda: 0 < served_by(url, 40)[name] < 40)
     assert "on trial as canary 25%" in status(lab)["rollout"]
     gedge(lab, "promote", "app")
     assert not pods(lab, "gedge.dev/service=app-canary")
@@ -197,11 +197,11 @@ def test_a_preview_takes_all_traffic_at_one_moment_without_a_gap(lab: LabCluster
     write(tmp_path, ports=ports, env=[{"name": "NEW", "value": "1"}])
     gedge(lab, "apply", document, "--blue-green")
     old = {pod["metadata"]["name"] for pod in pods(lab, "gedge.dev/service=app")}
-    assert set(served_by(lab, url, 20)) <= old
+    assert set(served_by(url, 20)) <= old
     with subprocess.Popen(gedge_command(lab, "promote", "app"), stdout=subprocess.DEVNULL) as going:
         answers = []
         while going.poll() is None:
-            answers += served_by(lab, url, 5)
+            answers += served_by(url, 5)
             time.sleep(0.1)
     assert going.returncode == 0
     first_new = next(number for number, name in enumerate(answers) if name not in old)
