@@ -13,7 +13,6 @@ __all__ = [
     "ADDRESS_POOL",
     "CONFIG_MAP",
     "CONTROLLER_KINDS",
-    "CONTROLLER_REVISION",
     "DAEMON_SET",
     "DEPLOYMENT",
     "EVENT",
@@ -76,7 +75,6 @@ DAEMON_SET = Kind("apps/v1", "DaemonSet", "daemonsets")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
-CONTROLLER_REVISION = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
 SERVICE = Kind("v1", "Service", "services")
 POD = Kind("v1", "Pod", "pods")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")

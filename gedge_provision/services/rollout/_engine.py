@@ -253,8 +253,8 @@ class _Engine:
             one.qos = tuple(sorted({pod.status.qos_class for pod in pods if not pod.metadata.deletion_timestamp}))
             self._arrived(one)
             return
-        keeps = f", {late[0].trouble.message.splitlines()[0]}" if late[0].trouble else ""
-        self._telling.waiting(one.name, f"{late[0].detail}{keeps}")
+        keeps = late[0].trouble.message.splitlines()[0] if late[0].trouble else ""
+        self._telling.waiting(one.name, late[0].detail, keeps)
         self._note_progress(one)
         trouble = next((readiness.trouble for readiness in late if readiness.trouble), None)
         if (trouble is not None and trouble.final) or (details and self._is_over(one)):
