@@ -73,9 +73,7 @@ def rollback(  # noqa: PLR0913, PLR0917 - one per option
     ] = None,
     kubeconfig: KubeconfigOption = None,
     namespace: NamespaceOption = "default",
-    take_over: _MOST_REASON = 160
-
-TakeOverOption = False,
+    take_over: TakeOverOption = False,
     timeout: TimeoutOption = 120,
     output: OutputOption = Output.TEXT,
 ) -> None:
