@@ -78,8 +78,9 @@ own-labs: setup
 	@log=$$(mktemp); trap 'cat $$log; rm $$log' EXIT; trap 'exit 130' INT TERM; \
 	$(BIN)/pytest --durations=25 -m 'own_lab and not long' tests/roles tests/e2e >$$log 2>&1
 
+# Those of programs first: they wait for much of their time, and in `make check` types and lint have the cores then.
 unit: setup ## Unit tests
-	@$(BIN)/pytest -q -n 2 tests/unit
+	@$(BIN)/pytest -q -n 2 tests/unit/programs tests/unit
 
 roles: setup ## Molecule on container nodes
 	@$(BIN)/pytest tests/roles
