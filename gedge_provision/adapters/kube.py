@@ -143,12 +143,19 @@ class Kube:
             query["continue"] = following
 
     def apply(
-        self, manifest: Manifest, *, subresource: str = "", dry_run: bool = False, take_over: bool = False
+        self,
+        manifest: Manifest,
+        *,
+        manager: str = FIELD_MANAGER,
+        subresource: str = "",
+        dry_run: bool = False,
+        take_over: bool = False,
     ) -> Manifest:
         """Create or change an object by server-side apply and return it as it then is.
 
         Args:
             manifest: the fields that we own.
+            manager: under which name they are kept.
             subresource: for example status.
             dry_run: let the API server check and compute it without storing it.
             take_over: make fields ours that another field manager owns with another value.
@@ -159,7 +166,7 @@ class Kube:
         kind = CONTROLLER_KINDS[manifest["kind"]]
         metadata = manifest["metadata"]
         path = _path(kind, metadata.get("namespace"), metadata["name"])
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": str(take_over).lower()}
+        query = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(take_over).lower()}
         if dry_run:
             query["dryRun"] = "All"
         path = f"{path}/{subresource}" if subresource else path

@@ -98,7 +98,7 @@ def list_(
         return
     table = _table("NAMESPACE", "NAME", "STATE", "REACH IT AT")
     for line in lines:
-        table.add_row(line.namespace, line.name, line.detail, _some(line.urls))
+        table.add_row(line.namespace, line.name, _with_scaling(line), _some(line.urls))
     _ui.console.print(table)
 
 
@@ -200,7 +200,9 @@ def _print_applied(applied: services.Applied, *, dry_run: bool) -> None:
 
 
 def _print_status(found: services.ServiceStatus) -> None:
-    _ui.console.print(f"{found.namespace}/{found.name}: {'ready' if found.ready else 'not ready'}, {found.detail}")
+    _ui.console.print(
+        f"{found.namespace}/{found.name}: {'ready' if found.ready else 'not ready'}, {_with_scaling(found)}"
+    )
     if found.problem:
         _ui.console.print(f"  {found.problem}\n  -> {found.remedy}", markup=False)
     for url in found.urls:
@@ -210,6 +212,10 @@ def _print_status(found: services.ServiceStatus) -> None:
         ready = "yes" if pod.ready else "no"
         table.add_row(pod.name, pod.node, pod.phase, ready, pod.qos, str(pod.restarts), pod.address)
     _ui.console.print(table)
+
+
+def _with_scaling(found: services.ServiceLine | services.ServiceStatus) -> str:
+    return f"{found.detail}, {found.scaling}" if found.scaling else found.detail
 
 
 def _table(*columns: str) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,6 +14,7 @@ from gedge_provision.adapters.kube import ConflictError, Kube, KubeError, NotFou
 from gedge_provision.adapters.tcp import answers
 from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import (
+    AUTOSCALER,
     CONTROLLER_KINDS,
     NODE,
     PERSISTENT_VOLUME_CLAIM,
@@ -27,6 +28,7 @@ from gedge_provision.models.cluster import (
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.service import Service
+from gedge_provision.planning.autoscaler import Handover
 from gedge_provision.planning.external_ports import check_external_ports, node_addresses, service_urls
 from gedge_provision.planning.fit import check_fit
 from gedge_provision.planning.manifests import (
@@ -38,6 +40,7 @@ from gedge_provision.planning.manifests import (
     render,
 )
 from gedge_provision.planning.readiness import Readiness, Trouble
+from gedge_provision.services import scaling
 from gedge_provision.services.status import observe
 
 __all__ = ["Applied", "apply_service", "delete_service"]
@@ -53,6 +56,7 @@ class _Plan:
     """Everything that an apply sends: objects, the actions they amount to, and the addresses of external ports."""
 
     manifests: tuple[Manifest, ...]
+    handovers: Mapping[str, Handover]
     changes: tuple[Change, ...]
     addresses: tuple[str, ...]
     take_over: bool
@@ -105,7 +109,10 @@ def apply_service(  # noqa: PLR0913 - what, where and how long
     """
     with step(reporter, f"check {service.name} against the cluster"):
         addresses = _check_cluster(kube, service, namespace)
+        service, notes = scaling.within_fit(kube, service, namespace)
         plan = _plan(kube, service, namespace, addresses, take_over=take_over)
+    for note in notes:
+        reporter.note(note)
     if dry_run:
         return Applied(service.name, namespace, plan.changes)
     _carry_out(kube, service.name, namespace, plan, reporter)
@@ -171,10 +178,12 @@ def _check_cluster(kube: Kube, service: Service, namespace: str) -> tuple[str, .
 def _plan(kube: Kube, service: Service, namespace: str, addresses: tuple[str, ...], *, take_over: bool) -> _Plan:
     """Let the API server compute every change without storing it: what it refuses, it refuses here."""
     manifests = render(service, namespace)
-    changes = []
+    changes, handovers = [], {}
     for manifest in manifests:
         before = _existing(kube, manifest, service.name)
-        after = kube.apply(manifest, dry_run=True, take_over=take_over)
+        handover = scaling.plan_handover(kube, manifest, before, manifests)
+        handovers[manifest["kind"]] = handover
+        after = scaling.dry_apply(kube, manifest, before, handover, take_over=take_over)
         action = "created"
         if before is not None:
             same = comparable(before) == comparable(after)
@@ -188,7 +197,7 @@ def _plan(kube: Kube, service: Service, namespace: str, addresses: tuple[str, ..
         for item in _belongings(kube, service.name, namespace)
         if (item["kind"], item["metadata"]["name"]) not in wanted
     ]
-    return _Plan(manifests, tuple(changes), addresses, take_over)
+    return _Plan(manifests, handovers, tuple(changes), addresses, take_over)
 
 
 def _existing(kube: Kube, manifest: Manifest, name: str) -> Manifest | None:
@@ -211,8 +220,11 @@ def _carry_out(kube: Kube, name: str, namespace: str, plan: _Plan, reporter: Rep
     title = f"apply {name}"
     reporter.start(title)
     try:
+        if Change(AUTOSCALER.name, name, "deleted") in plan.changes:
+            scaling.delete_autoscaler(kube, name, namespace)
         for manifest in plan.manifests:
-            kube.apply(manifest, take_over=plan.take_over)
+            handover = plan.handovers[manifest["kind"]]
+            scaling.apply_handed_over(kube, manifest, handover, take_over=plan.take_over)
             if manifest["metadata"]["name"] == external_name(name):
                 status = ingress_status(external_name(name), namespace, plan.addresses)
                 kube.apply(status, subresource="status", take_over=plan.take_over)

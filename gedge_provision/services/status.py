@@ -25,18 +25,21 @@ from gedge_provision.models.cluster import (
 from gedge_provision.planning.external_ports import node_addresses, service_urls
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
 from gedge_provision.planning.readiness import Readiness, Snapshot, assess
+from gedge_provision.planning.scaling_status import scaling_line, scaling_trouble
+from gedge_provision.services.scaling import autoscalers
 
 __all__ = ["PodLine", "ServiceLine", "ServiceStatus", "list_services", "observe", "read_status"]
 
 
 @dataclass(frozen=True)
 class ServiceLine:
-    """A service in a list."""
+    """A service in a list; `scaling` is empty when it has a fixed number of pods."""
 
     name: str
     namespace: str
     ready: bool
     detail: str
+    scaling: str
     urls: tuple[str, ...]
 
 
@@ -55,12 +58,13 @@ class PodLine:
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A service in detail; `problem` and `remedy` are empty when nothing keeps it."""
+    """A service in detail; `problem` and `remedy` are empty when nothing keeps it, `scaling` when it does not scale."""
 
     name: str
     namespace: str
     ready: bool
     detail: str
+    scaling: str
     problem: str
     remedy: str
     urls: tuple[str, ...]
@@ -73,13 +77,16 @@ def list_services(kube: Kube, namespace: str | None) -> tuple[ServiceLine, ...]:
     for item in kube.find(SERVICE, namespace, labels=MANAGED):
         state = ServiceState.model_validate(item)
         published.setdefault(_key(state.metadata.namespace, state.metadata.labels), []).append(state)
+    scaled = autoscalers(kube, namespace)
     lines = []
     for item in kube.find(DEPLOYMENT, namespace, labels=MANAGED) + kube.find(STATEFUL_SET, namespace, labels=MANAGED):
         deployment = _state(item)
         key = _key(deployment.metadata.namespace, deployment.metadata.labels)
         readiness = assess(Snapshot(deployment))
         available = f"{deployment.status.available_replicas}/{deployment.spec.replicas} ready"
-        lines.append(ServiceLine(key[1], key[0], readiness.ready, available, service_urls(published.get(key, []))))
+        scales = scaling_line(scaled[key]) if key in scaled else ""
+        urls = service_urls(published.get(key, []))
+        lines.append(ServiceLine(key[1], key[0], readiness.ready, available, scales, urls))
     return tuple(sorted(lines, key=lambda line: (line.namespace, line.name)))
 
 
@@ -122,11 +129,15 @@ def read_status(kube: Kube, namespace: str, name: str) -> ServiceStatus:
     if not problem:
         problem = _stale_addresses(kube, published)
         remedy = "apply the service again" if problem else ""
+    scaled = autoscalers(kube, namespace, name).get((namespace, name))
+    if scaled is not None and not problem:
+        problem, remedy = scaling_trouble(scaled)
     return ServiceStatus(
         name,
         namespace,
         readiness.ready,
         readiness.detail,
+        "" if scaled is None else scaling_line(scaled),
         problem,
         remedy,
         service_urls(published),
