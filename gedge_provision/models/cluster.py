@@ -20,6 +20,7 @@ __all__ = [
     "NAMESPACE",
     "NETWORK_ATTACHMENT",
     "NODE",
+    "NODE_METRICS",
     "PERSISTENT_VOLUME_CLAIM",
     "POD",
     "POD_METRICS",
@@ -91,6 +92,7 @@ RUNTIME_CLASS = Kind("node.k8s.io/v1", "RuntimeClass", "runtimeclasses", namespa
 CLUSTER_POLICY = Kind("nvidia.com/v1", "ClusterPolicy", "clusterpolicies", namespaced=False)
 GPU_CLUSTER = Kind("nvidia.com/v1alpha1", "GPUCluster", "gpuclusters", namespaced=False)
 RESOURCE_CLAIM_TEMPLATE = Kind("resource.k8s.io/v1", "ResourceClaimTemplate", "resourceclaimtemplates")
+NODE_METRICS = Kind("metrics.k8s.io/v1beta1", "NodeMetrics", "nodes", namespaced=False)
 POD_METRICS = Kind("metrics.k8s.io/v1beta1", "PodMetrics", "pods")
 ADDRESS_POOL = Kind("whereabouts.cni.cncf.io/v1alpha1", "IPPool", "ippools")
 
