@@ -108,7 +108,7 @@ class _Merging:
             found[_right(key)] = self._copy(self.template, value, (*base_path, key), (*path, _right(key)))
         written = {_right(key): key for key in base}
         for key, other in _INSTEAD.items() if path == ("service",) else ():
-            if key in over and other in found:
+            if over.get(key) is not None and other in found:
                 del found[other]
                 self._forget((*path, other))
         for key, value in over.items():

@@ -123,6 +123,8 @@ OF_TEMPLATE = "scaling: {min: 2, max: 4, metrics: [{cpu: 50%}], scaleDown: {stab
         (OF_TEMPLATE, "scaling: {max: 9, metrics: [{cpu: 80%}]}", (1, 9, 300), 1),
         (OF_TEMPLATE, "replicas: 3", None, 3),
         ("replicas: 3", "scaling: {max: 9, metrics: [{cpu: 80%}]}", (1, 9, 300), 1),
+        ("replicas: 3", "scaling: null", None, 3),
+        (OF_TEMPLATE, "scaling: null", None, 1),
     ],
 )
 def test_scaling_takes_the_place_of_the_templates_as_a_whole(
