@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gedge_provision.models.cluster import Kind, Manifest
+from gedge_provision.models.cluster import AUTOSCALER, DEPLOYMENT, STATEFUL_SET, Kind, Manifest
 from gedge_provision.models.service import Metric, Scaling
 
-__all__ = ["SCALE_MANAGER", "Handover", "autoscaler_spec", "handover", "replicas_part"]
+__all__ = ["SCALE_MANAGER", "Handover", "autoscaler_spec", "handover", "replicas_part", "with_replicas"]
 
 SCALE_MANAGER = "gedge-scale"
 """Field manager of nothing but `spec.replicas`, while it passes between the document and the autoscaler."""
 
-_AUTOSCALER_MANAGER = "kube-controller-manager"
+_DOCUMENT_MANAGER, _AUTOSCALER_MANAGER = "gedge", "kube-controller-manager"
+_SCALED = (DEPLOYMENT.name, STATEFUL_SET.name)
+_INVENTORY_LABEL = "gedge.dev/service"
 _REPLICAS = "f:replicas"
 
 
@@ -62,28 +64,49 @@ class Handover:
     replicas: int = 0
 
 
-def handover(manifest: Manifest, live: Manifest | None, autoscaler: Manifest | None) -> Handover:
-    """Return what is to be done about the replicas of a controller.
+def handover(manifest: Manifest, live: Manifest | None, autoscalers: Iterable[Manifest]) -> Handover:
+    """Return what is to be done about the replicas of an object; nothing where it has none.
 
     Server-side apply sets a field back to its default when the only manager that owned it leaves it out, and refuses
     a field that another one set to another value (Kubernetes documentation, "Server-Side Apply", transferring
     ownership).
 
     Args:
-        manifest: the controller that is to be applied.
-        live: what there is of it, None where there is none.
-        autoscaler: the autoscaler that is to be applied with it, or None.
+        manifest: the object that is to be applied.
+        live: what there is of it, with its managed fields; None where there is none.
+        autoscalers: those that are to be applied with it, and those that are there.
     """
+    if manifest["kind"] not in _SCALED:
+        return Handover()
     wanted = manifest["spec"].get("replicas")
-    if autoscaler is not None and wanted is None:
+    its = [one for one in autoscalers if _scales(one, manifest)]
+    if wanted is None:
         if live is None:
-            return Handover("start", autoscaler["spec"]["minReplicas"])
-        owned = any(entry.get("manager") == "gedge" for entry in _owners(live))
+            return Handover("start", max([1, *(one["spec"].get("minReplicas", 1) for one in its)]))
+        owned = any(entry.get("manager") == _DOCUMENT_MANAGER for entry in _owners(live))
         return Handover("let_go", live["spec"]["replicas"]) if owned else Handover()
-    if wanted is None or live is None:
+    # Somebody's own autoscaler: its conflict is told, as any other's.
+    if live is None or any(not _is_ours(one, manifest) for one in its):
         return Handover()
     passed_on = any(_is_scaler(entry) for entry in _owners(live))
     return Handover("take_back", wanted) if passed_on else Handover()
+
+
+def with_replicas(manifest: Manifest, replicas: int) -> Manifest:
+    """Return an object with another number of replicas."""
+    return {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}
+
+
+def _scales(autoscaler: Manifest, manifest: Manifest) -> bool:
+    if autoscaler["kind"] != AUTOSCALER.name:
+        return False
+    target = autoscaler["spec"]["scaleTargetRef"]
+    return (target["kind"], target["name"]) == (manifest["kind"], manifest["metadata"]["name"])
+
+
+def _is_ours(autoscaler: Manifest, manifest: Manifest) -> bool:
+    one, other = (item["metadata"].get("labels", {}).get(_INVENTORY_LABEL) for item in (autoscaler, manifest))
+    return one is not None and bool(one == other)
 
 
 def _owners(live: Manifest) -> Iterator[Mapping[str, Any]]:

@@ -63,8 +63,28 @@ HPA = ("kube-controller-manager", "scale")
 def test_replicas_pass_from_the_document_to_the_autoscaler_and_back(
     service: Service, there: dict[str, Any] | None, wanted: Handover
 ) -> None:
-    controller, scaler = parts(service)
-    assert handover(controller, there, scaler) == wanted
+    assert handover(parts(service)[0], there, render(service, "default")) == wanted
+
+
+def test_without_its_autoscaler_a_scaling_controller_keeps_its_replicas_all_the_same() -> None:
+    controller, _ = parts(SCALING)
+    assert handover(controller, live(5, ("gedge", "")), []) == Handover("let_go", 5)
+    assert handover(controller, None, []) == Handover("start", 1)
+
+
+def test_an_autoscaler_of_somebody_else_keeps_what_it_scales() -> None:
+    ours = parts(SCALING)[1]
+    assert ours is not None
+    foreign = {**ours, "metadata": {"name": "mine", "namespace": "default", "labels": {"a": "b"}}}
+    of_another = {**foreign, "spec": {**ours["spec"], "scaleTargetRef": {"kind": "Deployment", "name": "other"}}}
+    controller, _ = parts(FIXED)
+    assert handover(controller, live(5, HPA), [ours, of_another]) == Handover("take_back", 3)
+    assert handover(controller, live(5, HPA), [foreign]) == Handover()
+
+
+def test_only_what_makes_pods_has_replicas() -> None:
+    for item in render(SCALING, "default")[1:]:
+        assert handover(item, None, render(SCALING, "default")) == Handover()
 
 
 def test_a_scaling_controller_has_no_replicas_and_a_fixed_one_has() -> None:
