@@ -109,7 +109,8 @@ def test_it_scales_out_and_in_and_hands_its_replicas_over(lab: LabCluster, tmp_p
     assert not json.loads(again.stdout)["changed"]
     assert replicas(lab) == 3
     assert owners(lab) == {"kube-controller-manager"}
-    assert "3/3 ready, scales 1 to 3, cpu " in gedge(lab, "list").stdout
+    (line,) = json.loads(gedge(lab, "list", "-o", "json").stdout)
+    assert line["scaling"].startswith("scales 1 to 3, cpu ")
 
     lab.kubectl("exec", pod, "--", "/bin/sh", "-c", ": > /stop")
     wait_for("scaled in", lambda: replicas(lab) == 1, lab)

@@ -10,10 +10,12 @@ import pytest
 from gedge_provision.models.autoscalers import AutoscalerState
 from gedge_provision.models.cluster import NodeState
 from gedge_provision.models.errors import NotFittingError
+from gedge_provision.models.rollouts import Content, Strategy
 from gedge_provision.models.service import Service
 from gedge_provision.planning.autoscaler import Handover, handover, replicas_part
 from gedge_provision.planning.fit import fit_service
 from gedge_provision.planning.manifests import render
+from gedge_provision.planning.rollouts import trial_of
 from gedge_provision.planning.scaling import fitting_bounds, is_pinned, refuse_more
 from gedge_provision.planning.scaling_status import scaling_line, scaling_trouble
 from gedge_provision.services import load_service
@@ -97,6 +99,14 @@ def test_nothing_but_replicas_is_applied_for_another_manager() -> None:
     name = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "detector", "namespace": "default"}}
     assert replicas_part(controller, 4) == {**name, "spec": {"replicas": 4}}
     assert replicas_part(controller, None) == name
+
+
+@pytest.mark.parametrize(("strategy", "pods"), [(Strategy("canary", 25), 2), (Strategy("blue-green"), 8)])
+def test_a_trial_has_a_number_of_pods_and_does_not_scale(strategy: Strategy, pods: int) -> None:
+    content = Content(SCALING, render(SCALING, "default"))
+    manifests = trial_of(content, strategy, "default", 8).manifests
+    assert {one["kind"] for one in manifests} <= {"Deployment", "Service"}
+    assert [one["spec"]["replicas"] for one in manifests if one["kind"] == "Deployment"] == [pods]
 
 
 def node(name: str, cpus: int) -> NodeState:
