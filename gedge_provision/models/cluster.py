@@ -14,7 +14,6 @@ __all__ = [
     "AUTOSCALER",
     "CONFIG_MAP",
     "CONTROLLER_KINDS",
-    "CONTROLLER_REVISION",
     "DAEMON_SET",
     "DEPLOYMENT",
     "EVENT",
@@ -80,7 +79,6 @@ DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
 AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
-CONTROLLER_REVISION = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
 SERVICE = Kind("v1", "Service", "services")
 POD = Kind("v1", "Pod", "pods")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")

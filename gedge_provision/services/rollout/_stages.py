@@ -28,11 +28,14 @@ class Stage:
         manifests: what is applied, in this order.
         deletes: what is deleted then.
         waits: the services that must be ready at its end.
+        settles: whether traffic goes another way by it: nodes learn of that a little later, and pods that it went to
+            before must stay so long.
     """
 
     manifests: tuple[Manifest, ...] = ()
     deletes: tuple[Address, ...] = ()
     waits: tuple[str, ...] = ()
+    settles: bool = False
 
 
 def address(manifest: Manifest) -> Address:
@@ -89,9 +92,9 @@ def trial_ends(
     services = tuple(item for item in manifests if item["kind"] == SERVICE.name)
     others = tuple(item for item in manifests if item["kind"] != SERVICE.name)
     return [
-        Stage(rollouts.preview_traffic(content, strategy)),
+        Stage(rollouts.preview_traffic(content, strategy), settles=True),
         Stage(others, waits=(content.service.name,)),
-        Stage(services, stages[0].deletes),
+        Stage(services, stages[0].deletes, settles=True),
         Stage(deletes=tuple(trial)),
     ]
 
