@@ -21,8 +21,10 @@ import yaml
 from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError, connect
 from gedge_provision.models.cluster import AUTOSCALER, Manifest
 from gedge_provision.models.errors import GedgeError
+from gedge_provision.models.rollouts import Content, Strategy, Way
 from gedge_provision.planning.manifests import render
 from gedge_provision.services import load_service
+from gedge_provision.services.rollout._stages import trial_ends
 from gedge_provision.services.scaling import apply_handed_over, check_scale, delete_autoscaler, dry_apply, within_fit
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "services"
@@ -197,6 +199,16 @@ def test_an_autoscaler_is_gone_before_the_number_is_set(kube: Kube, cluster: Clu
     delete_autoscaler(kube, "detector", "default")
     with pytest.raises(NotFoundError):
         kube.get(AUTOSCALER, "default", "detector")
+
+
+@pytest.mark.parametrize(("way", "stage"), [("rolling", 0), ("blue-green", 1)])
+def test_an_autoscaler_that_goes_goes_with_the_stage_that_sets_the_number(way: Way, stage: int) -> None:
+    content = Content(SCALING.model_copy(update={"scaling": None, "replicas": 3}), FIXED)
+    own = [(item["kind"], item["metadata"]["name"]) for item in SCALED]
+    stages = trial_ends(content, Strategy(way), 2, own, [("Deployment", "detector-next")])
+    gone = ("HorizontalPodAutoscaler", "detector")
+    assert [index for index, one in enumerate(stages) if gone in one.deletes] == [stage]
+    assert "Deployment" in {item["kind"] for item in stages[stage].manifests}
 
 
 @pytest.mark.parametrize(

@@ -91,10 +91,13 @@ def trial_ends(
     manifests = _stamped(content.manifests, number)
     services = tuple(item for item in manifests if item["kind"] == SERVICE.name)
     others = tuple(item for item in manifests if item["kind"] != SERVICE.name)
+    # An autoscaler that goes would take back the number of pods that the revision sets.
+    scalers = tuple(item for item in stages[0].deletes if item[0] == AUTOSCALER.name)
+    rest = tuple(item for item in stages[0].deletes if item not in scalers)
     return [
         Stage(rollouts.preview_traffic(content, strategy), settles=True),
-        Stage(others, waits=(content.service.name,)),
-        Stage(services, stages[0].deletes, settles=True),
+        Stage(others, scalers, waits=(content.service.name,)),
+        Stage(services, rest, settles=True),
         Stage(deletes=tuple(trial)),
     ]
 
