@@ -23,6 +23,7 @@ from gedge_provision.models.service._containers import (
     Resources,
 )
 from gedge_provision.models.service._probes import HttpProbe, Probe
+from gedge_provision.models.service._scaling import Metric, MetricResource, ScaleDown, Scaling
 from gedge_provision.models.service._service import (
     Service,
     ServiceDocument,
@@ -50,11 +51,15 @@ __all__ = [
     "EnvSource",
     "EnvVar",
     "HttpProbe",
+    "Metric",
+    "MetricResource",
     "Mig",
     "Port",
     "Probe",
     "Protocol",
     "Resources",
+    "ScaleDown",
+    "Scaling",
     "Service",
     "ServiceDocument",
     "ServiceFile",
