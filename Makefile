@@ -5,6 +5,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 SITE ?= inventories/lab/site.yml
+# Compiled once, whatever the environment says: checks start Python programs by the dozen. The tree is left without it.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 ANSIBLE_CONTENT := .ansible-lint .config .yamllint galaxy.yml meta molecule playbooks plugins requirements.yml roles
 PACKAGES := python3-venv podman netavark conmon runc uidmap mmdebstrap buildah gcc libc6-dev libseccomp-dev pkg-config \
 	nftables iptables openssh-client skopeo

@@ -104,6 +104,10 @@ def snapshot(name: str) -> dict[str, Any]:
     online = [thread for thread in threads if thread.cpu not in offline]
     socket_ids = shape.socket_ids or list(range(shape.sockets))
 
+    cores: dict[tuple[int, int], list[int]] = {}
+    for thread in online:
+        cores.setdefault((thread.socket, thread.core), []).append(thread.cpu)
+
     def cpus(**places: int) -> str:
         return format_cpuset([t.cpu for t in online if all(getattr(t, key) == value for key, value in places.items())])
 
@@ -125,7 +129,7 @@ def snapshot(name: str) -> dict[str, Any]:
                 "socket": socket_ids[thread.socket],
                 "die": 0,
                 "core": thread.core,
-                "siblings": cpus(socket=thread.socket, core=thread.core),
+                "siblings": format_cpuset(cores[thread.socket, thread.core]),
                 "kind": "efficiency" if thread.efficient else "performance",
             }
             for thread in online
