@@ -1,4 +1,4 @@
-"""The Python API: what `gedge` does with sites and services, as functions. What is not named here may change.
+"""The Python API: what `gedge` does with sites, services and meshes, as functions. What is not named here may change.
 
 Long work tells a `Reporter` what it does; leave it out to hear nothing. Errors are those of the command line:
 
@@ -18,6 +18,7 @@ from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingE
 from gedge_provision.models.fit import NodeFit, Obstacle, ServiceFit
 from gedge_provision.models.gpu_images import ClassAnswer, ImageCheck, ImageReport
 from gedge_provision.models.kubelet import KubeletSettings
+from gedge_provision.models.mesh import LoadedMesh
 from gedge_provision.models.perf import PerfRecord, PerfResults, PerfSettings
 from gedge_provision.models.plan import Consent, HostPlan, Plan
 from gedge_provision.models.pod_alignment import ContainerHolding, NodePods, Remark
@@ -31,6 +32,7 @@ from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Check, Report
 from gedge_provision.perf import compare_runs, earlier_runs, measure_network, measured_runs, perf_html, read_run
 from gedge_provision.planning.gpu import GpuPlan
+from gedge_provision.planning.mesh import DataPlane, render_mesh
 from gedge_provision.planning.perf import Compared, Comparison, Figure
 from gedge_provision.provisioning import (
     Asked,
@@ -67,15 +69,23 @@ from gedge_provision.provisioning import (
 from gedge_provision.services import (
     Applied,
     Checked,
+    MeshApplied,
+    MeshStatus,
     ServiceStatus,
     Templates,
+    apply_mesh,
     apply_service,
     check_documents,
+    check_meshes,
     connect,
+    delete_mesh,
     delete_service,
     fit_service,
+    list_meshes,
     list_services,
+    load_mesh,
     load_service,
+    read_mesh_status,
     read_status,
 )
 
@@ -92,6 +102,7 @@ __all__ = [
     "ContainerHolding",
     "CpuIntent",
     "CpuPlan",
+    "DataPlane",
     "Difference",
     "DocumentError",
     "Figure",
@@ -102,6 +113,9 @@ __all__ = [
     "ImageReport",
     "InfeasibleError",
     "KubeletSettings",
+    "LoadedMesh",
+    "MeshApplied",
+    "MeshStatus",
     "NodeFit",
     "NodeLook",
     "NodePods",
@@ -128,14 +142,17 @@ __all__ = [
     "Topology",
     "UsageError",
     "apply",
+    "apply_mesh",
     "apply_plan",
     "apply_service",
     "asked_of",
     "check_documents",
     "check_image",
+    "check_meshes",
     "check_report",
     "compare_runs",
     "connect",
+    "delete_mesh",
     "delete_service",
     "earlier_runs",
     "fetch_kubeconfig",
@@ -143,7 +160,9 @@ __all__ = [
     "gpu_plan",
     "install_timer",
     "kubeconfig_path",
+    "list_meshes",
     "list_services",
+    "load_mesh",
     "load_plan",
     "load_service",
     "load_site",
@@ -154,11 +173,13 @@ __all__ = [
     "plan",
     "plan_cpus",
     "pods_of",
+    "read_mesh_status",
     "read_run",
     "read_status",
     "read_topology",
     "record_drift",
     "remove_timer",
+    "render_mesh",
     "report_html",
     "reset",
     "resume",

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 import yaml
-from rich.table import Table
 
 from gedge_provision import services
 from gedge_provision.cli import _ui
@@ -20,7 +19,16 @@ from gedge_provision.cli._cluster import (
     chosen_kubeconfig,
     chosen_site,
 )
-from gedge_provision.cli._service import FileArgument, PlainOption, TemplateOption
+from gedge_provision.cli._service import (
+    FileArgument,
+    PlainOption,
+    TemplateOption,
+    TimeoutOption,
+    print_changes,
+    print_checked,
+    reachable_at,
+    table_of,
+)
 from gedge_provision.cli._ui import Output, OutputOption
 from gedge_provision.cli.service_fit import fit
 from gedge_provision.cli.site import SiteOption
@@ -33,7 +41,6 @@ app = typer.Typer(name="service", help="Deploy services and see how they do.", n
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", callback=checked_name, help="The service's name.", show_default=False)
 ]
-TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")]
 
 
 @app.command()
@@ -96,9 +103,9 @@ def list_(
         where = "any namespace" if all_namespaces else f"namespace {namespace}"
         _ui.console.print(f"no service in {where}")
         return
-    table = _table("NAMESPACE", "NAME", "STATE", "REACH IT AT")
+    table = table_of("NAMESPACE", "NAME", "STATE", "REACH IT AT")
     for line in lines:
-        table.add_row(line.namespace, line.name, line.detail, _some(line.urls))
+        table.add_row(line.namespace, line.name, line.detail, reachable_at(line.urls))
     _ui.console.print(table)
 
 
@@ -157,10 +164,7 @@ def check(
     if output is Output.JSON:
         _ui.print_json([asdict(one) for one in checked])
         return
-    for one in checked:
-        _ui.console.print(f"{one.file}: {one.kind} {one.name} is right", markup=False)
-        for note in one.notes:
-            _ui.console.print(f"  {note}", markup=False)
+    print_checked(checked)
 
 
 @app.command()
@@ -190,8 +194,7 @@ def render(  # noqa: PLR0913, PLR0917 - one per option
 
 def _print_applied(applied: services.Applied, *, dry_run: bool) -> None:
     if dry_run:
-        for change in applied.changes:
-            _ui.console.print(f"would be {change.action}: {change.kind} {change.name}")
+        print_changes(applied.changes)
         return
     state = "is ready" if applied.changed else "is ready, unchanged"
     _ui.console.print(f"{applied.name} {state} ({'/'.join(applied.qos)} QoS)")
@@ -205,19 +208,8 @@ def _print_status(found: services.ServiceStatus) -> None:
         _ui.console.print(f"  {found.problem}\n  -> {found.remedy}", markup=False)
     for url in found.urls:
         _ui.console.print(f"  {url}")
-    table = _table("POD", "NODE", "PHASE", "READY", "QOS", "RESTARTS", "ADDRESS")
+    table = table_of("POD", "NODE", "PHASE", "READY", "QOS", "RESTARTS", "ADDRESS")
     for pod in found.pods:
         ready = "yes" if pod.ready else "no"
         table.add_row(pod.name, pod.node, pod.phase, ready, pod.qos, str(pod.restarts), pod.address)
     _ui.console.print(table)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _some(urls: tuple[str, ...]) -> str:
-    return urls[0] + (f" and {len(urls) - 1} more" if len(urls) > 1 else "") if urls else "inside the cluster only"

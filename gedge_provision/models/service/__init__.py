@@ -33,12 +33,20 @@ from gedge_provision.models.service._service import (
     TemplateFile,
 )
 from gedge_provision.models.service._volumes import ClaimTemplate, EmptyDir, Volume, VolumeMount
-from gedge_provision.models.service._words import MISSPELLINGS
+from gedge_provision.models.service._words import (
+    MISSPELLINGS,
+    CamelCase,
+    Name,
+    ObjectName,
+    PortNumber,
+    ServiceName,
+)
 
 __all__ = [
     "MISSPELLINGS",
     "Acceleration",
     "Amounts",
+    "CamelCase",
     "ClaimTemplate",
     "Communication",
     "CommunicationType",
@@ -51,13 +59,17 @@ __all__ = [
     "EnvVar",
     "HttpProbe",
     "Mig",
+    "Name",
+    "ObjectName",
     "Port",
+    "PortNumber",
     "Probe",
     "Protocol",
     "Resources",
     "Service",
     "ServiceDocument",
     "ServiceFile",
+    "ServiceName",
     "Template",
     "TemplateFile",
     "TemplatedService",

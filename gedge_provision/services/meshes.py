@@ -1,0 +1,334 @@
+"""Bringing a service mesh onto a cluster and off it again: its services first, then what leads requests to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
+from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError, UnreachableError
+from gedge_provision.models.changes import Change
+from gedge_provision.models.cluster import (
+    CONFIG_MAP,
+    CONTROLLER_KINDS,
+    GATEWAY,
+    GATEWAY_CLASS,
+    HTTP_ROUTE,
+    MESH_KINDS,
+    NODE,
+    SERVICE,
+    Manifest,
+    NodeState,
+    ServiceState,
+)
+from gedge_provision.models.errors import GedgeError
+from gedge_provision.models.mesh import LoadedMesh
+from gedge_provision.models.progress import SILENT, Reporter, step
+from gedge_provision.models.service import Service
+from gedge_provision.planning.external_ports import check_published, node_addresses, service_urls
+from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, comparable, ingress_status
+from gedge_provision.planning.mesh import MESH_LABEL, mesh_objects, service_of
+from gedge_provision.services.rollout import apply_service, delete_service
+
+__all__ = ["MeshApplied", "apply_mesh", "delete_mesh"]
+
+_POLL_S = 1.0
+_KINDS = CONTROLLER_KINDS | MESH_KINDS
+_GATEWAY_KINDS = (GATEWAY.name, HTTP_ROUTE.name)
+
+
+@dataclass(frozen=True)
+class MeshApplied:
+    """What an apply of a mesh did, or with a dry run would do.
+
+    Attributes:
+        name: the mesh.
+        namespace: where its objects live.
+        changes: of its services, and of what leads requests to them.
+        urls: where it is reachable from outside.
+        left_out: objects that the cluster does not know: HTTPRoutes without the Gateway API.
+    """
+
+    name: str
+    namespace: str
+    changes: tuple[Change, ...]
+    urls: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything differs from before."""
+        return any(change.action != "unchanged" for change in self.changes)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is applied beside the services, and which services and objects go."""
+
+    services: tuple[Service, ...]
+    objects: tuple[Manifest, ...]
+    changes: tuple[Change, ...]
+    addresses: tuple[str, ...]
+    leaving: tuple[str, ...]
+    left_out: tuple[str, ...]
+    take_over: bool
+
+
+def apply_mesh(  # noqa: PLR0913 - what, where and how long
+    kube: Kube,
+    mesh: LoadedMesh,
+    namespace: str = "default",
+    reporter: Reporter = SILENT,
+    *,
+    timeout_s: float = 120,
+    dry_run: bool = False,
+    take_over: bool = False,
+) -> MeshApplied:
+    """Make the cluster run the services of a mesh, and lead requests to them as its document says.
+
+    Everything that can be refused is refused before the first object changes. Versions that left the document are
+    deleted once the others are ready and no route names them any more. An apply that was interrupted is continued by
+    the next one.
+
+    Args:
+        kube: the cluster.
+        mesh: the mesh.
+        namespace: where its objects live.
+        reporter: receives the progress.
+        timeout_s: seconds to wait for each service to be ready.
+        dry_run: stop after the checks.
+        take_over: overwrite what other field managers own.
+
+    Raises:
+        NotFittingError: no node can hold a pod of a version.
+        ConflictError: somebody else owns what this would change.
+        GedgeError: an external port is taken, the cluster lacks what gatewayClass asks for, or a service does not get
+            ready.
+    """
+    with step(reporter, f"check mesh {mesh.name} against the cluster"):
+        plan = _plan(kube, mesh, namespace, take_over=take_over)
+        planned = [
+            change
+            for service in plan.services
+            for change in apply_service(kube, service, namespace, dry_run=True, take_over=take_over).changes
+        ]
+    if plan.left_out:
+        reporter.note(
+            f"left out, since the cluster does not know the Gateway API: HTTPRoute {', '.join(plan.left_out)};"
+            " nothing routes by URI, and requests are spread over all versions (docs/service-mesh.md)"
+        )
+    changes = (*planned, *plan.changes)
+    if dry_run:
+        return MeshApplied(mesh.name, namespace, changes, left_out=plan.left_out)
+    # The document comes first, so that a mesh whose apply was interrupted is known and can be deleted.
+    document, *others = plan.objects
+    kube.apply(document, take_over=take_over)
+    for service in plan.services:
+        apply_service(kube, service, namespace, reporter, timeout_s=timeout_s, take_over=take_over)
+    _lead(kube, mesh.name, namespace, plan, others, reporter)
+    for name in plan.leaving:
+        delete_service(kube, name, namespace, reporter, timeout_s=timeout_s)
+    published = [ServiceState.model_validate(item) for item in _found(kube, mesh.name, namespace, SERVICE.name)]
+    return MeshApplied(mesh.name, namespace, changes, service_urls(published), plan.left_out)
+
+
+def delete_mesh(
+    kube: Kube, name: str, namespace: str = "default", reporter: Reporter = SILENT, *, timeout_s: float = 120
+) -> bool:
+    """Delete a mesh with its services, and wait until nothing of it is left but volumes; return whether there was any.
+
+    Raises:
+        GedgeError: something is still there after `timeout_s` seconds.
+    """
+    found = _belongings(kube, name, namespace)
+    services = _service_names(found)
+    own = [item for item in found if INVENTORY_LABEL not in item["metadata"]["labels"]]
+    documents = [item for item in own if item["kind"] == CONFIG_MAP.name]
+    with step(reporter, f"delete what leads to the services of mesh {name}"):
+        _delete(kube, namespace, [item for item in own if item["kind"] != CONFIG_MAP.name], timeout_s)
+    for service in services:
+        delete_service(kube, service, namespace, reporter, timeout_s=timeout_s)
+    # The document goes last: a deletion that was interrupted can be done again.
+    _delete(kube, namespace, documents, timeout_s)
+    return bool(found)
+
+
+def _plan(kube: Kube, mesh: LoadedMesh, namespace: str, *, take_over: bool) -> _Plan:
+    """Let the API server compute every change of what is no service, without storing it."""
+    services = tuple(service_of(mesh.name, version) for version in mesh.versions)
+    _check_services(kube, mesh.name, services, namespace)
+    known = _knows_gateways(kube, mesh)
+    rendered = mesh_objects(mesh, namespace)
+    objects = tuple(item for item in rendered if known or item["kind"] not in _GATEWAY_KINDS)
+    left_out = tuple(item["metadata"]["name"] for item in rendered if item not in objects)
+    addresses = _addresses(kube, mesh, namespace, objects)
+    changes = [_change(kube, mesh.name, manifest, addresses, take_over=take_over) for manifest in objects]
+    wanted = {(change.kind, change.name) for change in changes}
+    staying = {service.name for service in services}
+    gone = [
+        item
+        for item in _belongings(kube, mesh.name, namespace)
+        if (item["kind"], item["metadata"]["name"]) not in wanted
+        and item["metadata"]["labels"].get(INVENTORY_LABEL) not in staying
+    ]
+    changes += [Change(item["kind"], item["metadata"]["name"], "deleted") for item in gone]
+    return _Plan(services, objects, tuple(changes), addresses, _service_names(gone), left_out, take_over)
+
+
+def _check_services(kube: Kube, mesh: str, services: Sequence[Service], namespace: str) -> None:
+    """Make sure that no service of these names is there that does not belong to the mesh."""
+    for service in services:
+        for kind in CONTROLLER_KINDS.values():
+            for item in _labelled(kube, kind.name, namespace, {INVENTORY_LABEL: service.name}):
+                other = item["metadata"]["labels"].get(MESH_LABEL)
+                if other != mesh:
+                    whose = f"it is part of mesh {other}" if other else "it is not part of a mesh"
+                    raise ConflictError(
+                        f"a service of that name exists, and {whose}; nothing was changed",
+                        place=f"{namespace}/{service.name}",
+                        remedy="take another name or version, or delete that service first",
+                    )
+
+
+def _knows_gateways(kube: Kube, mesh: LoadedMesh) -> bool:
+    """Tell whether the cluster knows the Gateway API.
+
+    Raises:
+        GedgeError: it does not have what the document asks for.
+    """
+    wanted = mesh.document.gateway_class
+    try:
+        classes = {item["metadata"]["name"] for item in kube.find(GATEWAY_CLASS)}
+    except NotFoundError:
+        if wanted is None:
+            return False
+        problem = "the cluster does not know the Gateway API"
+    else:
+        if wanted is None or wanted in classes:
+            return True
+        problem = f"the cluster has {', '.join(sorted(classes)) or 'no GatewayClass'}"
+    raise GedgeError(
+        f"gatewayClass {wanted} is asked for, and {problem}; nothing was created",
+        place=mesh.name,
+        remedy="install the data plane that has this class, or take gatewayClass out: the service then is reachable on the"
+        " address of every node, and requests are spread over all versions",
+    )
+
+
+def _addresses(kube: Kube, mesh: LoadedMesh, namespace: str, objects: Sequence[Manifest]) -> tuple[str, ...]:
+    """Return the addresses to publish on, none where nothing is published.
+
+    Raises:
+        GedgeError: somebody else publishes one of the ports.
+    """
+    wanted = {
+        (port["port"], port["protocol"]) for item in objects if _is_published(item) for port in item["spec"]["ports"]
+    }
+    if not wanted:
+        return ()
+    addresses = node_addresses(NodeState.model_validate(item) for item in kube.find(NODE))
+    published = [ServiceState.model_validate(item) for item in kube.find(SERVICE)]
+    check_published(mesh.name, wanted, {**MANAGED, MESH_LABEL: mesh.name}, namespace, published, addresses)
+    return addresses
+
+
+def _is_published(manifest: Manifest) -> bool:
+    return manifest["kind"] == SERVICE.name and "loadBalancerClass" in manifest["spec"]
+
+
+def _change(kube: Kube, mesh: str, manifest: Manifest, addresses: tuple[str, ...], *, take_over: bool) -> Change:
+    kind, name, namespace = manifest["kind"], manifest["metadata"]["name"], manifest["metadata"]["namespace"]
+    try:
+        before = kube.get(MESH_KINDS[kind], namespace, name)
+    except NotFoundError:
+        before = None
+    labels = {} if before is None else before["metadata"].get("labels", {})
+    if before is not None and not labels.items() >= {**MANAGED, MESH_LABEL: mesh}.items():
+        other = labels.get(MESH_LABEL) or labels.get(INVENTORY_LABEL)
+        raise ConflictError(
+            f"a {kind} of that name exists, and it is not part of this mesh{f' but of {other}' if other else ''};"
+            " nothing was changed",
+            place=f"{namespace}/{name}",
+            remedy="take another name, or delete that object first",
+        )
+    after = kube.apply(manifest, dry_run=True, take_over=take_over)
+    if before is None:
+        return Change(kind, name, "created")
+    same = comparable(before) == comparable(after)
+    if _is_published(manifest):
+        same = same and ServiceState.model_validate(before).ingress_ips == addresses
+    return Change(kind, name, "unchanged" if same else "changed")
+
+
+def _lead(  # noqa: PLR0913, PLR0917 - what, where, and who is told
+    kube: Kube, name: str, namespace: str, plan: _Plan, objects: Sequence[Manifest], reporter: Reporter
+) -> None:
+    """Apply what leads requests to the services, and delete what of it left the document."""
+    title = f"lead requests to the services of {name}"
+    reporter.start(title)
+    try:
+        for manifest in objects:
+            kube.apply(manifest, take_over=plan.take_over)
+            if _is_published(manifest):
+                status = ingress_status(manifest["metadata"]["name"], namespace, plan.addresses)
+                kube.apply(status, subresource="status", take_over=plan.take_over)
+        for change in plan.changes:
+            if change.action == "deleted" and change.kind in MESH_KINDS:
+                kube.delete(MESH_KINDS[change.kind], namespace, change.name)
+    except BaseException:
+        reporter.finish(title, "failed")
+        raise
+    told = [f"{change.kind} {change.name} {change.action}" for change in plan.changes if change.action != "unchanged"]
+    reporter.finish(title, "done" if told else "unchanged", ", ".join(told))
+
+
+def _belongings(kube: Kube, name: str, namespace: str) -> list[Manifest]:
+    return [item for kind in _KINDS for item in _found(kube, name, namespace, kind)]
+
+
+def _found(kube: Kube, name: str, namespace: str, kind: str) -> list[Manifest]:
+    return _labelled(kube, kind, namespace, {MESH_LABEL: name})
+
+
+def _labelled(kube: Kube, kind: str, namespace: str, labels: dict[str, str]) -> list[Manifest]:
+    with suppress(NotFoundError):  # of kinds that this cluster does not know
+        return kube.find(_KINDS[kind], namespace, labels={**MANAGED, **labels})
+    return []
+
+
+def _service_names(items: Sequence[Manifest]) -> tuple[str, ...]:
+    names = (item["metadata"]["labels"].get(INVENTORY_LABEL) for item in items)
+    return tuple(sorted({name for name in names if name}))
+
+
+def _delete(kube: Kube, namespace: str, items: Sequence[Manifest], timeout_s: float) -> None:
+    """Delete objects and wait until they are gone; a short absence of the API server is endured."""
+    for item in items:
+        kube.delete(MESH_KINDS[item["kind"]], namespace, item["metadata"]["name"])
+
+    def left() -> list[str]:
+        return [f"{item['kind']} {item['metadata']['name']}" for item in items if _is_there(kube, namespace, item)]
+
+    clock = Retrying(
+        stop=stop_after_delay(timeout_s),
+        wait=wait_fixed(_POLL_S),
+        retry=retry_if_result(bool) | retry_if_exception_type(UnreachableError),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else [],
+    )
+    rest = clock(left)
+    if rest:
+        raise GedgeError(
+            f"after {timeout_s:g} s still there: {', '.join(rest)}",
+            place=namespace,
+            remedy="a controller holds it by a finalizer: see to that controller, then delete again",
+        )
+
+
+def _is_there(kube: Kube, namespace: str, item: Manifest) -> bool:
+    try:
+        found = kube.get(MESH_KINDS[item["kind"]], namespace, item["metadata"]["name"])
+    except NotFoundError:
+        return False
+    return bool(found["metadata"].get("uid") == item["metadata"].get("uid"))
