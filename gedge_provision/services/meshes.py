@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
-
-from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError, UnreachableError
+from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError
 from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import (
     CONFIG_MAP,
@@ -30,12 +27,11 @@ from gedge_provision.models.service import Service
 from gedge_provision.planning.external_ports import check_published, node_addresses, service_urls
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, comparable, ingress_status
 from gedge_provision.planning.mesh import MESH_LABEL, mesh_objects, service_of
+from gedge_provision.services.mesh_parts import belongings, delete_objects, found, labelled, service_names
 from gedge_provision.services.rollout import apply_service, delete_service
 
 __all__ = ["MeshApplied", "apply_mesh", "delete_mesh"]
 
-_POLL_S = 1.0
-_KINDS = CONTROLLER_KINDS | MESH_KINDS
 _GATEWAY_KINDS = (GATEWAY.name, HTTP_ROUTE.name)
 
 
@@ -130,7 +126,7 @@ def apply_mesh(  # noqa: PLR0913 - what, where and how long
     _lead(kube, mesh.name, namespace, plan, others, reporter)
     for name in plan.leaving:
         delete_service(kube, name, namespace, reporter, timeout_s=timeout_s)
-    published = [ServiceState.model_validate(item) for item in _found(kube, mesh.name, namespace, SERVICE.name)]
+    published = [ServiceState.model_validate(item) for item in found(kube, mesh.name, namespace, SERVICE.name)]
     return MeshApplied(mesh.name, namespace, changes, service_urls(published), plan.left_out)
 
 
@@ -142,17 +138,17 @@ def delete_mesh(
     Raises:
         GedgeError: something is still there after `timeout_s` seconds.
     """
-    found = _belongings(kube, name, namespace)
-    services = _service_names(found)
-    own = [item for item in found if INVENTORY_LABEL not in item["metadata"]["labels"]]
+    parts = belongings(kube, name, namespace)
+    services = service_names(parts)
+    own = [item for item in parts if INVENTORY_LABEL not in item["metadata"]["labels"]]
     documents = [item for item in own if item["kind"] == CONFIG_MAP.name]
     with step(reporter, f"delete what leads to the services of mesh {name}"):
-        _delete(kube, namespace, [item for item in own if item["kind"] != CONFIG_MAP.name], timeout_s)
+        delete_objects(kube, namespace, [item for item in own if item["kind"] != CONFIG_MAP.name], timeout_s)
     for service in services:
         delete_service(kube, service, namespace, reporter, timeout_s=timeout_s)
     # The document goes last: a deletion that was interrupted can be done again.
-    _delete(kube, namespace, documents, timeout_s)
-    return bool(found)
+    delete_objects(kube, namespace, documents, timeout_s)
+    return bool(parts)
 
 
 def _plan(kube: Kube, mesh: LoadedMesh, namespace: str, *, take_over: bool) -> _Plan:
@@ -169,19 +165,19 @@ def _plan(kube: Kube, mesh: LoadedMesh, namespace: str, *, take_over: bool) -> _
     staying = {service.name for service in services}
     gone = [
         item
-        for item in _belongings(kube, mesh.name, namespace)
+        for item in belongings(kube, mesh.name, namespace)
         if (item["kind"], item["metadata"]["name"]) not in wanted
         and item["metadata"]["labels"].get(INVENTORY_LABEL) not in staying
     ]
     changes += [Change(item["kind"], item["metadata"]["name"], "deleted") for item in gone]
-    return _Plan(services, objects, tuple(changes), addresses, _service_names(gone), left_out, take_over)
+    return _Plan(services, objects, tuple(changes), addresses, service_names(gone), left_out, take_over)
 
 
 def _check_services(kube: Kube, mesh: str, services: Sequence[Service], namespace: str) -> None:
     """Make sure that no service of these names is there that does not belong to the mesh."""
     for service in services:
         for kind in CONTROLLER_KINDS.values():
-            for item in _labelled(kube, kind.name, namespace, {INVENTORY_LABEL: service.name}):
+            for item in labelled(kube, kind.name, namespace, {INVENTORY_LABEL: service.name}):
                 other = item["metadata"]["labels"].get(MESH_LABEL)
                 if other != mesh:
                     whose = f"it is part of mesh {other}" if other else "it is not part of a mesh"
@@ -212,8 +208,8 @@ def _knows_gateways(kube: Kube, mesh: LoadedMesh) -> bool:
     raise GedgeError(
         f"gatewayClass {wanted} is asked for, and {problem}; nothing was created",
         place=mesh.name,
-        remedy="install the data plane that has this class, or take gatewayClass out: the service then is reachable on the"
-        " address of every node, and requests are spread over all versions",
+        remedy="install the data plane that has this class, or take gatewayClass out: the service then is reachable on"
+        " the address of every node, and requests are spread over all versions",
     )
 
 
@@ -282,53 +278,3 @@ def _lead(  # noqa: PLR0913, PLR0917 - what, where, and who is told
         raise
     told = [f"{change.kind} {change.name} {change.action}" for change in plan.changes if change.action != "unchanged"]
     reporter.finish(title, "done" if told else "unchanged", ", ".join(told))
-
-
-def _belongings(kube: Kube, name: str, namespace: str) -> list[Manifest]:
-    return [item for kind in _KINDS for item in _found(kube, name, namespace, kind)]
-
-
-def _found(kube: Kube, name: str, namespace: str, kind: str) -> list[Manifest]:
-    return _labelled(kube, kind, namespace, {MESH_LABEL: name})
-
-
-def _labelled(kube: Kube, kind: str, namespace: str, labels: dict[str, str]) -> list[Manifest]:
-    with suppress(NotFoundError):  # of kinds that this cluster does not know
-        return kube.find(_KINDS[kind], namespace, labels={**MANAGED, **labels})
-    return []
-
-
-def _service_names(items: Sequence[Manifest]) -> tuple[str, ...]:
-    names = (item["metadata"]["labels"].get(INVENTORY_LABEL) for item in items)
-    return tuple(sorted({name for name in names if name}))
-
-
-def _delete(kube: Kube, namespace: str, items: Sequence[Manifest], timeout_s: float) -> None:
-    """Delete objects and wait until they are gone; a short absence of the API server is endured."""
-    for item in items:
-        kube.delete(MESH_KINDS[item["kind"]], namespace, item["metadata"]["name"])
-
-    def left() -> list[str]:
-        return [f"{item['kind']} {item['metadata']['name']}" for item in items if _is_there(kube, namespace, item)]
-
-    clock = Retrying(
-        stop=stop_after_delay(timeout_s),
-        wait=wait_fixed(_POLL_S),
-        retry=retry_if_result(bool) | retry_if_exception_type(UnreachableError),
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else [],
-    )
-    rest = clock(left)
-    if rest:
-        raise GedgeError(
-            f"after {timeout_s:g} s still there: {', '.join(rest)}",
-            place=namespace,
-            remedy="a controller holds it by a finalizer: see to that controller, then delete again",
-        )
-
-
-def _is_there(kube: Kube, namespace: str, item: Manifest) -> bool:
-    try:
-        found = kube.get(MESH_KINDS[item["kind"]], namespace, item["metadata"]["name"])
-    except NotFoundError:
-        return False
-    return bool(found["metadata"].get("uid") == item["metadata"].get("uid"))

@@ -62,9 +62,9 @@ def render_mesh(mesh: LoadedMesh, namespace: str) -> tuple[Manifest, ...]:
 def mesh_objects(mesh: LoadedMesh, namespace: str) -> tuple[Manifest, ...]:
     """Return the objects of a mesh beside its services, in the order in which they are applied.
 
-    Requests come to the Service HOST, from outside to HOST-external, and are spread over all versions. A data plane that
-    knows the Gateway API takes over the first by HTTPRoutes whose parent is that Service (its initiative GAMMA), and
-    those from outside by a Gateway. Subsets are the Services that `render` makes for each version.
+    Requests come to the Service HOST, from outside to HOST-external, and are spread over all versions. A data plane
+    that knows the Gateway API takes over the first by HTTPRoutes whose parent is that Service (its initiative GAMMA),
+    and those from outside by a Gateway. Subsets are the Services that `render` makes for each version.
     """
     objects = [_document(mesh, namespace)]
     for host in mesh.document.hosts:
@@ -102,7 +102,7 @@ def _document(mesh: LoadedMesh, namespace: str) -> Manifest:
     data = _kept(mesh.document)
     return {
         **_object(CONFIG_MAP, mesh.name, namespace, document_name(mesh.name), MESH_LISTED),
-        "data": {MESH_DOCUMENT: json.dumps(data, indent=2) + "\n"},
+        "data": {MESH_DOCUMENT: json.dumps(data)},
     }
 
 
