@@ -11,8 +11,6 @@ import argparse
 import concurrent.futures
 import hashlib
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import jinja2
 from rich.console import Console
 from rich.table import Table
 
+from bench.labs import GEDGE, lab, run
 from gedge_provision import artifacts
 from gedge_provision.models.catalog import NeededOn
 from gedge_provision.models.site import Node, Site
@@ -29,7 +28,6 @@ from gedge_provision.planning.artifacts import select
 from gedge_provision.provisioning import load_site
 
 ROOT = Path(__file__).resolve().parents[1]
-GEDGE = str(Path(sys.executable).with_name("gedge"))
 STORE = "/var/lib/gedge/store/blobs/sha256"
 NETWORK = {"Network": "10.244.0.0/16", "EnableNFTables": True, "Backend": {"Type": "vxlan", "VNI": 1, "Port": 8472}}
 
@@ -92,13 +90,8 @@ def measure(number: int) -> dict[str, float]:
     kinds = [("bare", bare), ("fresh", fresh)]
     seconds: dict[str, float] = {}
     for name, function in kinds if number % 2 == 0 else reversed(kinds):
-        lab = f"bench-{name}"
-        printed = run([GEDGE, "lab", "up", "--name", lab])
-        site_path = Path(next(line for line in printed.splitlines() if line.startswith("site file")).split(": ")[1])
-        try:
+        with lab(f"bench-{name}") as site_path:
             seconds |= function(site_path)
-        finally:
-            run([GEDGE, "lab", "down", lab])
     return seconds
 
 
@@ -225,14 +218,6 @@ def ssh(site: Site, node: Node, script: str) -> str:
         f"root@{node.address}",
     ]
     return run(["ssh", *target, "bash -s"], script)
-
-
-def run(argv: list[str], script: str = "") -> str:
-    """Run a program and return its output; end the benchmark when it fails."""
-    done = subprocess.run(argv, input=script, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(argv[:4])} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.stdout
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ import argparse
 import json
 import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -23,7 +21,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-GEDGE = str(Path(sys.executable).with_name("gedge"))
+from bench.labs import GEDGE, lab, run
+
 LAB = "bench-overhead"
 SIZES = (4, 8, 16, 32)
 
@@ -80,19 +79,14 @@ def main() -> None:
 
 def measure(rounds: int) -> list[Cost]:
     """Make the lab, plan each size a few times, and return the medians."""
-    printed = run([GEDGE, "lab", "up", "--name", LAB, "--workers", str(max(SIZES) - 1)])
-    site = next(line for line in printed.splitlines() if line.startswith("site file")).split(": ")[1]
-    try:
-        described = yaml.safe_load(Path(site).read_text(encoding="utf-8"))
-        with tempfile.TemporaryDirectory() as folder:
-            plan(described, max(SIZES), Path(folder))  # connections are open now, caches warm
-            found = [
-                plan(described, size, Path(folder))
-                for number in range(rounds)
-                for size in (SIZES if number % 2 == 0 else reversed(SIZES))
-            ]
-    finally:
-        run([GEDGE, "lab", "down", LAB])
+    with lab(LAB, workers=max(SIZES) - 1) as site, tempfile.TemporaryDirectory() as folder:
+        described = yaml.safe_load(site.read_text(encoding="utf-8"))
+        plan(described, max(SIZES), Path(folder))  # connections are open now, caches warm
+        found = [
+            plan(described, size, Path(folder))
+            for number in range(rounds)
+            for size in (SIZES if number % 2 == 0 else reversed(SIZES))
+        ]
     return [median([cost for cost in found if cost.hosts == size]) for size in SIZES]
 
 
@@ -127,14 +121,6 @@ def line(costs: list[Cost], name: str) -> Line:
     figures = [getattr(cost, name) for cost in costs]
     slope, intercept = statistics.linear_regression(hosts, figures)
     return Line(intercept, slope, statistics.correlation(hosts, figures) ** 2)
-
-
-def run(argv: list[str]) -> str:
-    """Run a program and return its output; end the benchmark when it fails."""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(argv[:4])} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.stdout
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ FIELD_MANAGER = "gedge"
 
 _CONNECT_S, _READ_S = 5.0, 30.0
 _PAGE = 500
+_WHOLE = "application/json, */*"
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LARGEST_OK = 299
 
 
@@ -59,6 +61,7 @@ class _Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Manifest | str | None = None
     content_type: str = "application/json"
+    accept: str = _WHOLE
 
 
 class Kube:
@@ -82,7 +85,13 @@ class Kube:
         return self._json(_Call("GET", _path(kind, namespace, name)))
 
     def find(
-        self, kind: Kind, namespace: str | None = None, *, labels: Mapping[str, str] | None = None, fields: str = ""
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        fields: str = "",
+        metadata_only: bool = False,
     ) -> list[Manifest]:
         """Return all objects of a kind, page by page.
 
@@ -91,13 +100,14 @@ class Kube:
             namespace: None means all namespaces.
             labels: labels that they must have.
             fields: a field selector.
+            metadata_only: leave everything else at the server.
         """
         query = {"limit": str(_PAGE)}
         if labels:
             query["labelSelector"] = ",".join(f"{key}={value}" for key, value in labels.items())
         if fields:
             query["fieldSelector"] = fields
-        return self._pages(kind, namespace, query)[0]
+        return self._pages(kind, namespace, query, _METADATA if metadata_only else _WHOLE)[0]
 
     def listed(self, kind: Kind) -> tuple[list[Manifest], str]:
         """Return all objects of a kind, and the version of that list, from which `watch` goes on."""
@@ -131,19 +141,27 @@ class Kube:
             response.response.close()
             response.response.release_conn()
 
-    def _pages(self, kind: Kind, namespace: str | None, query: dict[str, str]) -> tuple[list[Manifest], str]:
+    def _pages(
+        self, kind: Kind, namespace: str | None, query: dict[str, str], accept: str = _WHOLE
+    ) -> tuple[list[Manifest], str]:
         items: list[Manifest] = []
         while True:
-            page = self._json(_Call("GET", _path(kind, namespace), query))
-            # The items of a list come without kind and apiVersion.
-            items += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
+            page = self._json(_Call("GET", _path(kind, namespace), query, accept=accept))
+            # The items of a list come without kind and apiVersion, or with those of metadata.
+            items += [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in page["items"]]
             following = page["metadata"].get("continue")
             if not following:
                 return items, str(page["metadata"].get("resourceVersion", ""))
             query["continue"] = following
 
     def apply(
-        self, manifest: Manifest, *, subresource: str = "", dry_run: bool = False, take_over: bool = False
+        self,
+        manifest: Manifest,
+        *,
+        subresource: str = "",
+        dry_run: bool = False,
+        take_over: bool = False,
+        manager: str = FIELD_MANAGER,
     ) -> Manifest:
         """Create or change an object by server-side apply and return it as it then is.
 
@@ -152,6 +170,7 @@ class Kube:
             subresource: for example status.
             dry_run: let the API server check and compute it without storing it.
             take_over: make fields ours that another field manager owns with another value.
+            manager: under which name the fields are kept; what it applied before and leaves out now goes away.
 
         Raises:
             ConflictError: (without take_over) another field manager owns one of the fields with another value.
@@ -159,7 +178,7 @@ class Kube:
         kind = (CONTROLLER_KINDS | MESH_KINDS)[manifest["kind"]]
         metadata = manifest["metadata"]
         path = _path(kind, metadata.get("namespace"), metadata["name"])
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": str(take_over).lower()}
+        query = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(take_over).lower()}
         if dry_run:
             query["dryRun"] = "All"
         path = f"{path}/{subresource}" if subresource else path
@@ -172,6 +191,15 @@ class Kube:
             ConflictError: there is one of that name.
         """
         return self._json(_Call("POST", _path(kind, manifest["metadata"].get("namespace")), body=manifest))
+
+    def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
+        """Set annotations of an object; None takes one away.
+
+        Raises:
+            NotFoundError: there is no such object.
+        """
+        body = {"metadata": {"annotations": dict(annotations)}}
+        self._json(_Call("PATCH", _path(kind, namespace, name), body=body, content_type="application/merge-patch+json"))
 
     def execute(self, namespace: str, pod: str, container: str, command: Sequence[str], limit_s: float) -> Executed:
         """Run a program in a container and return what it printed; from any number of threads.
@@ -238,7 +266,7 @@ class Kube:
 
     def _answer(self, call: _Call, read_s: float = _READ_S) -> RESTResponse:
         """Make one call and return its answer once it begins to come: the only place that meets the untyped client."""
-        headers = {"Accept": "application/json, */*", "Content-Type": call.content_type, "User-Agent": FIELD_MANAGER}
+        headers = {"Accept": call.accept, "Content-Type": call.content_type, "User-Agent": FIELD_MANAGER}
         with self._told():
             ready = self._client.param_serialize(
                 call.method, call.path, query_params=list(call.query.items()), header_params=headers,

@@ -19,7 +19,7 @@ __all__ = ["pack", "unpack"]
 def pack(catalog: Catalog, store: Store, file: Path, reporter: Reporter, names: tuple[str, ...] = ()) -> str:
     """Write artifacts into one archive and return its sha256.
 
-    Without names it is all of them, but for what comes from publishers only and is not in the store.
+    Without names it is all that hosts need, but for what comes from publishers only and is not in the store.
 
     Raises:
         UsageError: a name is unknown, or the archive cannot be where it is asked for.
@@ -30,8 +30,9 @@ def pack(catalog: Catalog, store: Store, file: Path, reporter: Reporter, names: 
     if file.is_dir():
         raise UsageError("this is a folder", place=str(file), remedy=f"name a file in it: {file / 'artifacts.tar'}")
     stored = store.entries()
-    wanted = [artifact for artifact in catalog.artifacts if artifact.name in stored or not artifact.only_upstream]
-    found = resolve(catalog, store, check_names(catalog, names) if names else [artifact.name for artifact in wanted])
+    only_upstream = {artifact.name for artifact in catalog.artifacts if artifact.only_upstream}
+    wanted = [name for name in check_names(catalog, names) if names or name in stored or name not in only_upstream]
+    found = resolve(catalog, store, wanted)
     with step(reporter, title := f"pack {len(found)} artifacts into {file}"):
         return archives.pack_store(found, file, lambda name: reporter.update(title, name))
 

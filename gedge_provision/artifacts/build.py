@@ -66,7 +66,7 @@ def build(  # noqa: PLR0913 - where from, where to, and what
         store: where to put it.
         cache: where a Go toolchain may be installed.
         reporter: is told of every artifact.
-        names: what to bring up to date; all when empty.
+        names: what to bring up to date; all that hosts need when empty.
         source: make it from this source only; None accepts what is stored from either and builds the rest. What is ours
             alone is always built.
         force: make them even when they are up to date, e.g. for newer packages of the bases.
@@ -132,7 +132,7 @@ def build(  # noqa: PLR0913 - where from, where to, and what
 
 
 def check_names(catalog: Catalog, names: Collection[str]) -> tuple[str, ...]:
-    """Return the names, or all of the catalog when there are none.
+    """Return the names, or all that hosts need when there are none.
 
     Raises:
         UsageError: a name is unknown.
@@ -146,7 +146,7 @@ def check_names(catalog: Catalog, names: Collection[str]) -> tuple[str, ...]:
                 place=name,
                 remedy=f"did you mean {close[0]!r}?" if close else "gedge artifacts list shows all names",
             )
-    return tuple(names) or tuple(known)
+    return tuple(names) or tuple(artifact.name for artifact in catalog.artifacts if artifact.on_hosts)
 
 
 def recipes_of(catalog: Catalog, name: str, sources: Sources, wanted: Source | None) -> dict[Source, str]:

@@ -48,7 +48,10 @@ def resolve(catalog: Catalog, store: Store, names: Iterable[str]) -> tuple[Store
 
 def _remedy(catalog: Catalog, missing: list[str]) -> str:
     fetched = [one.name for one in catalog.artifacts if one.name in missing and one.only_upstream]
-    steps = ["run: gedge artifacts build"] if len(fetched) < len(missing) else []
+    built = [one for one in catalog.artifacts if one.name in missing and not one.only_upstream]
+    steps = ["run: gedge artifacts build"] if built else []
+    if not all(one.on_hosts for one in built):  # made only by name
+        steps = [f"run: gedge artifacts build {' '.join(one.name for one in built)}"]
     if fetched:
         names = " ".join(fetched)
         steps.append(

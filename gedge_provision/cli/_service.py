@@ -9,19 +9,29 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from gedge_provision import services
 from gedge_provision.cli import _ui
+from gedge_provision.cli._cluster import checked_name
 from gedge_provision.models.changes import Change
-from gedge_provision.services import Checked
 
 __all__ = [
     "FileArgument",
+    "NameArgument",
     "PlainOption",
     "TemplateOption",
     "TimeoutOption",
+    "new_table",
+    "print_applied",
     "print_changes",
     "print_checked",
     "reachable_at",
-    "table_of",
+]
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", callback=checked_name, help="The service's name.", show_default=False)
+]
+TimeoutOption = Annotated[
+    float, typer.Option("--timeout", min=1, help="Seconds without any headway after which a service has failed.")
 ]
 
 FileArgument = Annotated[
@@ -37,15 +47,24 @@ TemplateOption = Annotated[
         "--template", metavar="FILE", help="A template; counts before those in the document's folder. Repeatable."
     ),
 ]
-TimeoutOption = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")]
 
 
-def print_checked(checked: Iterable[Checked]) -> None:
-    """Print which documents are right, each with what its reader is told."""
-    for one in checked:
-        _ui.console.print(f"{one.file}: {one.kind} {one.name} is right", markup=False)
-        for note in one.notes:
-            _ui.console.print(f"  {note}", markup=False)
+def print_applied(applied: services.Applied) -> None:
+    """Print how a service is, and where it is reached."""
+    state = {"ready": "is ready", "on trial": "is on trial", "rolled back": "is back"}[applied.state]
+    number = f", revision {applied.revision}" if applied.revision else ""
+    qos = f" ({'/'.join(applied.qos)} QoS)" if applied.qos else ""
+    _ui.console.print(f"{applied.name} {state}{'' if applied.changed else ', unchanged'}{number}{qos}", markup=False)
+    for url in applied.urls:
+        _ui.console.print(f"  {url}")
+
+
+def new_table(*columns: str) -> Table:
+    """Return a table without lines."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
 
 
 def print_changes(changes: Iterable[Change]) -> None:
@@ -54,12 +73,12 @@ def print_changes(changes: Iterable[Change]) -> None:
         _ui.console.print(f"would be {change.action}: {change.kind} {change.name}")
 
 
-def table_of(*columns: str) -> Table:
-    """Return an empty table with these headings."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+def print_checked(checked: Iterable[services.Checked]) -> None:
+    """Print which documents are right, each with what its reader is told."""
+    for one in checked:
+        _ui.console.print(f"{one.file}: {one.kind} {one.name} is right", markup=False)
+        for note in one.notes:
+            _ui.console.print(f"  {note}", markup=False)
 
 
 def reachable_at(urls: tuple[str, ...]) -> str:

@@ -27,7 +27,9 @@ app = typer.Typer(
 
 _MEGABYTE = 1_000_000
 _PIPE_WIDTH = 120
-_Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Artifacts; all if left out.")]
+_Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="Artifacts; all that hosts need if left out.")
+]
 
 
 @app.command()

@@ -23,10 +23,10 @@ from gedge_provision.cli._service import (
     PlainOption,
     TemplateOption,
     TimeoutOption,
+    new_table,
     print_changes,
     print_checked,
     reachable_at,
-    table_of,
 )
 from gedge_provision.cli._ui import Output, OutputOption
 from gedge_provision.cli.site import SiteOption
@@ -149,7 +149,7 @@ def list_(
         where = "any namespace" if all_namespaces else f"namespace {namespace}"
         _ui.console.print(f"no service mesh in {where}")
         return
-    table = table_of("NAMESPACE", "NAME", "STATE", "ROUTES BY URI", "REACH IT AT")
+    table = new_table("NAMESPACE", "NAME", "STATE", "ROUTES BY URI", "REACH IT AT")
     for line in lines:
         table.add_row(line.namespace, line.name, line.detail, "yes" if line.routes else "no", reachable_at(line.urls))
     _ui.console.print(table)
@@ -204,13 +204,13 @@ def _print_status(found: services.MeshStatus) -> None:
             _ui.console.print(f"requests {who}: {plane.detail}", markup=False)
             if plane.remedy:
                 _ui.console.print(f"  -> {plane.remedy}", markup=False)
-    versions = table_of("HOST", "VERSION", "SERVICE", "STATE")
+    versions = new_table("HOST", "VERSION", "SERVICE", "STATE")
     for version in found.versions:
         versions.add_row(version.host, version.version, version.service, version.detail)
     _ui.console.print(versions)
     if not found.routes:
         return
-    routes = table_of("ROUTE", "MATCH", "HOST", "SUBSET", "PORT", "WEIGHT")
+    routes = new_table("ROUTE", "MATCH", "HOST", "SUBSET", "PORT", "WEIGHT")
     for route in found.routes:
         port, weight = ("" if value is None else str(value) for value in (route.port, route.weight))
         routes.add_row(route.name, ", ".join(route.match), route.host, route.subset, port, weight)

@@ -53,9 +53,10 @@ class Kind(StrEnum):
 
 
 class NeededOn(StrEnum):
-    """Which hosts need an artifact."""
+    """Which hosts need an artifact; `bench` is no host but the machine that measures."""
 
     ALL = "all"
+    BENCH = "bench"
     CONTROL_PLANE = "control_plane"
     FIRST_CONTROL_PLANE = "first_control_plane"
     LAB = "lab"
@@ -239,6 +240,11 @@ class Artifact(Document):
             raise ValueError("an image without a program needs a base")
         if image.files and (self.build is None or self.build.product is None):
             raise ValueError("files are those of a product's Go module -> name the product in build")
+
+    @property
+    def on_hosts(self) -> bool:
+        """Whether hosts need it; anything else is made and packed only when it is named."""
+        return self.needed_on != (NeededOn.BENCH,)
 
     @property
     def only_upstream(self) -> bool:

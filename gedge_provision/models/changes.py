@@ -33,6 +33,11 @@ class Change:
         return f"{self.action} {self.kind} {self.name}"
 
     @property
+    def differs(self) -> bool:
+        """Whether anything is made, changed or removed."""
+        return self.action != "unchanged"
+
+    @property
     def of_cluster(self) -> bool:
         """Whether it is made in the cluster, not on the host through which it is made."""
         return self.kind[:1].isupper() or self.kind in ("annotation", "label", "taint") or self.action == "uncordon"

@@ -13,6 +13,7 @@ __all__ = [
     "ADDRESS_POOL",
     "CONFIG_MAP",
     "CONTROLLER_KINDS",
+    "CONTROLLER_REVISION",
     "DAEMON_SET",
     "DEPLOYMENT",
     "EVENT",
@@ -79,6 +80,7 @@ DAEMON_SET = Kind("apps/v1", "DaemonSet", "daemonsets")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
+CONTROLLER_REVISION = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
 SERVICE = Kind("v1", "Service", "services")
 POD = Kind("v1", "Pod", "pods")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
@@ -197,8 +199,18 @@ class NodeState(Observed):
         return tuple(entry.address for entry in self.status.addresses if entry.type == "InternalIP")
 
 
+class _RollingUpdate(Observed):
+    partition: int = 0
+
+
+class _UpdateStrategy(Observed):
+    rolling_update: _RollingUpdate | None = None
+
+
 class _DeploymentSpec(Observed):
     replicas: int = 1
+    paused: bool = False
+    update_strategy: _UpdateStrategy | None = None
 
 
 class _DeploymentStatus(Observed):
@@ -212,9 +224,16 @@ class _DeploymentStatus(Observed):
 class DeploymentState(Observed):
     """A Deployment."""
 
+    kind: str = "Deployment"
     metadata: Metadata
     spec: _DeploymentSpec = Field(default_factory=_DeploymentSpec)
     status: _DeploymentStatus = Field(default_factory=_DeploymentStatus)
+
+    @property
+    def paused(self) -> bool:
+        """Whether a change of its pods is held back: a Deployment is paused, a StatefulSet updates none of its pods."""
+        rolling = self.spec.update_strategy.rolling_update if self.spec.update_strategy else None
+        return self.spec.paused or (rolling is not None and rolling.partition > 0)
 
 
 class _StatefulSetStatus(_DeploymentStatus):

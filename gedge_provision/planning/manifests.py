@@ -13,11 +13,13 @@ __all__ = [
     "INVENTORY_LABEL",
     "MANAGED",
     "NODE_ADDRESS_CLASS",
+    "REVISION",
     "comparable",
     "external_name",
     "headless_name",
     "ingress_status",
     "render",
+    "traffic",
 ]
 
 INVENTORY_LABEL = "gedge.dev/service"
@@ -29,7 +31,10 @@ MANAGED = {"app.kubernetes.io/managed-by": "gedge"}
 NODE_ADDRESS_CLASS = "gedge.dev/node-address"
 """The class of load balancer that publishes on the nodes' own addresses; `gedge` fills in the addresses itself."""
 
-_CONTROLLER_ANNOTATIONS = "deployment.kubernetes.io/"
+REVISION = "gedge.dev/revision"
+"""Annotation of a controller: the number of the revision that it has."""
+
+_WRITTEN_BY_OTHERS = ("deployment.kubernetes.io/", REVISION)
 
 
 def external_name(service: str) -> str:
@@ -40,6 +45,11 @@ def external_name(service: str) -> str:
 def headless_name(service: str) -> str:
     """Return the name of the Kubernetes Service that gives pods of a StatefulSet names of their own."""
     return f"{service}-headless"
+
+
+def traffic(name: str) -> dict[str, str]:
+    """Return the labels of the pods that a service's traffic goes to: its own, and those of a canary."""
+    return {**MANAGED, "app.kubernetes.io/name": name}
 
 
 def render(service: Service, namespace: str) -> tuple[Manifest, ...]:
@@ -81,9 +91,7 @@ def comparable(manifest: Manifest) -> Manifest:
     """Return what somebody decided about an object, without what the API server and controllers write into it."""
     metadata = manifest["metadata"]
     annotations = {
-        key: value
-        for key, value in metadata.get("annotations", {}).items()
-        if not key.startswith(_CONTROLLER_ANNOTATIONS)
+        key: value for key, value in metadata.get("annotations", {}).items() if not key.startswith(_WRITTEN_BY_OTHERS)
     }
     return {
         "labels": metadata.get("labels", {}),
@@ -95,7 +103,7 @@ def comparable(manifest: Manifest) -> Manifest:
 
 
 def _labels(service: Service) -> dict[str, str]:
-    return {**service.labels, "app.kubernetes.io/name": service.name, **MANAGED, INVENTORY_LABEL: service.name}
+    return {**service.labels, **traffic(service.name), INVENTORY_LABEL: service.name}
 
 
 def _selector(service: Service) -> dict[str, str]:
@@ -107,7 +115,7 @@ def _service(service: Service, namespace: str, name: str, spec: Manifest) -> Man
         "apiVersion": SERVICE.api_version,
         "kind": SERVICE.name,
         "metadata": {"name": name, "namespace": namespace, "labels": _labels(service)},
-        "spec": {**spec, "selector": _selector(service)},
+        "spec": {**spec, "selector": traffic(service.name)},
     }
 
 

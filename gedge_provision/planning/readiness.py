@@ -113,6 +113,11 @@ def pod_trouble(pod: PodState, events: Sequence[Event] = ()) -> Trouble | None:
     unschedulable = _unschedulable(pod)
     if unschedulable is not None:
         return unschedulable
+    if _last_event(pod, events, "NodeNotReady") is not None:
+        return Trouble(
+            f"pod {pod.name}: its node {pod.spec.node_name} does not answer",
+            "bring the node back, or remove it from the cluster: its pods then get another place",
+        )
     for container in pod.status.container_statuses:
         trouble = _container_trouble(pod, container, events)
         if trouble is not None:

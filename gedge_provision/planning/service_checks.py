@@ -42,6 +42,7 @@ def check_service(document: ServiceFile) -> Iterator[Problem]:
     yield from _names(service)
     yield from _ports(service)
     yield from _labels(service)
+    yield from _dependencies(service)
     yield from _addresses(service)
     yield from check_volumes(service)
     guaranteed = is_guaranteed(service)
@@ -67,6 +68,15 @@ def _paths(data: Any, path: Path = ()) -> Iterator[Path]:  # noqa: ANN401 - YAML
     for key, value in children:
         yield (*path, key)
         yield from _paths(value, (*path, key))
+
+
+def _dependencies(service: Service) -> Iterator[Problem]:
+    for index, name in enumerate(service.depends_on):
+        place = ("service", "dependsOn", index)
+        if name == service.name:
+            yield Problem(place, "a service cannot wait for itself", "name other services, or leave dependsOn out")
+        elif name in service.depends_on[:index]:
+            yield Problem(place, f"{name} stands twice", "name every service once")
 
 
 def _names(service: Service) -> Iterator[Problem]:

@@ -19,7 +19,9 @@ from gedge_provision.planning.service_sites import on_site, unplaced_notes
 from gedge_provision.planning.service_templates import MergedSource, merge, template_wanted, with_both_places
 from gedge_provision.services.templates import Templates
 
-__all__ = ["Checked", "check_documents", "complete_service", "load_service"]
+__all__ = ["Checked", "check_documents", "complete_service", "load_service", "load_services"]
+
+_ENDS = {".yaml", ".yml", ".json"}
 
 _WRITE = "write a document whose root is service: (see docs/services.md)"
 _OTHERS = {
@@ -69,13 +71,60 @@ def load_service(
         DocumentError: with every finding (file:line, field, remedy).
         UsageError: a file cannot be read, or it is another kind of document.
     """
-    source = read_document(path)
-    _refuse_others(source)
     known = templates if isinstance(templates, Templates) else Templates(templates)
-    service, notes = complete_service(source, known, site, accelerated=accelerated)
-    for note in notes:
-        reporter.note(note)
-    return service
+    return _service(read_document(path), reporter, known, site, accelerated=accelerated)
+
+
+def load_services(
+    paths: Sequence[Path],
+    reporter: Reporter = SILENT,
+    *,
+    accelerated: bool = True,
+    templates: Sequence[Path] = (),
+    site: Site | None = None,
+) -> tuple[Service, ...]:
+    """Read many service documents as `load_service` does; of a folder, all that are not templates, sorted by name.
+
+    Raises:
+        DocumentError: with every finding of all files.
+        UsageError: there is no service document.
+    """
+    known = Templates(templates)
+    services: list[Service] = []
+    findings: list[Finding] = []
+    for path, chosen in _files(paths):
+        try:
+            source = read_document(path)
+            if chosen or not _is_template(source):
+                services.append(_service(source, reporter, known, site, accelerated=accelerated))
+        except DocumentError as error:
+            findings += error.findings
+        except UsageError as error:
+            findings.append(Finding(error.place, "", error.message, error.remedy))
+    if findings:
+        raise DocumentError(list(dict.fromkeys(findings)))
+    if not services:
+        raise UsageError(
+            "there is no service document",
+            place=", ".join(map(str, paths)),
+            remedy="name files whose root is service:, or a folder with such *.yaml, *.yml or *.json",
+        )
+    return tuple(services)
+
+
+def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
+    """Yield every file, with whether it was named itself."""
+    for path in paths:
+        if not path.is_dir():
+            yield path, True
+            continue
+        for file in sorted(path.iterdir()):
+            if file.suffix in _ENDS and file.is_file():
+                yield file, False
+
+
+def _is_template(source: Source) -> bool:
+    return isinstance(source.data, dict) and "template" in source.data and "service" not in source.data
 
 
 def check_documents(
@@ -103,12 +152,22 @@ def check_documents(
 
 def _checked(path: Path, templates: Templates, site: Site | None) -> Checked:
     source = read_document(path)
-    if isinstance(source.data, dict) and "template" in source.data and "service" not in source.data:
+    if _is_template(source):
         template = validate(source, TemplateFile).template
         return Checked(str(path), "template", template.name, tuple(misspelling_notes(source)))
     _refuse_others(source)
     service, notes = complete_service(source, templates, site, accelerated=True)
     return Checked(str(path), "service", service.name, tuple(notes))
+
+
+def _service(
+    source: Source, reporter: Reporter, templates: Templates, site: Site | None, *, accelerated: bool
+) -> Service:
+    _refuse_others(source)
+    service, notes = complete_service(source, templates, site, accelerated=accelerated)
+    for note in notes:
+        reporter.note(note)
+    return service
 
 
 def complete_service(

@@ -28,7 +28,7 @@ from gedge_provision.planning.external_ports import check_published, node_addres
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, comparable, ingress_status
 from gedge_provision.planning.mesh import MESH_LABEL, mesh_objects, service_of
 from gedge_provision.services.mesh_parts import belongings, delete_objects, found, labelled, service_names
-from gedge_provision.services.rollout import apply_service, delete_service
+from gedge_provision.services.rollout import Applied, apply_services, delete_service
 
 __all__ = ["MeshApplied", "apply_mesh", "delete_mesh"]
 
@@ -93,7 +93,7 @@ def apply_mesh(  # noqa: PLR0913 - what, where and how long
         mesh: the mesh.
         namespace: where its objects live.
         reporter: receives the progress.
-        timeout_s: seconds to wait for each service to be ready.
+        timeout_s: seconds without any headway after which a service has failed.
         dry_run: stop after the checks.
         take_over: overwrite what other field managers own.
 
@@ -101,28 +101,24 @@ def apply_mesh(  # noqa: PLR0913 - what, where and how long
         NotFittingError: no node can hold a pod of a version.
         ConflictError: somebody else owns what this would change.
         GedgeError: an external port is taken, the cluster lacks what gatewayClass asks for, or a service does not get
-            ready.
+            ready: then requests are led as before.
     """
     with step(reporter, f"check mesh {mesh.name} against the cluster"):
         plan = _plan(kube, mesh, namespace, take_over=take_over)
-        planned = [
-            change
-            for service in plan.services
-            for change in apply_service(kube, service, namespace, dry_run=True, take_over=take_over).changes
-        ]
+        planned = apply_services(kube, plan.services, namespace, dry_run=True, take_over=take_over)
     if plan.left_out:
         reporter.note(
             f"left out, since the cluster does not know the Gateway API: HTTPRoute {', '.join(plan.left_out)};"
             " nothing routes by URI, and requests are spread over all versions (docs/service-mesh.md)"
         )
-    changes = (*planned, *plan.changes)
+    changes = (*(change for one in planned for change in one.changes), *plan.changes)
     if dry_run:
         return MeshApplied(mesh.name, namespace, changes, left_out=plan.left_out)
     # The document comes first, so that a mesh whose apply was interrupted is known and can be deleted.
     document, *others = plan.objects
     kube.apply(document, take_over=take_over)
-    for service in plan.services:
-        apply_service(kube, service, namespace, reporter, timeout_s=timeout_s, take_over=take_over)
+    applied = apply_services(kube, plan.services, namespace, reporter, timeout_s=timeout_s, take_over=take_over)
+    _refuse_failed(mesh.name, applied)
     _lead(kube, mesh.name, namespace, plan, others, reporter)
     for name in plan.leaving:
         delete_service(kube, name, namespace, reporter, timeout_s=timeout_s)
@@ -153,7 +149,7 @@ def delete_mesh(
 
 def _plan(kube: Kube, mesh: LoadedMesh, namespace: str, *, take_over: bool) -> _Plan:
     """Let the API server compute every change of what is no service, without storing it."""
-    services = tuple(service_of(mesh.name, version) for version in mesh.versions)
+    services = tuple(service_of(mesh, version) for version in mesh.versions)
     _check_services(kube, mesh.name, services, namespace)
     known = _knows_gateways(kube, mesh)
     rendered = mesh_objects(mesh, namespace)
@@ -175,17 +171,36 @@ def _plan(kube: Kube, mesh: LoadedMesh, namespace: str, *, take_over: bool) -> _
 
 def _check_services(kube: Kube, mesh: str, services: Sequence[Service], namespace: str) -> None:
     """Make sure that no service of these names is there that does not belong to the mesh."""
-    for service in services:
-        for kind in CONTROLLER_KINDS.values():
-            for item in labelled(kube, kind.name, namespace, {INVENTORY_LABEL: service.name}):
-                other = item["metadata"]["labels"].get(MESH_LABEL)
-                if other != mesh:
-                    whose = f"it is part of mesh {other}" if other else "it is not part of a mesh"
-                    raise ConflictError(
-                        f"a service of that name exists, and {whose}; nothing was changed",
-                        place=f"{namespace}/{service.name}",
-                        remedy="take another name or version, or delete that service first",
-                    )
+    names = {service.name for service in services}
+    for kind in CONTROLLER_KINDS:
+        for item in labelled(kube, kind, namespace, {}):
+            labels = item["metadata"]["labels"]
+            name, other = labels.get(INVENTORY_LABEL), labels.get(MESH_LABEL)
+            if name in names and other != mesh:
+                whose = f"it is part of mesh {other}" if other else "it is not part of a mesh"
+                raise ConflictError(
+                    f"a service of that name exists, and {whose}; nothing was changed",
+                    place=f"{namespace}/{name}",
+                    remedy="take another name or version, or delete that service first",
+                )
+
+
+def _refuse_failed(mesh: str, applied: Sequence[Applied]) -> None:
+    """Make sure that every service is ready.
+
+    Raises:
+        GedgeError: what is wrong with the first that is not, and which others are not.
+    """
+    failed = [one for one in applied if one.problem]
+    if not failed:
+        return
+    first, *others = failed
+    more = f"\nnot ready either: {', '.join(one.name for one in others)}" if others else ""
+    raise GedgeError(
+        f"{first.problem}{more}\nrequests to the services of mesh {mesh} are led as before",
+        place=f"{first.namespace}/{first.name}",
+        remedy=first.remedy,
+    )
 
 
 def _knows_gateways(kube: Kube, mesh: LoadedMesh) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gedge_provision.adapters.kube import Kube, NotFoundError
@@ -22,11 +22,13 @@ from gedge_provision.models.cluster import (
     ServiceState,
     StatefulSetState,
 )
+from gedge_provision.models.rollouts import Revision
 from gedge_provision.planning.external_ports import node_addresses, service_urls
-from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
+from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, REVISION
 from gedge_provision.planning.readiness import Readiness, Snapshot, assess
+from gedge_provision.services.records import Records
 
-__all__ = ["PodLine", "ServiceLine", "ServiceStatus", "list_services", "observe", "read_status"]
+__all__ = ["PodLine", "ServiceLine", "ServiceStatus", "list_services", "observe", "observe_all", "read_status"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,20 @@ class PodLine:
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A service in detail; `problem` and `remedy` are empty when nothing keeps it."""
+    """A service in detail.
+
+    Attributes:
+        name: the service.
+        namespace: where it is.
+        ready: whether it is up.
+        detail: how many pods are ready, and what is awaited.
+        problem: what keeps it; empty when nothing does.
+        remedy: what to do about that.
+        urls: how to reach its external ports.
+        pods: its pods.
+        revision: number of the revision that its controller has; 0 when nobody said.
+        rollout: what the newest revision waits for, in words; empty when its rollout has ended.
+    """
 
     name: str
     namespace: str
@@ -65,6 +80,8 @@ class ServiceStatus:
     remedy: str
     urls: tuple[str, ...]
     pods: tuple[PodLine, ...]
+    revision: int = 0
+    rollout: str = ""
 
 
 def list_services(kube: Kube, namespace: str | None) -> tuple[ServiceLine, ...]:
@@ -89,22 +106,63 @@ def observe(kube: Kube, namespace: str, name: str) -> tuple[Snapshot, Readiness]
     Raises:
         NotFoundError: there is no such service.
     """
-    labels = {INVENTORY_LABEL: name}
-    deployment = _controller(kube, namespace, name)
-    quick = assess(Snapshot(deployment))
-    pods = tuple(PodState.model_validate(item) for item in kube.find(POD, namespace, labels=labels))
-    if quick.ready:
-        return Snapshot(deployment, pods=pods), quick
-    warnings = kube.pod_warnings(namespace)
-    if isinstance(deployment, StatefulSetState):
-        warnings = kube.warnings(namespace, STATEFUL_SET) + warnings
-    snapshot = Snapshot(
-        deployment,
-        tuple(ReplicaSetState.model_validate(item) for item in kube.find(REPLICA_SET, namespace, labels=labels)),
-        pods,
-        tuple(Event.model_validate(item) for item in warnings),
-    )
-    return snapshot, assess(snapshot)
+    seen = observe_all(kube, namespace, [name])
+    if name not in seen:
+        raise NotFoundError(
+            "no such service", place=f"{namespace}/{name}", remedy="gedge service list --all-namespaces shows them all"
+        )
+    return seen[name]
+
+
+def observe_all(
+    kube: Kube, namespace: str, names: Collection[str], *, details: bool = True
+) -> dict[str, tuple[Snapshot, Readiness]]:
+    """Look at services of a namespace once, by as few calls for many as for one.
+
+    Args:
+        kube: the cluster.
+        namespace: where they are.
+        names: the services; one that is not there is left out.
+        details: ask for pods and warnings of those that are not ready, so that what keeps them is known.
+    """
+    labels = MANAGED | ({INVENTORY_LABEL: next(iter(names))} if len(names) == 1 else {})
+    controllers: dict[str, DeploymentState] = {}
+    for kind in (DEPLOYMENT, STATEFUL_SET):
+        for item in kube.find(kind, namespace, labels=labels):
+            state = _state(item)
+            name = state.metadata.labels.get(INVENTORY_LABEL, "")
+            # Where a StatefulSet takes the place of a Deployment, or the other way, the one that stays counts.
+            if name in names and (name not in controllers or controllers[name].metadata.deletion_timestamp):
+                controllers[name] = state
+    seen = {name: (Snapshot(state), assess(Snapshot(state))) for name, state in controllers.items()}
+    late = [name for name, (_, readiness) in seen.items() if not readiness.ready]
+    if not details or not controllers or (len(names) > 1 and not late):
+        return seen
+    pods = _by_service(kube.find(POD, namespace, labels=labels))
+    replica_sets: dict[str, list[Manifest]] = {}
+    warnings: list[Manifest] = []
+    if late:
+        replica_sets = _by_service(kube.find(REPLICA_SET, namespace, labels=labels))
+        warnings = kube.pod_warnings(namespace)
+        if any(isinstance(controllers[name], StatefulSetState) for name in late):
+            warnings = kube.warnings(namespace, STATEFUL_SET) + warnings
+    events = tuple(Event.model_validate(item) for item in warnings)
+    for name, controller in controllers.items():
+        snapshot = Snapshot(
+            controller,
+            tuple(ReplicaSetState.model_validate(item) for item in replica_sets.get(name, ())) if name in late else (),
+            tuple(PodState.model_validate(item) for item in pods.get(name, ())),
+            events if name in late else (),
+        )
+        seen[name] = (snapshot, assess(snapshot))
+    return seen
+
+
+def _by_service(items: list[Manifest]) -> dict[str, list[Manifest]]:
+    found: dict[str, list[Manifest]] = {}
+    for item in items:
+        found.setdefault(item["metadata"]["labels"].get(INVENTORY_LABEL, ""), []).append(item)
+    return found
 
 
 def read_status(kube: Kube, namespace: str, name: str) -> ServiceStatus:
@@ -131,7 +189,21 @@ def read_status(kube: Kube, namespace: str, name: str) -> ServiceStatus:
         remedy,
         service_urls(published),
         tuple(_pod_line(pod) for pod in sorted(snapshot.pods, key=lambda pod: pod.name)),
+        int(snapshot.deployment.metadata.annotations.get(REVISION, "0")),
+        _rollout(Records(kube, namespace).of([name]).get(name, ()), name, paused=snapshot.deployment.paused),
     )
+
+
+def _rollout(revisions: tuple[Revision, ...], name: str, *, paused: bool) -> str:
+    if paused:
+        return f"paused -> gedge service resume {name}"
+    newest = revisions[-1] if revisions else None
+    if newest is None or not (newest.unfinished or newest.state == "on trial"):
+        return ""
+    told = f"revision {newest.number} is {newest.state} as {newest.strategy}"
+    if newest.unfinished:
+        return f"{told} -> wait for it, or go on where it was cut off: gedge service resume {name}"
+    return f"{told} -> gedge service promote {name}, or gedge service rollback {name}"
 
 
 def _stale_addresses(kube: Kube, published: list[ServiceState]) -> str:
@@ -153,21 +225,6 @@ def _pod_line(pod: PodState) -> PodLine:
 
 def _key(namespace: str, labels: dict[str, str]) -> tuple[str, str]:
     return namespace, labels.get(INVENTORY_LABEL, "")
-
-
-def _controller(kube: Kube, namespace: str, name: str) -> DeploymentState:
-    """Return the Deployment or StatefulSet of a service: the one that stays, where one takes the other's place."""
-    found = []
-    for kind in (DEPLOYMENT, STATEFUL_SET):
-        with suppress(NotFoundError):
-            found.append(_state(kube.get(kind, namespace, name)))
-        if found and found[-1].metadata.deletion_timestamp is None:
-            return found[-1]
-    if found:
-        return found[-1]
-    raise NotFoundError(
-        "no such service", place=f"{namespace}/{name}", remedy="gedge service list --all-namespaces shows them all"
-    )
 
 
 def _state(item: Manifest) -> DeploymentState:

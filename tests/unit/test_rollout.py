@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gedge_provision.models.progress import SilentReporter
-from gedge_provision.services import rollout
+from gedge_provision.services.rollout import _apply
 
 
 class Notes(SilentReporter):
@@ -34,8 +34,8 @@ def test_the_first_tcp_port_is_tried_and_silence_is_only_noted(
         seen.append((address, port))
         return answer
 
-    monkeypatch.setattr(rollout, "answers", answers)
+    monkeypatch.setattr(_apply, "answers", answers)
     notes = Notes()
-    rollout._try_port(urls, notes)
+    _apply._try_port(urls, notes)
     assert seen == tried
     assert [said in text for text in notes.texts] == ([True] if said else [])

@@ -31,6 +31,9 @@ class _Common(CamelCase):
     node_classes: tuple[ObjectName, ...] = Field(
         (), description="Classes of the site file whose nodes may run the service; unset: all."
     )
+    depends_on: tuple[ServiceName, ...] = Field(
+        (), description="Services of the same namespace that must be ready before this one is begun."
+    )
     volumes: tuple[Volume, ...] = Field((), description="What the containers mount.")
     image_pull_secrets: tuple[ObjectName, ...] = Field(
         (), description="Secrets with the credentials for the images' registries."

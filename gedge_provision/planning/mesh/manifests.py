@@ -46,16 +46,24 @@ _HTTP_PATHS = {"exact": "Exact", "prefix": "PathPrefix", "regex": "RegularExpres
 _KEPT_OF_A_SERVICE = {"name", "template", "labels", "externalAccess"}
 
 
-def service_of(mesh: str, version: MeshVersion) -> Service:
-    """Return the service that runs a version, as it is applied: in the mesh, and without external ports of its own."""
+def service_of(mesh: LoadedMesh, version: MeshVersion) -> Service:
+    """Return the service that runs a version, as it is applied: in the mesh, and without external ports of its own.
+
+    It depends on all versions of the hosts that its document names in dependsOn.
+    """
     containers = tuple(_inside(container) for container in version.service.containers)
-    labels = {**version.service.labels, MESH_LABEL: mesh, HOST_LABEL: version.host}
-    return version.service.model_copy(update={"labels": labels, "containers": containers})
+    labels = {**version.service.labels, MESH_LABEL: mesh.name, HOST_LABEL: version.host}
+    wanted = (
+        (name,) if name not in mesh.document.hosts else tuple(one.service.name for one in mesh.of(name))
+        for name in version.service.depends_on
+    )
+    depends_on = tuple(name for names in wanted for name in names)
+    return version.service.model_copy(update={"labels": labels, "containers": containers, "depends_on": depends_on})
 
 
 def render_mesh(mesh: LoadedMesh, namespace: str) -> tuple[Manifest, ...]:
     """Return the objects of a mesh, its services first."""
-    services = [render(service_of(mesh.name, version), namespace) for version in mesh.versions]
+    services = [render(service_of(mesh, version), namespace) for version in mesh.versions]
     return (*(manifest for manifests in services for manifest in manifests), *mesh_objects(mesh, namespace))
 
 

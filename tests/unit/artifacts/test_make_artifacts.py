@@ -114,6 +114,23 @@ def test_only_the_named_are_built(workshop: Workshop) -> None:
     assert "did you mean 'hello'" in caught.value.remedy
 
 
+def test_what_no_host_needs_is_made_and_packed_by_name_only(workshop: Workshop) -> None:
+    data = catalog().model_dump(mode="json", exclude_none=True)
+    data["artifacts"][1]["needed_on"] = ["bench"]
+    wanted = Catalog.model_validate(data)
+    assert workshop.build(wanted).made == ("hello",)
+    with pytest.raises(UsageError, match="lacks other") as caught:
+        resolve(wanted, workshop.store, ["other"])
+    assert caught.value.remedy == "run: gedge artifacts build other"
+
+    assert workshop.build(wanted, names=["other"]).made == ("other",)
+    assert workshop.build(wanted) == BuildReport((), ("hello",), ())
+    assert set(workshop.store.entries()) == {"hello", "other"}
+    pack(wanted, workshop.store, workshop.root / "all.tar", SilentReporter())
+    packed = unpack(Store(workshop.root / "unpacked"), workshop.root / "all.tar", SilentReporter())
+    assert [one.name for one in packed] == ["hello"]
+
+
 def test_a_damaged_file_is_named_and_made_again(workshop: Workshop) -> None:
     workshop.build()
     damaged = workshop.store.entries()["hello"].path

@@ -110,6 +110,12 @@ def test_the_first_control_plane_node_installs_charts() -> None:
     )
 
 
+def test_what_benchmarks_need_goes_to_no_host() -> None:
+    assert planning.select(CATALOG, {NeededOn.BENCH}) == ("kwok",)
+    assert "kwok" not in planning.select(CATALOG, set(NeededOn) - {NeededOn.BENCH}, set(Feature))
+    assert [artifact.name for artifact in CATALOG.artifacts if not artifact.on_hosts] == ["kwok"]
+
+
 def test_a_chart_is_its_publishers_file_and_nothing_else() -> None:
     chart = _artifact("gpu-operator")
     assert chart.target == "/var/lib/gedge/charts/gpu-operator-v26.7.0.tgz"

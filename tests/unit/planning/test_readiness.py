@@ -74,6 +74,19 @@ def test_a_pod_that_has_just_started_is_no_trouble() -> None:
     assert readiness.detail.endswith("waits for its port to answer")
 
 
+def test_a_node_that_went_away_is_named() -> None:
+    """The event is the node controller's (pkg/controller/nodelifecycle: RecordNodeStatusChange, MarkPodsNotReady)."""
+    data = recorded("probe")
+    pod = data["pods"][0]
+    involved = {"kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
+    data["events"] += [
+        {"involvedObject": involved, "type": "Warning", "reason": "NodeNotReady", "message": "Node is not ready"}
+    ]
+    trouble = judge(data).trouble
+    assert trouble is not None
+    assert trouble.message.endswith(f"its node {pod['spec']['nodeName']} does not answer")
+
+
 def test_two_refusals_are_no_verdict_yet() -> None:
     data = recorded("refused")
     data["pods"] = [pod for pod in data["pods"] if pod["status"]["phase"] == "Failed"][:2]

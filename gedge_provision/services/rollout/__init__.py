@@ -1,0 +1,33 @@
+"""Rollouts of services: revisions that are kept in the cluster, brought in, tried, taken back."""
+
+from gedge_provision.services.rollout._apply import Applied, apply_service, apply_services
+from gedge_provision.services.rollout._delete import delete_service
+from gedge_provision.services.rollout._later import (
+    HistoryLine,
+    pause_service,
+    promote_service,
+    read_diff,
+    read_history,
+    restart_service,
+    resume_service,
+    rollback_service,
+    running_service,
+    scale_service,
+)
+
+__all__ = [
+    "Applied",
+    "HistoryLine",
+    "apply_service",
+    "apply_services",
+    "delete_service",
+    "pause_service",
+    "promote_service",
+    "read_diff",
+    "read_history",
+    "restart_service",
+    "resume_service",
+    "rollback_service",
+    "running_service",
+    "scale_service",
+]
