@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 KINDS = frozenset({
     "nodes", "pods", "services", "deployments", "statefulsets", "replicasets", "resourceclaimtemplates", "events",
-    "persistentvolumeclaims", "controllerrevisions",
+    "persistentvolumeclaims", "controllerrevisions", "configmaps",
 })  # fmt: skip
 
 
