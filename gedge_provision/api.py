@@ -4,7 +4,7 @@ Long work tells a `Reporter` what it does; leave it out to hear nothing. Errors 
 
     GedgeError                 something failed
     ├── UsageError             the input is wrong, nothing was changed
-    │   ├── DocumentError      a site file or service document does not validate; has every finding with file:line
+    │   ├── DocumentError      a document does not validate; has every finding with file:line
     │   └── InfeasibleError    a host cannot have what is asked of its CPUs; has every reason and the smallest change
     ├── NotFittingError        the request is valid, and no node can hold it
     ├── RunFailedError         a host failed or could not be reached; `result` tells where and why

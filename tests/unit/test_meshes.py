@@ -228,8 +228,11 @@ def test_a_class_that_is_there_gets_a_gateway_and_no_service_of_node_addresses(
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("front-v1", "a service of that name exists, and it is not part of a mesh"), ("front", "not part of this mesh but of front")],
-)  # fmt: skip
+    [
+        ("front-v1", "a service of that name exists, and it is not part of a mesh"),
+        ("front", "not part of this mesh but of front"),
+    ],
+)
 def test_services_of_others_are_not_taken_over(
     kube: Kube, objects: Objects, tmp_path: Path, name: str, said: str
 ) -> None:
