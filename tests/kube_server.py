@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 KINDS = frozenset({
     "nodes", "pods", "services", "deployments", "statefulsets", "replicasets", "resourceclaimtemplates", "events",
-    "persistentvolumeclaims", "controllerrevisions", "configmaps",
+    "persistentvolumeclaims", "configmaps",
 })  # fmt: skip
 
 

@@ -147,8 +147,8 @@ class Kube:
         items: list[Manifest] = []
         while True:
             page = self._json(_Call("GET", _path(kind, namespace), query, accept=accept))
-            # The items of a list come without kind and apiVersion, or with those of metadata.
-            items += [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in page["items"]]
+            # The items of a list come without kind and apiVersion, or with those of metadata; null means none.
+            items += [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in page["items"] or ()]
             following = page["metadata"].get("continue")
             if not following:
                 return items, str(page["metadata"].get("resourceVersion", ""))

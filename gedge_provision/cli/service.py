@@ -152,7 +152,7 @@ def list_(
         return
     table = new_table("NAMESPACE", "NAME", "STATE", "REACH IT AT")
     for line in lines:
-        table.add_row(line.namespace, line.name, line.detail, reachable_at(line.urls))
+        table.add_row(line.namespace, line.name, _with_scaling(line), reachable_at(line.urls))
     _ui.console.print(table)
 
 
@@ -253,7 +253,7 @@ def _print_all(applied: tuple[services.Applied, ...], *, dry_run: bool) -> None:
 def _print_status(found: services.ServiceStatus) -> None:
     revision = f", revision {found.revision}" if found.revision else ""
     state = "ready" if found.ready else "not ready"
-    _ui.console.print(f"{found.namespace}/{found.name}: {state}, {found.detail}{revision}")
+    _ui.console.print(f"{found.namespace}/{found.name}: {state}, {_with_scaling(found)}{revision}")
     if found.rollout:
         _ui.console.print(f"  {found.rollout}", markup=False)
     if found.problem:
@@ -265,3 +265,7 @@ def _print_status(found: services.ServiceStatus) -> None:
         ready = "yes" if pod.ready else "no"
         table.add_row(pod.name, pod.node, pod.phase, ready, pod.qos, str(pod.restarts), pod.address)
     _ui.console.print(table)
+
+
+def _with_scaling(found: services.ServiceLine | services.ServiceStatus) -> str:
+    return f"{found.detail}, {found.scaling}" if found.scaling else found.detail

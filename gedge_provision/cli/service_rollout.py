@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import asdict
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from gedge_provision.cli._ui import Output, OutputOption
 from gedge_provision.cli.site import SiteOption
 
 __all__ = ["diff", "history", "pause", "promote", "restart", "resume", "rollback", "scale"]
+
+_MOST_REASON = 160
 
 TakeOverOption = Annotated[
     bool, typer.Option("--take-over", help="Overwrite fields that another field manager set to another value.")
@@ -39,7 +42,8 @@ def history(
     for line in lines:
         when = line.created.astimezone().strftime("%Y-%m-%d %H:%M:%S") if line.created else ""
         state = "runs" if line.runs else line.state
-        what = "\n".join((*line.differences, *line.reason.splitlines()[:1]))
+        why = textwrap.shorten(line.reason, _MOST_REASON, placeholder=" ...")
+        what = "\n".join((*line.differences, *([why] if why else [])))
         shown.add_row(str(line.number), state, when, line.strategy, Text(what))
     _ui.console.print(shown)
 

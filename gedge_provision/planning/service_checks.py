@@ -9,6 +9,7 @@ from gedge_provision.models.documents import Path, Problem, Source
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.service import MISSPELLINGS, Communication, Container, Service, ServiceFile
 from gedge_provision.planning.acceleration import HUGE_PAGES, compute_resource, is_guaranteed, whole_cpus
+from gedge_provision.planning.scaling_checks import check_scaling
 from gedge_provision.planning.volume_checks import check_volumes
 
 __all__ = ["NODE_PORTS", "check_service", "misspelling_notes", "service_networks"]
@@ -45,6 +46,7 @@ def check_service(document: ServiceFile) -> Iterator[Problem]:
     yield from _dependencies(service)
     yield from _addresses(service)
     yield from check_volumes(service)
+    yield from check_scaling(service)
     guaranteed = is_guaranteed(service)
     for index, container in enumerate(service.containers):
         path = ("service", "containers", index, "resources")
@@ -197,7 +199,13 @@ def _addresses(service: Service) -> Iterator[Problem]:
     for path, entry in service_networks(service):
         if entry.address is None:
             continue
-        if service.replicas > 1:
+        if service.scaling is not None:
+            yield Problem(
+                (*path, "address"),
+                "scaling makes more pods, and they cannot have one address",
+                "take replicas: 1 instead of scaling, or a network that gives each pod an address (whereabouts, dhcp)",
+            )
+        elif service.replicas > 1:
             yield Problem(
                 (*path, "address"),
                 f"{service.replicas} pods cannot have one address",

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from gedge_provision.adapters.kube import ConflictError, Kube
-from gedge_provision.models.cluster import CONTROLLER_REVISION
+from gedge_provision.models.cluster import CONFIG_MAP
 from gedge_provision.models.rollouts import Content, Revision, RevisionState, Strategy
 from gedge_provision.planning import rollouts
 from gedge_provision.planning.manifests import MANAGED
@@ -26,7 +26,7 @@ class Records:
         """Return the revisions of services, oldest first; nothing for a service without any."""
         labels = {**MANAGED, rollouts.REVISION_OF: next(iter(names))} if len(names) == 1 else MANAGED
         found: defaultdict[str, list[Revision]] = defaultdict(list)
-        for item in self._kube.find(CONTROLLER_REVISION, self._namespace, labels=labels, metadata_only=True):
+        for item in self._kube.find(CONFIG_MAP, self._namespace, labels=labels, metadata_only=True):
             if rollouts.REVISION_OF in item["metadata"]["labels"]:
                 revision = rollouts.read_revision(item)
                 found[revision.service].append(revision)
@@ -39,7 +39,7 @@ class Records:
             NotFoundError: it is no longer kept.
         """
         name = rollouts.revision_name(revision.service, revision.number)
-        return rollouts.content_of(self._kube.get(CONTROLLER_REVISION, self._namespace, name))
+        return rollouts.content_of(self._kube.get(CONFIG_MAP, self._namespace, name))
 
     def begin(self, number: int, content: Content, strategy: Strategy) -> Revision:
         """Keep a new revision whose rollout begins.
@@ -49,7 +49,7 @@ class Records:
         """
         manifest = rollouts.revision_manifest(self._namespace, number, content, strategy)
         try:
-            return rollouts.read_revision(self._kube.create(CONTROLLER_REVISION, manifest))
+            return rollouts.read_revision(self._kube.create(CONFIG_MAP, manifest))
         except ConflictError as error:
             raise ConflictError(
                 "another rollout of this service began at the same time; nothing was changed",
@@ -60,11 +60,11 @@ class Records:
     def tell(self, revision: Revision, state: RevisionState, reason: str = "") -> Revision:
         """Keep how far a revision is."""
         name = rollouts.revision_name(revision.service, revision.number)
-        self._kube.annotate(CONTROLLER_REVISION, self._namespace, name, rollouts.told_state(state, reason))
+        self._kube.annotate(CONFIG_MAP, self._namespace, name, rollouts.told_state(state, reason))
         return replace(revision, state=state, reason=reason)
 
     def forget(self, revisions: Collection[Revision]) -> None:
         """Delete revisions."""
         for revision in revisions:
             name = rollouts.revision_name(revision.service, revision.number)
-            self._kube.delete(CONTROLLER_REVISION, self._namespace, name)
+            self._kube.delete(CONFIG_MAP, self._namespace, name)

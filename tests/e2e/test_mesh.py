@@ -27,7 +27,7 @@ env -i /usr/bin/python3 -c '
 from urllib.request import urlopen
 print(urlopen("{}", timeout=5).read().decode())'
 """
-KINDS = "deployments,pods,services,configmaps,controllerrevisions"
+KINDS = "deployments,pods,services,configmaps"
 
 
 def gedge(lab: LabCluster, *argv: str | Path) -> subprocess.CompletedProcess[str]:

@@ -184,6 +184,7 @@ def test_documents_on_the_page_of_services_are_right(tmp_path: Path) -> None:
         file.write_text(block, encoding="utf-8")
     assert [(one.kind, one.name) for one in check_documents(files)] == [
         ("service", "app2"),
+        ("service", "detector"),
         ("template", "hw-app"),
         ("service", "hw-app-1"),
     ]

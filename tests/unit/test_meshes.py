@@ -14,6 +14,7 @@ from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.mesh import LoadedMesh
 from gedge_provision.models.progress import SilentReporter
+from gedge_provision.planning.rollouts import REVISION_OF
 from gedge_provision.services import (
     apply_mesh,
     apply_service,
@@ -74,8 +75,11 @@ def shop(folder: Path, *versions: str, broken: str = "", **more: Any) -> LoadedM
 
 def names(objects: Objects) -> set[str]:
     """Return what there is but nodes and the history of services, as PLURAL/NAME."""
-    found = {"/".join(path.split("/")[-2:]) for path in objects}
-    return {name for name in found if not name.startswith(("nodes/", "controllerrevisions/"))}
+    return {
+        "/".join(path.split("/")[-2:])
+        for path, item in objects.items()
+        if "/nodes/" not in path and REVISION_OF not in item["metadata"].get("labels", {})
+    }
 
 
 def test_the_sample_is_applied_told_and_deleted(kube: Kube, objects: Objects) -> None:

@@ -25,6 +25,7 @@ CANARY, BLUE_GREEN = Strategy("canary", 25), Strategy("blue-green")
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look every twentieth of a second."""
     monkeypatch.setattr(rollout._engine, "_POLL_S", 0.05)
+    monkeypatch.setattr(rollout._engine, "_SETTLE_S", 0.05)
 
 
 @pytest.fixture
@@ -196,7 +197,7 @@ def test_a_rollout_that_was_ended_in_the_middle_goes_on(kube: Kube, objects: Obj
     apply(kube, service("app:1"))
     before = {path: dict(item) for path, item in objects.items()}
     apply(kube, service("app:2"))
-    kept = f"{APPS}/controllerrevisions/app-r2"
+    kept = f"{CORE}/configmaps/app-revision-2"
     objects[kept]["metadata"]["annotations"]["gedge.dev/state"] = "rolling out"
     objects[f"{APPS}/deployments/app"] = before[f"{APPS}/deployments/app"]
     assert states(kube) == [(1, "good", True), (2, "rolling out", False)]
@@ -208,7 +209,7 @@ def test_a_rollout_that_was_ended_in_the_middle_goes_on(kube: Kube, objects: Obj
 def test_one_that_was_ended_on_its_way_back_goes_on_with_that(kube: Kube, objects: Objects) -> None:
     apply(kube, service("app:1"))
     services.apply_services(kube, [service("broken")], timeout_s=0.1, rollback=False)
-    told = objects[f"{APPS}/controllerrevisions/app-r2"]["metadata"]["annotations"]
+    told = objects[f"{CORE}/configmaps/app-revision-2"]["metadata"]["annotations"]
     told["gedge.dev/state"], told["gedge.dev/reason"] = "going back", "it broke"
     with pytest.raises(GedgeError, match=r"it broke\nit was taken back: revision 1 runs again"):
         services.resume_service(kube, "app", timeout_s=0.1)

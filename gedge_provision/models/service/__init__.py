@@ -23,6 +23,7 @@ from gedge_provision.models.service._containers import (
     Resources,
 )
 from gedge_provision.models.service._probes import HttpProbe, Probe
+from gedge_provision.models.service._scaling import Metric, MetricResource, ScaleDown, Scaling
 from gedge_provision.models.service._service import (
     Service,
     ServiceDocument,
@@ -58,6 +59,8 @@ __all__ = [
     "EnvSource",
     "EnvVar",
     "HttpProbe",
+    "Metric",
+    "MetricResource",
     "Mig",
     "Name",
     "ObjectName",
@@ -66,6 +69,8 @@ __all__ = [
     "Probe",
     "Protocol",
     "Resources",
+    "ScaleDown",
+    "Scaling",
     "Service",
     "ServiceDocument",
     "ServiceFile",

@@ -1,8 +1,4 @@
-"""How revisions are kept in a cluster: one ControllerRevision each, immutable but for its annotations.
-
-Kubernetes keeps revisions of StatefulSets and DaemonSets in the same kind (apps/v1). The label by which the pods of a
-service are found must not be on ours: a StatefulSet would take them for its own, and delete them.
-"""
+"""How revisions are kept in a cluster: one immutable ConfigMap each, whose annotations say how far it is."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import get_args
 
-from gedge_provision.models.cluster import CONTROLLER_REVISION, Manifest, Metadata
+from gedge_provision.models.cluster import CONFIG_MAP, Manifest, Metadata
 from gedge_provision.models.rollouts import Content, Revision, RevisionState, Strategy, Way
 from gedge_provision.models.service import Service
 from gedge_provision.planning.manifests import MANAGED, REVISION
@@ -46,7 +42,7 @@ _WAYS: dict[str, Way] = {way: way for way in get_args(Way)}
 
 def revision_name(service: str, number: int) -> str:
     """Return the name of a revision's object."""
-    return f"{service}-r{number}"
+    return f"{service}-revision-{number}"
 
 
 def digest_of(manifests: Sequence[Manifest]) -> str:
@@ -58,8 +54,8 @@ def revision_manifest(namespace: str, number: int, content: Content, strategy: S
     """Return the object that keeps a revision whose rollout begins."""
     service = content.service
     return {
-        "apiVersion": CONTROLLER_REVISION.api_version,
-        "kind": CONTROLLER_REVISION.name,
+        "apiVersion": CONFIG_MAP.api_version,
+        "kind": CONFIG_MAP.name,
         "metadata": {
             "name": revision_name(service.name, number),
             "namespace": namespace,
@@ -71,10 +67,10 @@ def revision_manifest(namespace: str, number: int, content: Content, strategy: S
                 _DIGEST: digest_of(content.manifests),
             },
         },
-        "revision": number,
+        "immutable": True,
         "data": {
-            "service": service.model_dump(mode="json", by_alias=True, exclude_defaults=True),
-            "manifests": list(content.manifests),
+            "service": _text(service.model_dump(mode="json", by_alias=True, exclude_defaults=True)),
+            "manifests": _text(content.manifests),
         },
     }
 
@@ -102,7 +98,7 @@ def read_revision(item: Manifest) -> Revision:
 def content_of(item: Manifest) -> Content:
     """Return the content of a revision from its whole object."""
     data = item["data"]
-    return Content(Service.model_validate(data["service"]), tuple(data["manifests"]))
+    return Content(Service.model_validate_json(data["service"]), tuple(json.loads(data["manifests"])))
 
 
 def current(revisions: Iterable[Revision]) -> Revision | None:
@@ -121,3 +117,7 @@ def surplus(revisions: Sequence[Revision]) -> tuple[Revision, ...]:
     running = current(revisions)
     oldest = sorted(revisions, key=lambda one: one.number)[: max(0, len(revisions) - KEPT)]
     return tuple(one for one in oldest if one != running)
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, indent=1)

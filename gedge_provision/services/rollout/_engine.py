@@ -29,6 +29,7 @@ _POLL_S = 1.0
 _SHARE = 5  # looking takes a fifth of the time at most
 _DETAILS_SHARE = 10
 _LOG_LINES = 10
+_SETTLE_S = 5.0  # kube-proxy takes changes of endpoints together for one second, and then writes its rules
 
 
 def run(  # noqa: PLR0913, PLR0917 - where, what and how
@@ -95,6 +96,10 @@ class _Engine:
         for one in self._open():
             if one.busy is not None and one.busy.done():
                 self._go_on(one, one.busy)
+            elif one.settled_at:
+                if time.monotonic() >= one.settled_at:
+                    one.settled_at = 0
+                    self._arrived(one)
             elif one.busy is None and not one.waiting:
                 self._maybe_begin(one)
         if time.monotonic() >= self._next_look:
@@ -173,6 +178,9 @@ class _Engine:
         self._submit(one, work)
 
     def _wait_for(self, one: Rollout) -> None:
+        if one.stage.settles:
+            one.settled_at = time.monotonic() + _SETTLE_S
+            return
         if not one.stage.waits:
             self._arrived(one)
             return
@@ -253,8 +261,8 @@ class _Engine:
             one.qos = tuple(sorted({pod.status.qos_class for pod in pods if not pod.metadata.deletion_timestamp}))
             self._arrived(one)
             return
-        keeps = f", {late[0].trouble.message.splitlines()[0]}" if late[0].trouble else ""
-        self._telling.waiting(one.name, f"{late[0].detail}{keeps}")
+        keeps = late[0].trouble.message.splitlines()[0] if late[0].trouble else ""
+        self._telling.waiting(one.name, late[0].detail, keeps)
         self._note_progress(one)
         trouble = next((readiness.trouble for readiness in late if readiness.trouble), None)
         if (trouble is not None and trouble.final) or (details and self._is_over(one)):

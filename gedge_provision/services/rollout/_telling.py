@@ -45,11 +45,11 @@ class Telling:
         """A stage is sent, and is waited for."""
         self._start(name, f"wait until {name} is ready")
 
-    def waiting(self, name: str, detail: str) -> None:
-        """How far a service is that is waited for."""
+    def waiting(self, name: str, detail: str, keeps: str) -> None:
+        """How far a service is that is waited for, and what keeps it."""
         self._details[name] = detail
         if name in self._steps:
-            self._reporter.update(self._steps[name], detail)
+            self._reporter.update(self._steps[name], f"{detail}, {keeps}" if keeps else detail)
 
     def goes_back(self, name: str, number: int) -> None:
         """A rollout failed, and the revision that ran takes its place again."""
