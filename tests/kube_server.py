@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 KINDS = frozenset({
     "nodes", "pods", "services", "deployments", "statefulsets", "replicasets", "resourceclaimtemplates", "events",
-    "persistentvolumeclaims", "configmaps",
+    "persistentvolumeclaims", "configmaps", "horizontalpodautoscalers",
 })  # fmt: skip
 
 
