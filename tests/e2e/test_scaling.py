@@ -108,7 +108,7 @@ def test_it_scales_out_and_in_and_hands_its_replicas_over(lab: LabCluster, tmp_p
     assert again.returncode == 0, again.stderr
     assert not json.loads(again.stdout)["changed"]
     assert replicas(lab) == 3
-    assert owners(lab) == {"kube-controller-manager"}
+    assert owners(lab) <= {"kube-controller-manager"}  # or nobody, after a change by the scale subresource
     (line,) = json.loads(gedge(lab, "list", "-o", "json").stdout)
     assert line["scaling"].startswith("scales 1 to 3, cpu ")
 
