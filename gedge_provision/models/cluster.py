@@ -17,6 +17,10 @@ __all__ = [
     "DAEMON_SET",
     "DEPLOYMENT",
     "EVENT",
+    "GATEWAY",
+    "GATEWAY_CLASS",
+    "HTTP_ROUTE",
+    "MESH_KINDS",
     "NAMESPACE",
     "NETWORK_ATTACHMENT",
     "NODE",
@@ -92,6 +96,9 @@ RUNTIME_CLASS = Kind("node.k8s.io/v1", "RuntimeClass", "runtimeclasses", namespa
 CLUSTER_POLICY = Kind("nvidia.com/v1", "ClusterPolicy", "clusterpolicies", namespaced=False)
 GPU_CLUSTER = Kind("nvidia.com/v1alpha1", "GPUCluster", "gpuclusters", namespaced=False)
 RESOURCE_CLAIM_TEMPLATE = Kind("resource.k8s.io/v1", "ResourceClaimTemplate", "resourceclaimtemplates")
+GATEWAY_CLASS = Kind("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", namespaced=False)
+GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 NODE_METRICS = Kind("metrics.k8s.io/v1beta1", "NodeMetrics", "nodes", namespaced=False)
 POD_METRICS = Kind("metrics.k8s.io/v1beta1", "PodMetrics", "pods")
 ADDRESS_POOL = Kind("whereabouts.cni.cncf.io/v1alpha1", "IPPool", "ippools")
@@ -100,6 +107,9 @@ CONTROLLER_KINDS = {
     kind.name: kind for kind in (AUTOSCALER, DEPLOYMENT, STATEFUL_SET, SERVICE, RESOURCE_CLAIM_TEMPLATE)
 }
 """The kinds that a service consists of, by name: what is applied, pruned and deleted."""
+
+MESH_KINDS = {kind.name: kind for kind in (HTTP_ROUTE, GATEWAY, SERVICE, CONFIG_MAP)}
+"""The kinds that a service mesh consists of beside its services, in the order in which they are deleted."""
 
 
 class Observed(BaseModel):

@@ -109,6 +109,7 @@ def comparable(manifest: Manifest) -> Manifest:
         "labels": metadata.get("labels", {}),
         "annotations": annotations,
         "spec": manifest.get("spec", {}),
+        "data": manifest.get("data", {}),
         "ingress": manifest.get("status", {}).get("loadBalancer", {}),
     }
 

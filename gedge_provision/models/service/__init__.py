@@ -34,12 +34,20 @@ from gedge_provision.models.service._service import (
     TemplateFile,
 )
 from gedge_provision.models.service._volumes import ClaimTemplate, EmptyDir, Volume, VolumeMount
-from gedge_provision.models.service._words import MISSPELLINGS
+from gedge_provision.models.service._words import (
+    MISSPELLINGS,
+    CamelCase,
+    Name,
+    ObjectName,
+    PortNumber,
+    ServiceName,
+)
 
 __all__ = [
     "MISSPELLINGS",
     "Acceleration",
     "Amounts",
+    "CamelCase",
     "ClaimTemplate",
     "Communication",
     "CommunicationType",
@@ -54,7 +62,10 @@ __all__ = [
     "Metric",
     "MetricResource",
     "Mig",
+    "Name",
+    "ObjectName",
     "Port",
+    "PortNumber",
     "Probe",
     "Protocol",
     "Resources",
@@ -63,6 +74,7 @@ __all__ = [
     "Service",
     "ServiceDocument",
     "ServiceFile",
+    "ServiceName",
     "Template",
     "TemplateFile",
     "TemplatedService",
