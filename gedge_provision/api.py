@@ -1,10 +1,10 @@
-"""The Python API: what `gedge` does with sites and services, as functions. What is not named here may change.
+"""The Python API: what `gedge` does with sites, services and meshes, as functions. What is not named here may change.
 
 Long work tells a `Reporter` what it does; leave it out to hear nothing. Errors are those of the command line:
 
     GedgeError                 something failed
     ├── UsageError             the input is wrong, nothing was changed
-    │   ├── DocumentError      a site file or service document does not validate; has every finding with file:line
+    │   ├── DocumentError      a document does not validate; has every finding with file:line
     │   └── InfeasibleError    a host cannot have what is asked of its CPUs; has every reason and the smallest change
     ├── NotFittingError        the request is valid, and no node can hold it
     ├── RunFailedError         a host failed or could not be reached; `result` tells where and why
@@ -18,6 +18,7 @@ from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingE
 from gedge_provision.models.fit import NodeFit, Obstacle, ServiceFit
 from gedge_provision.models.gpu_images import ClassAnswer, ImageCheck, ImageReport
 from gedge_provision.models.kubelet import KubeletSettings
+from gedge_provision.models.mesh import LoadedMesh
 from gedge_provision.models.perf import PerfRecord, PerfResults, PerfSettings
 from gedge_provision.models.plan import Consent, HostPlan, Plan
 from gedge_provision.models.pod_alignment import ContainerHolding, NodePods, Remark
@@ -32,6 +33,7 @@ from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Check, Report
 from gedge_provision.perf import compare_runs, earlier_runs, measure_network, measured_runs, perf_html, read_run
 from gedge_provision.planning.gpu import GpuPlan
+from gedge_provision.planning.mesh import DataPlane, render_mesh
 from gedge_provision.planning.perf import Compared, Comparison, Figure
 from gedge_provision.provisioning import (
     Asked,
@@ -69,21 +71,29 @@ from gedge_provision.services import (
     Applied,
     Checked,
     HistoryLine,
+    MeshApplied,
+    MeshStatus,
     ServiceStatus,
     Templates,
+    apply_mesh,
     apply_service,
     apply_services,
     check_documents,
+    check_meshes,
     connect,
+    delete_mesh,
     delete_service,
     fit_service,
+    list_meshes,
     list_services,
+    load_mesh,
     load_service,
     load_services,
     pause_service,
     promote_service,
     read_diff,
     read_history,
+    read_mesh_status,
     read_status,
     restart_service,
     resume_service,
@@ -105,6 +115,7 @@ __all__ = [
     "ContainerHolding",
     "CpuIntent",
     "CpuPlan",
+    "DataPlane",
     "Difference",
     "DocumentError",
     "Figure",
@@ -116,6 +127,9 @@ __all__ = [
     "ImageReport",
     "InfeasibleError",
     "KubeletSettings",
+    "LoadedMesh",
+    "MeshApplied",
+    "MeshStatus",
     "NodeFit",
     "NodeLook",
     "NodePods",
@@ -143,15 +157,18 @@ __all__ = [
     "Topology",
     "UsageError",
     "apply",
+    "apply_mesh",
     "apply_plan",
     "apply_service",
     "apply_services",
     "asked_of",
     "check_documents",
     "check_image",
+    "check_meshes",
     "check_report",
     "compare_runs",
     "connect",
+    "delete_mesh",
     "delete_service",
     "earlier_runs",
     "fetch_kubeconfig",
@@ -159,7 +176,9 @@ __all__ = [
     "gpu_plan",
     "install_timer",
     "kubeconfig_path",
+    "list_meshes",
     "list_services",
+    "load_mesh",
     "load_plan",
     "load_service",
     "load_services",
@@ -175,11 +194,13 @@ __all__ = [
     "promote_service",
     "read_diff",
     "read_history",
+    "read_mesh_status",
     "read_run",
     "read_status",
     "read_topology",
     "record_drift",
     "remove_timer",
+    "render_mesh",
     "report_html",
     "reset",
     "restart_service",

@@ -6,6 +6,7 @@ A controller that is applied is ready at once, unless the image of its pods is `
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path.rsplit("/", 1)[-1] in self.kinds:
             wanted = parse_qs(url.query).get("labelSelector", [""])[0]
             labels = dict(pair.split("=") for pair in wanted.split(",") if pair)
-            found = [item for path, item in self.objects.items() if path.rpartition("/")[0] == url.path]
+            found = [item for path, item in self.objects.items() if url.path in _lists(path)]
             items = [item for item in found if labels.items() <= item["metadata"].get("labels", {}).items()]
             self._send(200, {"items": items, "metadata": {}})
         else:
@@ -91,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
             manifest = {**self.objects[path], "status": manifest["status"]}
         elif manifest["kind"] in {"Deployment", "StatefulSet"}:
             manifest["status"] = _status(manifest)
+        elif "status" in self.objects.get(path, {}):
+            manifest["status"] = self.objects[path]["status"]
         if "dryRun" not in parse_qs(url.query):
             self.objects[path] = manifest
         self._send(200, manifest)
@@ -102,8 +105,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 KINDS = frozenset({
     "nodes", "pods", "services", "deployments", "statefulsets", "replicasets", "resourceclaimtemplates", "events",
-    "persistentvolumeclaims", "configmaps",
+    "persistentvolumeclaims", "configmaps", "horizontalpodautoscalers",
 })  # fmt: skip
+
+
+def _lists(path: str) -> tuple[str, str]:
+    """Return the paths of the lists that an object is in: of its namespace, and of all."""
+    near = path.rpartition("/")[0]
+    return near, re.sub("/namespaces/[^/]+(?=/)", "", near)
 
 
 def _status(controller: dict[str, Any]) -> dict[str, Any]:

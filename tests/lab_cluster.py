@@ -49,6 +49,7 @@ systemctl list-unit-files --no-legend --state=enabled | awk '{print $1}'
 MORE = """\
 registry_mirrors: {docker.io: [https://mirror.test]}
 networks: {test_tools: true}
+kubernetes: {metrics_server: true}
 """
 
 

@@ -22,7 +22,7 @@ from gedge_provision.adapters.kube_errors import (
     refusal,
 )
 from gedge_provision.adapters.kube_exec import Executed, execute
-from gedge_provision.models.cluster import CONTROLLER_KINDS, EVENT, NODE, POD, Kind, Manifest, WatchEvent
+from gedge_provision.models.cluster import CONTROLLER_KINDS, EVENT, MESH_KINDS, NODE, POD, Kind, Manifest, WatchEvent
 from gedge_provision.models.errors import UsageError
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Kube:
         Raises:
             ConflictError: (without take_over) another field manager owns one of the fields with another value.
         """
-        kind = CONTROLLER_KINDS[manifest["kind"]]
+        kind = (CONTROLLER_KINDS | MESH_KINDS)[manifest["kind"]]
         metadata = manifest["metadata"]
         path = _path(kind, metadata.get("namespace"), metadata["name"])
         query = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(take_over).lower()}

@@ -13,6 +13,7 @@ from gedge_provision.cli import (
     artifacts,
     gpu,
     lab,
+    mesh,
     nodes,
     operators,
     perf,
@@ -46,6 +47,7 @@ runs.register(app)
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(gpu.app, name="gpu")
 app.add_typer(lab.app, name="lab")
+app.add_typer(mesh.app)
 app.add_typer(perf.app, name="perf")
 app.add_typer(service.app)
 app.add_typer(timer.app, name="timer")

@@ -1,7 +1,8 @@
-"""Options that the verbs on service documents share."""
+"""Options of the verbs on services and meshes, and how both print."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from gedge_provision import services
 from gedge_provision.cli import _ui
 from gedge_provision.cli._cluster import checked_name
+from gedge_provision.models.changes import Change
 
 __all__ = [
     "FileArgument",
@@ -20,6 +22,9 @@ __all__ = [
     "TimeoutOption",
     "new_table",
     "print_applied",
+    "print_changes",
+    "print_checked",
+    "reachable_at",
 ]
 
 NameArgument = Annotated[
@@ -60,3 +65,22 @@ def new_table(*columns: str) -> Table:
     for column in columns:
         made.add_column(column, overflow="fold")
     return made
+
+
+def print_changes(changes: Iterable[Change]) -> None:
+    """Print what an apply would do."""
+    for change in changes:
+        _ui.console.print(f"would be {change.action}: {change.kind} {change.name}")
+
+
+def print_checked(checked: Iterable[services.Checked]) -> None:
+    """Print which documents are right, each with what its reader is told."""
+    for one in checked:
+        _ui.console.print(f"{one.file}: {one.kind} {one.name} is right", markup=False)
+        for note in one.notes:
+            _ui.console.print(f"  {note}", markup=False)
+
+
+def reachable_at(urls: tuple[str, ...]) -> str:
+    """Return in a few words where something is reachable."""
+    return urls[0] + (f" and {len(urls) - 1} more" if len(urls) > 1 else "") if urls else "inside the cluster only"

@@ -27,6 +27,9 @@ from gedge_provision.cli._service import (
     TimeoutOption,
     new_table,
     print_applied,
+    print_changes,
+    print_checked,
+    reachable_at,
 )
 from gedge_provision.cli._ui import Output, OutputOption
 from gedge_provision.cli.service_fit import fit
@@ -149,7 +152,7 @@ def list_(
         return
     table = new_table("NAMESPACE", "NAME", "STATE", "REACH IT AT")
     for line in lines:
-        table.add_row(line.namespace, line.name, line.detail, _some(line.urls))
+        table.add_row(line.namespace, line.name, _with_scaling(line), reachable_at(line.urls))
     _ui.console.print(table)
 
 
@@ -208,10 +211,7 @@ def check(
     if output is Output.JSON:
         _ui.print_json([asdict(one) for one in checked])
         return
-    for one in checked:
-        _ui.console.print(f"{one.file}: {one.kind} {one.name} is right", markup=False)
-        for note in one.notes:
-            _ui.console.print(f"  {note}", markup=False)
+    print_checked(checked)
 
 
 @app.command()
@@ -242,8 +242,7 @@ def render(  # noqa: PLR0913, PLR0917 - one per option
 def _print_all(applied: tuple[services.Applied, ...], *, dry_run: bool) -> None:
     for one in applied:
         if dry_run:
-            for change in one.changes:
-                _ui.console.print(f"would be {change.action}: {change.kind} {change.name}")
+            print_changes(one.changes)
         elif not one.problem:
             print_applied(one)
     if len(applied) > 1 and not dry_run:
@@ -254,7 +253,7 @@ def _print_all(applied: tuple[services.Applied, ...], *, dry_run: bool) -> None:
 def _print_status(found: services.ServiceStatus) -> None:
     revision = f", revision {found.revision}" if found.revision else ""
     state = "ready" if found.ready else "not ready"
-    _ui.console.print(f"{found.namespace}/{found.name}: {state}, {found.detail}{revision}")
+    _ui.console.print(f"{found.namespace}/{found.name}: {state}, {_with_scaling(found)}{revision}")
     if found.rollout:
         _ui.console.print(f"  {found.rollout}", markup=False)
     if found.problem:
@@ -268,5 +267,5 @@ def _print_status(found: services.ServiceStatus) -> None:
     _ui.console.print(table)
 
 
-def _some(urls: tuple[str, ...]) -> str:
-    return urls[0] + (f" and {len(urls) - 1} more" if len(urls) > 1 else "") if urls else "inside the cluster only"
+def _with_scaling(found: services.ServiceLine | services.ServiceStatus) -> str:
+    return f"{found.detail}, {found.scaling}" if found.scaling else found.detail

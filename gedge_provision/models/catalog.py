@@ -68,6 +68,7 @@ class Feature(StrEnum):
     EMULATED_GPUS = "emulated_gpus"
     GPU = "gpu"
     GPU_CHART = "gpu_chart"
+    METRICS_SERVER = "metrics_server"
     MULTUS = "multus"
     PERF = "perf"
     RDMA = "rdma"

@@ -11,16 +11,23 @@ from pydantic.alias_generators import to_camel
 
 __all__ = [
     "ADDRESS_POOL",
+    "AUTOSCALER",
     "CONFIG_MAP",
     "CONTROLLER_KINDS",
     "DAEMON_SET",
     "DEPLOYMENT",
     "EVENT",
+    "GATEWAY",
+    "GATEWAY_CLASS",
+    "HTTP_ROUTE",
+    "MESH_KINDS",
     "NAMESPACE",
     "NETWORK_ATTACHMENT",
     "NODE",
+    "NODE_METRICS",
     "PERSISTENT_VOLUME_CLAIM",
     "POD",
+    "POD_METRICS",
     "REPLICA_SET",
     "RESOURCE_CLAIM_TEMPLATE",
     "SERVICE",
@@ -75,6 +82,7 @@ DAEMON_SET = Kind("apps/v1", "DaemonSet", "daemonsets")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
+AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 SERVICE = Kind("v1", "Service", "services")
 POD = Kind("v1", "Pod", "pods")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
@@ -88,10 +96,20 @@ RUNTIME_CLASS = Kind("node.k8s.io/v1", "RuntimeClass", "runtimeclasses", namespa
 CLUSTER_POLICY = Kind("nvidia.com/v1", "ClusterPolicy", "clusterpolicies", namespaced=False)
 GPU_CLUSTER = Kind("nvidia.com/v1alpha1", "GPUCluster", "gpuclusters", namespaced=False)
 RESOURCE_CLAIM_TEMPLATE = Kind("resource.k8s.io/v1", "ResourceClaimTemplate", "resourceclaimtemplates")
+GATEWAY_CLASS = Kind("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", namespaced=False)
+GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+NODE_METRICS = Kind("metrics.k8s.io/v1beta1", "NodeMetrics", "nodes", namespaced=False)
+POD_METRICS = Kind("metrics.k8s.io/v1beta1", "PodMetrics", "pods")
 ADDRESS_POOL = Kind("whereabouts.cni.cncf.io/v1alpha1", "IPPool", "ippools")
 
-CONTROLLER_KINDS = {kind.name: kind for kind in (DEPLOYMENT, STATEFUL_SET, SERVICE, RESOURCE_CLAIM_TEMPLATE)}
+CONTROLLER_KINDS = {
+    kind.name: kind for kind in (AUTOSCALER, DEPLOYMENT, STATEFUL_SET, SERVICE, RESOURCE_CLAIM_TEMPLATE)
+}
 """The kinds that a service consists of, by name: what is applied, pruned and deleted."""
+
+MESH_KINDS = {kind.name: kind for kind in (HTTP_ROUTE, GATEWAY, SERVICE, CONFIG_MAP)}
+"""The kinds that a service mesh consists of beside its services, in the order in which they are deleted."""
 
 
 class Observed(BaseModel):

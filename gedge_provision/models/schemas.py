@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gedge_provision.models.mesh import MeshFile
 from gedge_provision.models.service import MISSPELLINGS, ServiceDocument, TemplateFile
 from gedge_provision.models.site import Site
 
@@ -21,12 +22,14 @@ class DocumentKind(StrEnum):
     SITE = "site"
     SERVICE = "service"
     TEMPLATE = "template"
+    MESH = "mesh"
 
 
 _MODELS: dict[DocumentKind, type[BaseModel]] = {
     DocumentKind.SITE: Site,
     DocumentKind.SERVICE: ServiceDocument,
     DocumentKind.TEMPLATE: TemplateFile,
+    DocumentKind.MESH: MeshFile,
 }
 
 

@@ -18,6 +18,7 @@ CONCERNS = {
     "cluster": "nodes that join or leave",
     "network": "flannel and the nodes' pod networks",
     "attachments": "Multus, device plugin, secondary networks of pods",
+    "metrics": "metrics-server, by which services scale",
     "nodes": "labels and taints",
     "gpu": "the GPU operator, the look at GPUs of hosts, the device plugin of emulated ones",
     "kubeconfig": "the administrator's kubeconfig on this machine",

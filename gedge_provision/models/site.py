@@ -126,6 +126,9 @@ class Kubernetes(Document):
     """Which Kubernetes the site runs."""
 
     version: Version = Field("1.36.4", description="Exact version, without the v.")
+    metrics_server: Boolean = Field(
+        default=False, description="Run metrics-server, which services need to scale, and `kubectl top`."
+    )
 
 
 class Flannel(Document):

@@ -26,6 +26,7 @@ __all__ = [
     "DaemonSetState",
     "DefinitionState",
     "KubeletAnswer",
+    "MetricsAnswer",
     "PoolState",
 ]
 
@@ -98,6 +99,13 @@ class KubeletAnswer(_Collected):
     problem: str = ""
 
 
+class MetricsAnswer(_Collected):
+    """The nodes that metrics.k8s.io tells of, or why it does not."""
+
+    nodes: tuple[str, ...] = ()
+    problem: str = ""
+
+
 class ClusterSnapshot(_Collected):
     """The objects of a cluster that tell whether it is as its site file says.
 
@@ -116,6 +124,7 @@ class ClusterSnapshot(_Collected):
         certificates: what API servers show, by ADDRESS:PORT.
         definitions: the NetworkAttachmentDefinitions of all namespaces.
         pools: the ranges of whereabouts.
+        metrics: the nodes that the cluster's metrics tell of, or why they do not answer.
     """
 
     taken: AwareDatetime
@@ -132,6 +141,7 @@ class ClusterSnapshot(_Collected):
     certificates: dict[str, Certificate] = Field(default_factory=dict)
     definitions: tuple[DefinitionState, ...] = ()
     pools: tuple[PoolState, ...] = ()
+    metrics: MetricsAnswer = Field(default_factory=MetricsAnswer)
 
     @cached_property
     def _by_name(self) -> dict[str, NodeState]:

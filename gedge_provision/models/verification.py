@@ -22,6 +22,7 @@ Concern = Literal[
     "attachments",
     "gpu",
     "emulated gpus",
+    "metrics",
 ]
 Status = Literal["pass", "fail", "not-applicable"]
 

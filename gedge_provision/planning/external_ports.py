@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from gedge_provision.models.cluster import NodeState, ServiceState
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.service import Service
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, NODE_ADDRESS_CLASS
 
-__all__ = ["check_external_ports", "node_addresses", "service_urls"]
+__all__ = ["check_external_ports", "check_published", "node_addresses", "service_urls"]
 
 
 def node_addresses(nodes: Iterable[NodeState]) -> tuple[str, ...]:
@@ -41,22 +42,46 @@ def check_external_ports(
         for port in container.ports
         if port.external_port is not None
     }
+    own = {**MANAGED, INVENTORY_LABEL: service.name}
+    check_published(service.name, wanted, own, namespace, services, addresses)
+
+
+def check_published(  # noqa: PLR0913, PLR0917 - who wants what, and who has it
+    name: str,
+    wanted: AbstractSet[tuple[int, str]],
+    own: Mapping[str, str],
+    namespace: str,
+    services: Iterable[ServiceState],
+    addresses: Sequence[str],
+) -> None:
+    """Make sure that nobody else publishes one of these ports on a node.
+
+    Args:
+        name: who wants them.
+        wanted: number and protocol of each.
+        own: labels of Services in the namespace that may have them: they are its own.
+        namespace: where it lives.
+        services: the Services of the cluster.
+        addresses: those of the nodes.
+
+    Raises:
+        GedgeError: names the port and who has it.
+    """
     for other in services:
         labels = other.metadata.labels
-        own = labels.items() >= {**MANAGED, INVENTORY_LABEL: service.name}.items()
-        if own and other.metadata.namespace == namespace:
+        if labels.items() >= own.items() and other.metadata.namespace == namespace:
             continue
         taken = {(port.node_port, port.protocol) for port in other.spec.ports}
         ours = other.spec.load_balancer_class == NODE_ADDRESS_CLASS  # its addresses may not be filled in yet
         if ours or set(other.ingress_ips + other.spec.external_ips) & set(addresses):
             taken |= {(port.port, port.protocol) for port in other.spec.ports}
-        clash = sorted((number, protocol) for number, protocol in wanted & taken if number is not None)
+        clash = sorted(wanted & taken)
         if clash:
             number, protocol = clash[0]
             owner = labels.get(INVENTORY_LABEL, other.metadata.name)
             raise GedgeError(
                 f"external port {number}/{protocol} is published by service {owner}"
                 f" in namespace {other.metadata.namespace} already; nothing was created",
-                place=service.name,
+                place=name,
                 remedy="choose another externalPort, or delete that service first",
             )

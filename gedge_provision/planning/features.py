@@ -13,6 +13,7 @@ __all__ = [
     "DEVICE_PLUGIN",
     "GPU",
     "GPU_CHART",
+    "METRICS_SERVER",
     "MULTUS",
     "OPERATOR_LABEL",
     "PERF",
@@ -33,6 +34,7 @@ __all__ = [
 GPU = "gpu"
 GPU_CHART = "gpu_chart"
 """The operator's chart is the artifact store's, and not that of a server of the site's own."""
+METRICS_SERVER = "metrics_server"
 MULTUS = "multus"
 SRIOV = "sriov"
 RDMA = "rdma"
@@ -69,11 +71,13 @@ def site_features(site: Site) -> frozenset[str]:
         found.add(GPU)
         if gpu_section(site).chart_server is None:
             found.add(GPU_CHART)
-    if site.networks.test_tools if site.networks.test_tools is not None else MULTUS in found:
-        found.add(PERF)
-    if emulated_classes(site):
-        found.add(EMULATED_GPUS)
-    return frozenset(found)
+    tools = site.networks.test_tools
+    switched = {
+        PERF: MULTUS in found if tools is None else tools,
+        EMULATED_GPUS: bool(emulated_classes(site)),
+        METRICS_SERVER: site.kubernetes.metrics_server,
+    }
+    return frozenset(found).union(name for name, on in switched.items() if on)
 
 
 def _policies(site: Site, owner: Owner) -> list[SriovPolicy]:

@@ -57,6 +57,7 @@ _LOOK_AGAIN_S = 60  # how often the RDMA shared device plugin looks for devices
 _IMAGES = (
     ("emulated-gpu-device-plugin", "emulated_gpu_image"),
     ("flannel", "flannel_image"),
+    ("metrics-server", "metrics_server_image"),
     ("multus", "multus_image"),
     ("pause", "containerd_sandbox_image"),
     ("pause", "kubelet_probe_image"),

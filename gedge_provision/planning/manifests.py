@@ -1,12 +1,21 @@
-"""From a service to Kubernetes objects: a Deployment or StatefulSet, and Services inside the cluster and outside."""
+"""From a service to Kubernetes objects: a Deployment or StatefulSet, Services, and what scales it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gedge_provision.models.cluster import DEPLOYMENT, RESOURCE_CLAIM_TEMPLATE, SERVICE, STATEFUL_SET, Manifest
+from gedge_provision.models.cluster import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    RESOURCE_CLAIM_TEMPLATE,
+    SERVICE,
+    STATEFUL_SET,
+    Kind,
+    Manifest,
+)
 from gedge_provision.models.service import Port, Service, Volume
 from gedge_provision.planning.acceleration import HUGE_PAGES, plan_resources
+from gedge_provision.planning.autoscaler import autoscaler_spec
 from gedge_provision.planning.service_pods import claim_name, claim_spec, pod_annotations, pod_spec
 
 __all__ = [
@@ -71,6 +80,9 @@ def render(service: Service, namespace: str) -> tuple[Manifest, ...]:
             "ports": published,
         }
         objects.append(_service(service, namespace, external_name(service.name), spec))
+    if service.scaling is not None:
+        spec = autoscaler_spec(service.scaling, _controller_kind(service), service.name)
+        objects.append(_object(AUTOSCALER, service, namespace, spec))
     return tuple(objects)
 
 
@@ -97,6 +109,7 @@ def comparable(manifest: Manifest) -> Manifest:
         "labels": metadata.get("labels", {}),
         "annotations": annotations,
         "spec": manifest.get("spec", {}),
+        "data": manifest.get("data", {}),
         "ingress": manifest.get("status", {}).get("loadBalancer", {}),
     }
 
@@ -134,8 +147,9 @@ def _controller(service: Service, namespace: str) -> Manifest:
     if annotations:
         template["metadata"]["annotations"] = annotations
     claims = [volume for volume in service.volumes if volume.claim_template is not None]
-    kind = STATEFUL_SET if claims else DEPLOYMENT
-    spec: Manifest = {"replicas": service.replicas, "selector": {"matchLabels": _selector(service)}}
+    spec: Manifest = {"selector": {"matchLabels": _selector(service)}}
+    if service.scaling is None:  # else the autoscaler sets it
+        spec = {"replicas": service.replicas, **spec}
     if claims:
         # Pods of one service do not wait for each other, and a pod that never gets ready does not keep its successor
         # from being made (Kubernetes documentation, "StatefulSets": forced rollback).
@@ -145,6 +159,14 @@ def _controller(service: Service, namespace: str) -> Manifest:
     spec["template"] = template
     if claims:
         spec["volumeClaimTemplates"] = [_claim(volume) for volume in claims]
+    return _object(_controller_kind(service), service, namespace, spec)
+
+
+def _controller_kind(service: Service) -> Kind:
+    return STATEFUL_SET if any(volume.claim_template is not None for volume in service.volumes) else DEPLOYMENT
+
+
+def _object(kind: Kind, service: Service, namespace: str, spec: Manifest) -> Manifest:
     return {
         "apiVersion": kind.api_version,
         "kind": kind.name,

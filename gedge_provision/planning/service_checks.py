@@ -9,12 +9,13 @@ from gedge_provision.models.documents import Path, Problem, Source
 from gedge_provision.models.quantities import Quantity
 from gedge_provision.models.service import MISSPELLINGS, Communication, Container, Service, ServiceFile
 from gedge_provision.planning.acceleration import HUGE_PAGES, compute_resource, is_guaranteed, whole_cpus
+from gedge_provision.planning.scaling_checks import check_scaling
 from gedge_provision.planning.volume_checks import check_volumes
 
-__all__ = ["check_service", "misspelling_notes", "service_networks"]
+__all__ = ["NODE_PORTS", "check_service", "misspelling_notes", "service_networks"]
 
 # An external port is taken over on the address of every node, before the node's own listener sees the packet.
-_NODE_PORTS: Mapping[tuple[int, str], str] = {
+NODE_PORTS: Mapping[tuple[int, str], str] = {
     (22, "TCP"): "SSH",
     (2379, "TCP"): "etcd",
     (2380, "TCP"): "etcd",
@@ -28,6 +29,8 @@ _NODE_PORTS: Mapping[tuple[int, str], str] = {
     (10257, "TCP"): "kube-controller-manager",
     (10259, "TCP"): "kube-scheduler",
 }
+"""Ports that nodes need themselves, and for what."""
+
 _KEYS = {"ephemeral-storage": "ephemeralStorage"}
 """How documents spell a resource, where it is not as Kubernetes does."""
 _OWN_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/managed-by")
@@ -43,6 +46,7 @@ def check_service(document: ServiceFile) -> Iterator[Problem]:
     yield from _dependencies(service)
     yield from _addresses(service)
     yield from check_volumes(service)
+    yield from check_scaling(service)
     guaranteed = is_guaranteed(service)
     for index, container in enumerate(service.containers):
         path = ("service", "containers", index, "resources")
@@ -121,10 +125,10 @@ def _ports(service: Service) -> Iterator[Problem]:
                     "publish every port under its own number",
                 )
             outside.setdefault(published, here)
-            if published in _NODE_PORTS:
+            if published in NODE_PORTS:
                 yield Problem(
                     (*path, "externalPort"),
-                    f"{port.external_port}/{port.protocol} on the nodes belongs to {_NODE_PORTS[published]}",
+                    f"{port.external_port}/{port.protocol} on the nodes belongs to {NODE_PORTS[published]}",
                     "publish another port: this one would cut the nodes off",
                 )
 
@@ -195,7 +199,13 @@ def _addresses(service: Service) -> Iterator[Problem]:
     for path, entry in service_networks(service):
         if entry.address is None:
             continue
-        if service.replicas > 1:
+        if service.scaling is not None:
+            yield Problem(
+                (*path, "address"),
+                "scaling makes more pods, and they cannot have one address",
+                "take replicas: 1 instead of scaling, or a network that gives each pod an address (whereabouts, dhcp)",
+            )
+        elif service.replicas > 1:
             yield Problem(
                 (*path, "address"),
                 f"{service.replicas} pods cannot have one address",

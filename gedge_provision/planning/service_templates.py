@@ -12,8 +12,10 @@ from gedge_provision.models.service import MISSPELLINGS
 
 __all__ = ["MergedSource", "merge", "template_wanted", "with_both_places"]
 
-_WHOLE = {"readinessProbe", "livenessProbe", "startupProbe", "communication"}
-"""Mappings whose keys exclude one another: one takes the place of the other as a whole."""
+_WHOLE = {"readinessProbe", "livenessProbe", "startupProbe", "communication", "scaling"}
+"""Mappings whose keys exclude one another or belong together: one takes the place of the other as a whole."""
+_INSTEAD = {"replicas": "scaling", "scaling": "replicas"}
+"""Keys that exclude one another: the service's takes the place of the template's other one."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ def template_wanted(source: Source) -> str | None:
 def merge(template: Source, service: Source) -> MergedSource:
     """Return the service on its template.
 
-    Mappings are merged key by key, everything else of the service takes the place of the template's. Containers are
-    found by their name, and without one by their place in the list; those that the template does not have are added.
+    Mappings are merged key by key, everything else of the service takes the place of the template's; so does its
+    scaling, as a whole, and of replicas and scaling that one which it has. Containers are found by their name, and
+    without one by their place in the list; those that the template does not have are added.
 
     Args:
         template: a valid template document.
@@ -104,6 +107,10 @@ class _Merging:
         for key, value in base.items():
             found[_right(key)] = self._copy(self.template, value, (*base_path, key), (*path, _right(key)))
         written = {_right(key): key for key in base}
+        for key, other in _INSTEAD.items() if path == ("service",) else ():
+            if over.get(key) is not None and other in found:
+                del found[other]
+                self._forget((*path, other))
         for key, value in over.items():
             right = _right(key)
             here, there = (*path, right), (*over_path, key)

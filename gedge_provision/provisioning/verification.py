@@ -20,6 +20,7 @@ from gedge_provision.models.cluster import (
     DEPLOYMENT,
     NETWORK_ATTACHMENT,
     NODE,
+    NODE_METRICS,
     POD,
     SERVICE,
     Kind,
@@ -31,10 +32,10 @@ from gedge_provision.models.probes import Probes
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.runs import RunFailedError
 from gedge_provision.models.site import Site
-from gedge_provision.models.snapshot import ClusterSnapshot, KubeletAnswer
+from gedge_provision.models.snapshot import ClusterSnapshot, KubeletAnswer, MetricsAnswer
 from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Report
-from gedge_provision.planning.features import GPU, MULTUS, site_features
+from gedge_provision.planning.features import GPU, METRICS_SERVER, MULTUS, site_features
 from gedge_provision.planning.gpu_stack import Finding
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 from gedge_provision.planning.verification import host_problems, make_report
@@ -184,10 +185,11 @@ def snapshot(site: Site, kubeconfig: Path) -> ClusterSnapshot:
             names = [item["metadata"]["name"] for item in objects["nodes"]]
             kubelets = dict(zip(names, pool.map(lambda name: _kubelet(kube, name), names), strict=True))
             version = kube.version()
+            metrics = _metrics(kube) if METRICS_SERVER in site_features(site) else MetricsAnswer()
         except KubeError as error:
             return empty.model_copy(update={"problem": error.message})
     return ClusterSnapshot.model_validate(
-        {**empty.model_dump(by_alias=True), **objects, "kubelets": kubelets, "version": version}
+        {**empty.model_dump(by_alias=True), **objects, "kubelets": kubelets, "version": version, "metrics": metrics}
     )
 
 
@@ -219,6 +221,13 @@ def _one(kube: Kube, kind: Kind, place: tuple[str, str]) -> Manifest | None:
         return kube.get(kind, *place)
     except NotFoundError:
         return None
+
+
+def _metrics(kube: Kube) -> MetricsAnswer:
+    try:
+        return MetricsAnswer(nodes=tuple(item["metadata"]["name"] for item in kube.find(NODE_METRICS)))
+    except KubeError as error:
+        return MetricsAnswer(problem=error.message)
 
 
 def _kubelet(kube: Kube, node: str) -> KubeletAnswer:

@@ -19,15 +19,17 @@ from gedge_provision.planning.service_sites import on_site, unplaced_notes
 from gedge_provision.planning.service_templates import MergedSource, merge, template_wanted, with_both_places
 from gedge_provision.services.templates import Templates
 
-__all__ = ["Checked", "check_documents", "load_service", "load_services"]
+__all__ = ["Checked", "check_documents", "complete_service", "load_service", "load_services"]
 
 _ENDS = {".yaml", ".yml", ".json"}
 
+_WRITE = "write a document whose root is service: (see docs/services.md)"
 _OTHERS = {
-    "template": "a template",
-    "serviceMesh": "a service mesh",
-    "apiVersion": "a Kubernetes manifest",
+    "template": ("a template", _WRITE),
+    "serviceMesh": ("a service mesh", "gedge mesh apply brings it up, gedge mesh check looks at it"),
+    "apiVersion": ("a Kubernetes manifest", _WRITE),
 }
+"""Other documents, by their root: what they are, and what to do with one."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _checked(path: Path, templates: Templates, site: Site | None) -> Checked:
         template = validate(source, TemplateFile).template
         return Checked(str(path), "template", template.name, tuple(misspelling_notes(source)))
     _refuse_others(source)
-    service, notes = _loaded(source, templates, site, accelerated=True)
+    service, notes = complete_service(source, templates, site, accelerated=True)
     return Checked(str(path), "service", service.name, tuple(notes))
 
 
@@ -162,13 +164,27 @@ def _service(
     source: Source, reporter: Reporter, templates: Templates, site: Site | None, *, accelerated: bool
 ) -> Service:
     _refuse_others(source)
-    service, notes = _loaded(source, templates, site, accelerated=accelerated)
+    service, notes = complete_service(source, templates, site, accelerated=accelerated)
     for note in notes:
         reporter.note(note)
     return service
 
 
-def _loaded(source: Source, templates: Templates, site: Site | None, *, accelerated: bool) -> tuple[Service, list[str]]:
+def complete_service(
+    source: Source, templates: Templates, site: Site | None, *, accelerated: bool
+) -> tuple[Service, list[str]]:
+    """Return the service of a document, with its template and what the site file adds, and what its reader is told.
+
+    Args:
+        source: the document.
+        templates: where its template is found.
+        site: where it is to run.
+        accelerated: False drops all acceleration.
+
+    Raises:
+        DocumentError: with every finding.
+    """
+
     def checks(document: ServiceFile) -> Iterator[Problem]:
         problems = list(check_service(document))
         yield from problems
@@ -205,10 +221,10 @@ def _on_template(merged: MergedSource, checks: Callable[[ServiceFile], Iterator[
 
 
 def _refuse_others(source: Source) -> None:
-    for key, what in _OTHERS.items():
+    for key, (what, remedy) in _OTHERS.items():
         if isinstance(source.data, dict) and key in source.data and "service" not in source.data:
             raise UsageError(
                 f"this is {what}, and only service documents can be deployed",
                 place=source.place((key,)),
-                remedy="write a document whose root is service: (see docs/services.md)",
+                remedy=remedy,
             )

@@ -26,19 +26,22 @@ from gedge_provision.models.rollouts import Revision
 from gedge_provision.planning.external_ports import node_addresses, service_urls
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, REVISION
 from gedge_provision.planning.readiness import Readiness, Snapshot, assess
+from gedge_provision.planning.scaling_status import scaling_line, scaling_trouble
 from gedge_provision.services.records import Records
+from gedge_provision.services.scaling import autoscalers
 
 __all__ = ["PodLine", "ServiceLine", "ServiceStatus", "list_services", "observe", "observe_all", "read_status"]
 
 
 @dataclass(frozen=True)
 class ServiceLine:
-    """A service in a list."""
+    """A service in a list; `scaling` is empty when it has a fixed number of pods."""
 
     name: str
     namespace: str
     ready: bool
     detail: str
+    scaling: str
     urls: tuple[str, ...]
 
 
@@ -64,6 +67,7 @@ class ServiceStatus:
         namespace: where it is.
         ready: whether it is up.
         detail: how many pods are ready, and what is awaited.
+        scaling: between which bounds and by what it scales; empty when it has a fixed number of pods.
         problem: what keeps it; empty when nothing does.
         remedy: what to do about that.
         urls: how to reach its external ports.
@@ -76,6 +80,7 @@ class ServiceStatus:
     namespace: str
     ready: bool
     detail: str
+    scaling: str
     problem: str
     remedy: str
     urls: tuple[str, ...]
@@ -90,13 +95,16 @@ def list_services(kube: Kube, namespace: str | None) -> tuple[ServiceLine, ...]:
     for item in kube.find(SERVICE, namespace, labels=MANAGED):
         state = ServiceState.model_validate(item)
         published.setdefault(_key(state.metadata.namespace, state.metadata.labels), []).append(state)
+    scaled = autoscalers(kube, namespace)
     lines = []
     for item in kube.find(DEPLOYMENT, namespace, labels=MANAGED) + kube.find(STATEFUL_SET, namespace, labels=MANAGED):
         deployment = _state(item)
         key = _key(deployment.metadata.namespace, deployment.metadata.labels)
         readiness = assess(Snapshot(deployment))
         available = f"{deployment.status.available_replicas}/{deployment.spec.replicas} ready"
-        lines.append(ServiceLine(key[1], key[0], readiness.ready, available, service_urls(published.get(key, []))))
+        scales = scaling_line(scaled[key]) if key in scaled else ""
+        urls = service_urls(published.get(key, []))
+        lines.append(ServiceLine(key[1], key[0], readiness.ready, available, scales, urls))
     return tuple(sorted(lines, key=lambda line: (line.namespace, line.name)))
 
 
@@ -180,11 +188,15 @@ def read_status(kube: Kube, namespace: str, name: str) -> ServiceStatus:
     if not problem:
         problem = _stale_addresses(kube, published)
         remedy = "apply the service again" if problem else ""
+    scaled = autoscalers(kube, namespace, name).get((namespace, name))
+    if scaled is not None and not problem:
+        problem, remedy = scaling_trouble(scaled)
     return ServiceStatus(
         name,
         namespace,
         readiness.ready,
         readiness.detail,
+        "" if scaled is None else scaling_line(scaled),
         problem,
         remedy,
         service_urls(published),

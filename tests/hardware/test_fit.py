@@ -112,7 +112,8 @@ def test_the_verdict_on_every_pod_is_what_was_predicted(lab: EmulatedLab, there:
 
 def test_the_command_says_what_the_kubelet_would(lab: EmulatedLab, tmp_path: Path) -> None:
     """By what pods ask for, and by what the kubelet tells over SSH."""
-    occupant = manifest("occupant", [{"cpu": "2", "memory": "32Mi"}])
+    # All of NUMA node 1, whose CPUs are free; of NUMA node 0 two are reserved, and two are left.
+    occupant = manifest("occupant", [{"cpu": "4", "memory": "32Mi"}])
     create(lab, occupant)
     ready(lab, "occupant")
 

@@ -11,12 +11,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from pydantic.alias_generators import to_camel
 from typer.main import get_command
 
 from gedge_provision.cli._main import app
+from gedge_provision.models.mesh import Destination, Mesh, MeshService, Route, Uri
 from gedge_provision.models.selection import CONCERNS
 from gedge_provision.models.service import MISSPELLINGS, Container, Service
-from gedge_provision.services import check_documents
+from gedge_provision.services import check_documents, check_meshes
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -182,9 +184,26 @@ def test_documents_on_the_page_of_services_are_right(tmp_path: Path) -> None:
         file.write_text(block, encoding="utf-8")
     assert [(one.kind, one.name) for one in check_documents(files)] == [
         ("service", "app2"),
+        ("service", "detector"),
         ("template", "hw-app"),
         ("service", "hw-app-1"),
     ]
+
+
+def test_documents_on_the_page_of_meshes_are_right(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "service-mesh.md").read_text(encoding="utf-8")
+    template, mesh = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "template.yaml").write_text(template, encoding="utf-8")
+    (tmp_path / "shop.yaml").write_text(mesh, encoding="utf-8")
+    assert [(one.name, one.notes) for one in check_meshes([tmp_path / "shop.yaml"])] == [("shop", ())]
+
+
+def test_the_page_of_meshes_has_every_field() -> None:
+    page = (ROOT / "docs" / "service-mesh.md").read_text(encoding="utf-8")
+    own = set(MeshService.model_fields) - set(Service.model_fields)
+    names = {*Mesh.model_fields, *Route.model_fields, *Destination.model_fields, *Uri.model_fields, *own}
+    for name in names:
+        assert re.search(rf"\b{to_camel(name)}\b", page), name
 
 
 def test_the_page_of_services_has_every_field_and_misspelling() -> None:

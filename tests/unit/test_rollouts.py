@@ -25,6 +25,7 @@ CANARY, BLUE_GREEN = Strategy("canary", 25), Strategy("blue-green")
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look every twentieth of a second."""
     monkeypatch.setattr(rollout._engine, "_POLL_S", 0.05)
+    monkeypatch.setattr(rollout._engine, "_SETTLE_S", 0.05)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from gedge_provision.models.service._containers import (
     Resources,
 )
 from gedge_provision.models.service._probes import HttpProbe, Probe
+from gedge_provision.models.service._scaling import Metric, MetricResource, ScaleDown, Scaling
 from gedge_provision.models.service._service import (
     Service,
     ServiceDocument,
@@ -33,12 +34,20 @@ from gedge_provision.models.service._service import (
     TemplateFile,
 )
 from gedge_provision.models.service._volumes import ClaimTemplate, EmptyDir, Volume, VolumeMount
-from gedge_provision.models.service._words import MISSPELLINGS
+from gedge_provision.models.service._words import (
+    MISSPELLINGS,
+    CamelCase,
+    Name,
+    ObjectName,
+    PortNumber,
+    ServiceName,
+)
 
 __all__ = [
     "MISSPELLINGS",
     "Acceleration",
     "Amounts",
+    "CamelCase",
     "ClaimTemplate",
     "Communication",
     "CommunicationType",
@@ -50,14 +59,22 @@ __all__ = [
     "EnvSource",
     "EnvVar",
     "HttpProbe",
+    "Metric",
+    "MetricResource",
     "Mig",
+    "Name",
+    "ObjectName",
     "Port",
+    "PortNumber",
     "Probe",
     "Protocol",
     "Resources",
+    "ScaleDown",
+    "Scaling",
     "Service",
     "ServiceDocument",
     "ServiceFile",
+    "ServiceName",
     "Template",
     "TemplateFile",
     "TemplatedService",

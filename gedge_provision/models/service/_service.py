@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from gedge_provision.models.service._containers import Container, ContainerChange
+from gedge_provision.models.service._scaling import Scaling
 from gedge_provision.models.service._volumes import Volume
 from gedge_provision.models.service._words import CamelCase, ObjectName, ServiceName
 from gedge_provision.models.site import LabelKey, LabelValue
@@ -24,6 +25,9 @@ __all__ = [
 
 class _Common(CamelCase):
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    scaling: Scaling | None = Field(
+        None, description="Let the number of pods follow what they use, instead of `replicas`."
+    )
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, description="Added to every object and pod.")
     node_selector: dict[LabelKey, LabelValue] = Field(
         default_factory=dict, description="Labels that a node must have to run the service."
@@ -50,6 +54,11 @@ class Service(TemplateService):
     """A service: one or more identical pods of containers, reachable by its ports."""
 
     name: ServiceName
+
+    @property
+    def least_replicas(self) -> int:
+        """How many pods it has at least."""
+        return self.replicas if self.scaling is None else self.scaling.min
 
     def container_names(self) -> tuple[str, ...]:
         """Return the name of each container, in the order of the document."""

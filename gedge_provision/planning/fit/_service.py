@@ -42,11 +42,11 @@ def fit_service(  # noqa: PLR0913 - the service, and what is known of the cluste
         nodes: of the cluster.
         pods: of the cluster, those that have ended too.
         namespace: where the service is, or is to be.
-        replicas: how many are to fit; as many as the document asks for if left out.
+        replicas: how many are to fit; if left out as many as the document asks for, with scaling the fewest.
         looks: what was seen of nodes over SSH, by name.
     """
     pod = template_of(render(service, namespace))
-    wanted = service.replicas if replicas is None else replicas
+    wanted = service.least_replicas if replicas is None else replicas
     there: dict[str, list[RunningPod]] = {}
     for other in pods:
         own = other.metadata.namespace == namespace and other.metadata.labels.get(INVENTORY_LABEL) == service.name

@@ -115,7 +115,10 @@ def preview_traffic(wanted: Content, strategy: Strategy) -> tuple[Manifest, ...]
 
 
 def _renamed(service: Service, name: str, replicas: int) -> Service:
-    """Return the service under another name, with its containers' names as they were, reached inside the cluster."""
+    """Return the service under another name, with its containers' names as they were, reached inside the cluster.
+
+    A trial has a number of pods, and does not scale.
+    """
     containers = tuple(
         container.model_copy(
             update={
@@ -125,7 +128,7 @@ def _renamed(service: Service, name: str, replicas: int) -> Service:
         )
         for own, container in zip(service.container_names(), service.containers, strict=True)
     )
-    return service.model_copy(update={"name": name, "replicas": replicas, "containers": containers})
+    return service.model_copy(update={"name": name, "replicas": replicas, "scaling": None, "containers": containers})
 
 
 def _services(content: Content) -> list[Manifest]:

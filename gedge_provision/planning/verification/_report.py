@@ -12,7 +12,7 @@ from gedge_provision.models.site import Node, Site
 from gedge_provision.models.snapshot import ClusterSnapshot
 from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Check, Counts, Report, Status
-from gedge_provision.planning.features import GPU, MULTUS, site_features
+from gedge_provision.planning.features import GPU, METRICS_SERVER, MULTUS, site_features
 from gedge_provision.planning.gpu_stack import Finding
 from gedge_provision.planning.verification._attachments import NODE_ATTACHMENTS
 from gedge_provision.planning.verification._cluster import CLUSTER
@@ -22,6 +22,7 @@ from gedge_provision.planning.verification._emulated_gpus import GPUS
 from gedge_provision.planning.verification._gpu_stack import CLUSTER_GPU
 from gedge_provision.planning.verification._host import HOST
 from gedge_provision.planning.verification._kubelet import KUBELET
+from gedge_provision.planning.verification._metrics import CLUSTER_METRICS
 from gedge_provision.planning.verification._network import CLUSTER_NETWORK, NODE_NETWORK
 from gedge_provision.planning.verification._node import NODE
 from gedge_provision.planning.verification._probes import PROBES
@@ -30,7 +31,14 @@ from gedge_provision.planning.verification._sriov import SRIOV
 
 __all__ = ["CLUSTER_PROMISES", "NODE_PROMISES", "make_report", "runs_on"]
 
-CLUSTER_PROMISES: tuple[Promise[Look], ...] = (*CLUSTER, *CLUSTER_NETWORK, *CLUSTER_GPU, *CLUSTER_ATTACHMENTS, *PROBES)
+CLUSTER_PROMISES: tuple[Promise[Look], ...] = (
+    *CLUSTER,
+    *CLUSTER_NETWORK,
+    *CLUSTER_METRICS,
+    *CLUSTER_GPU,
+    *CLUSTER_ATTACHMENTS,
+    *PROBES,
+)
 """What is promised of a cluster, once."""
 
 NODE_PROMISES: tuple[Promise[NodeLook], ...] = (
@@ -52,8 +60,11 @@ def runs_on(promise: Promise[AnyLook], site: Site, node: Node | None = None) -> 
     """Tell whether a promise is of this site, or node.
 
     Those of the control plane are of its nodes, those of virtual functions and of emulated GPUs of nodes whose class
-    has some, those of attachments of sites with secondary networks, those of the GPU operator of sites that have it.
+    has some, those of attachments of sites with secondary networks, those of the GPU operator and of metrics of sites
+    that have them.
     """
+    if promise.concern == "metrics":
+        return METRICS_SERVER in site_features(site)
     if promise.concern == "gpu":
         return GPU in site_features(site)
     if promise.concern == "attachments":

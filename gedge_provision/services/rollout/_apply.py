@@ -149,7 +149,7 @@ def apply_services(  # noqa: PLR0913 - what, where and how long
     what = services[0].name if len(services) == 1 else counted(len(services), "service")
     stopped = threading.Event()
     with step(reporter, f"check {what} against the cluster"), interrupts_at_the_end(stopped.set):
-        world, planned = check(
+        world, planned, notes = check(
             kube,
             [by_name[name] for name in order],
             namespace,
@@ -157,6 +157,8 @@ def apply_services(  # noqa: PLR0913 - what, where and how long
             take_over=take_over,
             stop=stopped.is_set,
         )
+    for note in notes:
+        reporter.note(note)
     by_plan = {one.content.service.name: one for one in planned}
     if dry_run:
         return tuple(Applied(one.name, namespace, by_plan[one.name].changes) for one in services)

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError
 from gedge_provision.models.changes import Change
-from gedge_provision.models.cluster import CONTROLLER_KINDS, NODE, SERVICE, Manifest, NodeState, ServiceState
+from gedge_provision.models.cluster import (
+    AUTOSCALER,
+    CONTROLLER_KINDS,
+    NODE,
+    SERVICE,
+    Manifest,
+    NodeState,
+    ServiceState,
+)
 from gedge_provision.models.errors import UsageError
 from gedge_provision.models.rollouts import Content, Revision, Strategy
 from gedge_provision.models.service import Service
@@ -27,6 +35,7 @@ from gedge_provision.services.rollout._stages import (
     replace_all,
     trial_begins,
 )
+from gedge_provision.services.scaling import dry_apply, within_fit
 
 __all__ = ["AT_ONCE", "Planned", "World", "begin_trial", "check", "plan"]
 
@@ -78,6 +87,11 @@ class World:
         nodes = tuple(NodeState.model_validate(item) for item in kube.find(NODE))
         return cls(kube, namespace, nodes, objects, published, dict(Records(kube, namespace).of(names)))
 
+    @property
+    def autoscalers(self) -> list[Manifest]:
+        """The autoscalers of anybody."""
+        return [item for (kind, _), item in self.objects.items() if kind == AUTOSCALER.name]
+
     def own(self, service: str) -> list[Address]:
         """Return what belongs to a service."""
         return [key for key, item in self.objects.items() if owned_by(item, service)]
@@ -128,8 +142,10 @@ def check(  # noqa: PLR0913 - what, where and how
     strategy: Strategy,
     take_over: bool,
     stop: Callable[[], bool] = lambda: False,
-) -> tuple[World, tuple[Planned, ...]]:
+) -> tuple[World, tuple[Planned, ...], tuple[str, ...]]:
     """Check services against the cluster and let the API server compute every change without storing it.
+
+    Returns what there is, what is to be done, and what is to be told of scaling.
 
     What can be refused is refused here: a pod that no node can hold, an external port that another service has, a
     dependency that is not there, and whatever the API server refuses.
@@ -154,11 +170,12 @@ def check(  # noqa: PLR0913 - what, where and how
     _check_ports(services, world)
     for service in services:
         check_fit(service, world.nodes)
+    services, notes = within_fit(kube, services, namespace, world.nodes)
 
     def work(service: Service) -> Planned:
         return plan(world, Content(service, render(service, namespace)), strategy, take_over=take_over)
 
-    return world, tuple(_in_order(work, services, stop))
+    return world, tuple(_in_order(work, services, stop)), notes
 
 
 def _in_order(work: Callable[[Service], Planned], items: Iterable[Service], stop: Callable[[], bool]) -> list[Planned]:
@@ -270,12 +287,13 @@ def _number(known: Revision | None, newest: Revision | None) -> int:
 
 
 def _changes(world: World, manifests: Sequence[Manifest], owner: str, *, take_over: bool) -> list[Change]:
-    changes = [_change(world, manifest, owner, take_over=take_over) for manifest in manifests]
+    scalers = [*manifests, *world.autoscalers]
+    changes = [_change(world, manifest, owner, scalers, take_over=take_over) for manifest in manifests]
     wanted = {address(item) for item in manifests}
     return changes + [Change(*key, "deleted") for key in world.own(owner) if key not in wanted]
 
 
-def _change(world: World, manifest: Manifest, owner: str, *, take_over: bool) -> Change:
+def _change(world: World, manifest: Manifest, owner: str, scalers: Sequence[Manifest], *, take_over: bool) -> Change:
     kind, name = address(manifest)
     before = world.objects.get((kind, name))
     if before is not None and not owned_by(before, owner):
@@ -284,7 +302,7 @@ def _change(world: World, manifest: Manifest, owner: str, *, take_over: bool) ->
             place=f"{world.namespace}/{name}",
             remedy="give the service another name, or delete that object first",
         )
-    after = world.kube.apply(manifest, dry_run=True, take_over=take_over)
+    after = dry_apply(world.kube, manifest, before, scalers, take_over=take_over)
     if before is None:
         return Change(kind, name, "created")
     same = comparable(before) == comparable(after)

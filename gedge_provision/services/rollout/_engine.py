@@ -29,6 +29,7 @@ _POLL_S = 1.0
 _SHARE = 5  # looking takes a fifth of the time at most
 _DETAILS_SHARE = 10
 _LOG_LINES = 10
+_SETTLE_S = 5.0  # kube-proxy takes changes of endpoints together for one second, and then writes its rules
 
 
 def run(  # noqa: PLR0913, PLR0917 - where, what and how
@@ -95,6 +96,10 @@ class _Engine:
         for one in self._open():
             if one.busy is not None and one.busy.done():
                 self._go_on(one, one.busy)
+            elif one.settled_at:
+                if time.monotonic() >= one.settled_at:
+                    one.settled_at = 0
+                    self._arrived(one)
             elif one.busy is None and not one.waiting:
                 self._maybe_begin(one)
         if time.monotonic() >= self._next_look:
@@ -173,6 +178,9 @@ class _Engine:
         self._submit(one, work)
 
     def _wait_for(self, one: Rollout) -> None:
+        if one.stage.settles:
+            one.settled_at = time.monotonic() + _SETTLE_S
+            return
         if not one.stage.waits:
             self._arrived(one)
             return

@@ -9,18 +9,18 @@ from functools import partial
 
 from gedge_provision.adapters.kube import Kube, NotFoundError
 from gedge_provision.models.cluster import CONTROLLER_KINDS, STATEFUL_SET, DeploymentState, Manifest
-from gedge_provision.models.errors import GedgeError, NotFittingError, UsageError
+from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.rollouts import Revision, Strategy
 from gedge_provision.models.service import Service
 from gedge_provision.planning import rollouts
-from gedge_provision.services.fit import fit_service
 from gedge_provision.services.records import Records
 from gedge_provision.services.rollout._apply import Applied, apply_service, carry_through, rollout_of, succeeded
 from gedge_provision.services.rollout._checks import World, begin_trial, plan
 from gedge_provision.services.rollout._engine import back
 from gedge_provision.services.rollout._rollouts import Rollout, Settings
 from gedge_provision.services.rollout._stages import Stage, replace_all, trial_ends
+from gedge_provision.services.scaling import check_scale
 from gedge_provision.services.status import observe
 
 __all__ = [
@@ -243,16 +243,10 @@ def scale_service(  # noqa: PLR0913 - what, where, to what and how long
         NotFoundError: there is no such service.
         NotFittingError: not all of them fit beside what runs; nothing was changed.
         UsageError: none of its revisions was ever ready.
-        GedgeError: it does not get ready; it is taken back then.
+        GedgeError: it scales by itself, or does not get ready; it is taken back then.
     """
     service = running_service(kube, name, namespace)
-    found = fit_service(kube, service, namespace, replicas=replicas)
-    if not found.fits:
-        raise NotFittingError(
-            f"{found.placed} of {replicas} fit now; nothing was changed",
-            place=f"{namespace}/{name}",
-            remedy="ask for fewer, or free what gedge service fit FILE names",
-        )
+    check_scale(kube, service, namespace, replicas)
     changed = service.model_copy(update={"replicas": replicas})
     return apply_service(kube, changed, namespace, reporter, timeout_s=timeout_s)
 

@@ -74,6 +74,7 @@ class Rollout:
     qos: tuple[str, ...] = ()
     busy: Future[Next] | None = None
     waiting: bool = False
+    settled_at: float = 0
     since: float = 0
     progress: object = None
     seen: dict[str, tuple[Snapshot, Readiness]] = field(default_factory=dict)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gedge_provision.adapters.kube import Kube
-from gedge_provision.models.cluster import CONTROLLER_KINDS, DEPLOYMENT, SERVICE, STATEFUL_SET, Manifest
+from gedge_provision.models.cluster import AUTOSCALER, CONTROLLER_KINDS, DEPLOYMENT, SERVICE, STATEFUL_SET, Manifest
 from gedge_provision.models.rollouts import Content, Strategy
 from gedge_provision.planning import rollouts
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, REVISION, external_name, ingress_status
+from gedge_provision.services.scaling import apply_handed_over, delete_autoscaler
 
 __all__ = ["Address", "Stage", "address", "carry_out", "controller", "replace_all", "trial_begins", "trial_ends"]
 
@@ -27,11 +28,14 @@ class Stage:
         manifests: what is applied, in this order.
         deletes: what is deleted then.
         waits: the services that must be ready at its end.
+        settles: whether traffic goes another way by it: nodes learn of that a little later, and pods that it went to
+            before must stay so long.
     """
 
     manifests: tuple[Manifest, ...] = ()
     deletes: tuple[Address, ...] = ()
     waits: tuple[str, ...] = ()
+    settles: bool = False
 
 
 def address(manifest: Manifest) -> Address:
@@ -87,10 +91,13 @@ def trial_ends(
     manifests = _stamped(content.manifests, number)
     services = tuple(item for item in manifests if item["kind"] == SERVICE.name)
     others = tuple(item for item in manifests if item["kind"] != SERVICE.name)
+    # An autoscaler that goes would take back the number of pods that the revision sets.
+    scalers = tuple(item for item in stages[0].deletes if item[0] == AUTOSCALER.name)
+    rest = tuple(item for item in stages[0].deletes if item not in scalers)
     return [
-        Stage(rollouts.preview_traffic(content, strategy)),
-        Stage(others, waits=(content.service.name,)),
-        Stage(services, stages[0].deletes),
+        Stage(rollouts.preview_traffic(content, strategy), settles=True),
+        Stage(others, scalers, waits=(content.service.name,)),
+        Stage(services, rest, settles=True),
         Stage(deletes=tuple(trial)),
     ]
 
@@ -114,15 +121,19 @@ def carry_out(  # noqa: PLR0913 - where, what and how
         take_over: overwrite what other field managers own.
         stop: whether to stop between two objects.
     """
+    for kind, name in stage.deletes:
+        if kind == AUTOSCALER.name:
+            delete_autoscaler(kube, name, namespace)
     for manifest in stage.manifests:
         if stop():
             return
-        kube.apply(manifest, take_over=take_over)
+        apply_handed_over(kube, manifest, stage.manifests, take_over=take_over)
         name = manifest["metadata"]["name"]
         if name == external_name(manifest["metadata"]["labels"][INVENTORY_LABEL]):
             kube.apply(ingress_status(name, namespace, addresses), subresource="status", take_over=take_over)
     for kind, name in stage.deletes:
-        kube.delete(CONTROLLER_KINDS[kind], namespace, name)
+        if kind != AUTOSCALER.name:
+            kube.delete(CONTROLLER_KINDS[kind], namespace, name)
 
 
 def owned_by(manifest: Manifest, service: str) -> bool:

@@ -86,12 +86,19 @@ def test_select_gives_each_host_what_it_needs_and_no_more() -> None:
         (Feature.EMULATED_GPUS, {"emulated-gpu-device-plugin"}),
         (Feature.PERF, {"network-tools"}),
         (Feature.GPU, set()),
+        (Feature.METRICS_SERVER, set()),
     ],
 )
 def test_a_feature_adds_its_artifacts_and_nothing_else(feature: Feature, wanted: set[str]) -> None:
     core = set(planning.select(CATALOG, {NeededOn.ALL}))
     assert not {a.name for a in CATALOG.artifacts if a.feature} & core
     assert set(planning.select(CATALOG, {NeededOn.ALL}, {feature.value})) - core == wanted
+
+
+def test_metrics_come_from_the_control_plane() -> None:
+    places = {NeededOn.ALL, NeededOn.CONTROL_PLANE}
+    added = set(planning.select(CATALOG, places, {"metrics_server"})) - set(planning.select(CATALOG, places))
+    assert added == {"metrics-server"}
 
 
 def test_every_feature_has_artifacts_and_stand_ins_stay_in_labs() -> None:

@@ -103,6 +103,8 @@ def named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
 def promising() -> World:
     """A world whose site promises everything that a site can promise, and whose cluster keeps it."""
     world = World()
+    world.site["kubernetes"] = {"metrics_server": True}
+    world.cluster["metrics"] = {"nodes": [M1, W1, W2]}
     world.site["control_plane"] = {"virtual_ip": "192.0.2.10", "extra_sans": ["edge.example.org"]}
     world.site["node_classes"]["ai-worker"] = {
         "labels": {"example.org/a": "b"},
@@ -292,6 +294,7 @@ BREAKS: dict[str, tuple[str, Callable[[World], None], set[tuple[str, str]]]] = {
         set(),
     ),
     "network-kube-proxy": (W1, lambda w: w.cluster["pods"].remove(w.pod("kube-proxy", W1)), set()),
+    "metrics-answer": ("", lambda w: w.cluster["metrics"]["nodes"].remove(W2), set()),
     "host-files": (W1, to_do("change", "file", "/etc/a"), set()),
     "host-units": (W1, to_do("start", "unit", "kubelet.service"), set()),
     "host-kernel": (W1, to_do("set", "sysctl", "a=1"), set()),
@@ -477,6 +480,15 @@ def test_a_stack_of_the_gpu_operator_that_is_not_well_fails_with_its_first_cause
     assert (judged[True].status, judged[True].remedy) == ("fail", "boot")
     assert judged[True].evidence == f"driver on {W1}: no headers; validator on {W1}: it waits"
     assert "gpu-stack" not in {check.id for check in promising().report().checks}  # no GPU, no promise
+
+
+def test_metrics_that_do_not_answer_are_told_with_the_reason() -> None:
+    world = promising()
+    world.cluster["metrics"] = {"problem": "the server is currently unable to handle the request"}
+    (check,) = world.report().failed
+    assert (check.id, check.concern) == ("metrics-answer", "metrics")
+    assert "metrics.k8s.io does not answer: the server is currently unable" in check.evidence
+    assert "metrics-answer" not in {check.id for check in World().report().checks}  # not asked for, no promise
 
 
 def test_a_look_that_failed_says_of_which_hosts_it_knows_nothing() -> None:
