@@ -10,7 +10,7 @@ import pytest
 from kube_server import NODE, Objects, serving
 
 from gedge_provision import services
-from gedge_provision.adapters.kube import Kube, NotFoundError
+from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError
 from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.rollouts import Strategy
 from gedge_provision.models.service import Service
@@ -258,6 +258,16 @@ def test_an_external_port_has_one_owner_among_those_that_are_applied(kube: Kube)
     both = [service(name=name, containers=[{"image": "i", "ports": [port]}]) for name in ("a", "b")]
     with pytest.raises(UsageError, match="external port 8080/TCP is wanted by a too"):
         services.apply_services(kube, both)
+
+
+def test_a_service_does_not_take_the_place_of_a_trial_or_of_a_part_of_a_mesh(kube: Kube, objects: Objects) -> None:
+    apply(kube, service("app:1"))
+    apply(kube, service("app:2"), CANARY)
+    with pytest.raises(ConflictError, match="the trial of service app has that name"):
+        apply(kube, service(name="app-canary"))
+    objects[f"{APPS}/deployments/app"]["metadata"]["labels"]["gedge.dev/mesh"] = "shop"
+    with pytest.raises(ConflictError, match="a version of mesh shop has that name"):
+        apply(kube, service("app:2"))
 
 
 def test_another_rollout_took_its_place(kube: Kube, objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:

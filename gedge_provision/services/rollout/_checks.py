@@ -25,6 +25,7 @@ from gedge_provision.planning import rollouts
 from gedge_provision.planning.external_ports import check_external_ports, node_addresses
 from gedge_provision.planning.fit import check_fit
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, comparable, external_name, render
+from gedge_provision.planning.mesh import MESH_LABEL
 from gedge_provision.services.records import Records
 from gedge_provision.services.rollout._stages import (
     Address,
@@ -41,6 +42,17 @@ __all__ = ["AT_ONCE", "Planned", "World", "begin_trial", "check", "plan"]
 
 AT_ONCE = 8
 """So many calls to the API server at a time: more do not get ahead faster on a server with two CPUs."""
+
+
+_PARTS = (
+    (MESH_LABEL, "a version of mesh {}", "give the service another name, or change the mesh: gedge mesh apply FILE"),
+    (
+        rollouts.TRIAL_OF,
+        "the trial of service {}",
+        "give the service another name, or end the trial: gedge service promote {0}, or gedge service rollback {0}",
+    ),
+)
+"""Labels of what is a part of something else, what it is then, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -302,6 +314,8 @@ def _change(world: World, manifest: Manifest, owner: str, scalers: Sequence[Mani
             place=f"{world.namespace}/{name}",
             remedy="give the service another name, or delete that object first",
         )
+    if before is not None:
+        _refuse_others_part(before, manifest, world.namespace)
     after = dry_apply(world.kube, manifest, before, scalers, take_over=take_over)
     if before is None:
         return Change(kind, name, "created")
@@ -309,3 +323,15 @@ def _change(world: World, manifest: Manifest, owner: str, scalers: Sequence[Mani
     if name == external_name(owner):
         same = same and ServiceState.model_validate(before).ingress_ips == world.addresses
     return Change(kind, name, "unchanged" if same else "changed")
+
+
+def _refuse_others_part(before: Manifest, manifest: Manifest, namespace: str) -> None:
+    """Make sure that a service of its own does not take the place of what is a part of something else."""
+    there, wanted = (item["metadata"].get("labels", {}) for item in (before, manifest))
+    for label, what, remedy in _PARTS:
+        if label in there and there[label] != wanted.get(label):
+            raise ConflictError(
+                f"{what.format(there[label])} has that name; nothing was changed",
+                place=f"{namespace}/{manifest['metadata']['name']}",
+                remedy=remedy.format(there[label]),
+            )
