@@ -197,7 +197,10 @@ def delete(  # noqa: PLR0913, PLR0917 - one per option
 @app.command()
 def check(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Service documents and templates.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="Service documents and templates, or folders of them.", show_default=False
+        ),
     ],
     site: OptionalSiteOption = None,
     template: TemplateOption = None,

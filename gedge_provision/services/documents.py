@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from gedge_provision.adapters.files import read_document
 from gedge_provision.models.documents import Problem, Source, validate
@@ -19,8 +20,10 @@ from gedge_provision.planning.service_sites import on_site, unplaced_notes
 from gedge_provision.planning.service_templates import MergedSource, merge, template_wanted, with_both_places
 from gedge_provision.services.templates import Templates
 
-__all__ = ["Checked", "check_documents", "complete_service", "load_service", "load_services"]
+__all__ = ["Checked", "check_documents", "complete_service", "gather", "load_service", "load_services"]
 
+A = TypeVar("A")
+R = TypeVar("R")
 _ENDS = {".yaml", ".yml", ".json"}
 
 _WRITE = "write a document whose root is service: (see docs/services.md)"
@@ -90,26 +93,42 @@ def load_services(
         UsageError: there is no service document.
     """
     known = Templates(templates)
-    services: list[Service] = []
-    findings: list[Finding] = []
-    for path, chosen in _files(paths):
-        try:
-            source = read_document(path)
-            if chosen or not _is_template(source):
-                services.append(_service(source, reporter, known, site, accelerated=accelerated))
-        except DocumentError as error:
-            findings += error.findings
-        except UsageError as error:
-            findings.append(Finding(error.place, "", error.message, error.remedy))
-    if findings:
-        raise DocumentError(list(dict.fromkeys(findings)))
+
+    def load(file: tuple[Path, bool]) -> Service | None:
+        path, named = file
+        source = read_document(path)
+        if not named and _is_template(source):
+            return None
+        return _service(source, reporter, known, site, accelerated=accelerated)
+
+    services = tuple(one for one in gather(load, _files(paths)) if one is not None)
     if not services:
         raise UsageError(
             "there is no service document",
             place=", ".join(map(str, paths)),
             remedy="name files whose root is service:, or a folder with such *.yaml, *.yml or *.json",
         )
-    return tuple(services)
+    return services
+
+
+def gather(work: Callable[[A], R], items: Iterable[A]) -> list[R]:
+    """Do a work for each of some documents and return the results.
+
+    Raises:
+        DocumentError: with every finding of all of them.
+    """
+    results: list[R] = []
+    findings: list[Finding] = []
+    for item in items:
+        try:
+            results.append(work(item))
+        except DocumentError as error:
+            findings += error.findings
+        except UsageError as error:
+            findings.append(Finding(error.place, "", error.message, error.remedy))
+    if findings:
+        raise DocumentError(list(dict.fromkeys(findings)))
+    return results
 
 
 def _files(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
@@ -130,24 +149,13 @@ def _is_template(source: Source) -> bool:
 def check_documents(
     paths: Sequence[Path], *, templates: Sequence[Path] = (), site: Site | None = None
 ) -> tuple[Checked, ...]:
-    """Check service documents and templates, each as `load_service` would read it.
+    """Check service documents and templates, or folders of them, each as `load_service` would read it.
 
     Raises:
         DocumentError: with every finding of all files.
     """
     known = Templates(templates)
-    checked: list[Checked] = []
-    findings: list[Finding] = []
-    for path in paths:
-        try:
-            checked.append(_checked(path, known, site))
-        except DocumentError as error:
-            findings += error.findings
-        except UsageError as error:
-            findings.append(Finding(error.place, "", error.message, error.remedy))
-    if findings:
-        raise DocumentError(list(dict.fromkeys(findings)))
-    return tuple(checked)
+    return tuple(gather(lambda file: _checked(file[0], known, site), _files(paths)))
 
 
 def _checked(path: Path, templates: Templates, site: Site | None) -> Checked:

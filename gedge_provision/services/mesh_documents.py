@@ -14,7 +14,7 @@ from gedge_provision.models.mesh import LoadedMesh, Mesh, MeshFile, MeshService,
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.site import Site
 from gedge_provision.planning.mesh import check_loaded, check_mesh, mesh_notes, version_name
-from gedge_provision.services.documents import Checked, complete_service
+from gedge_provision.services.documents import Checked, complete_service, gather
 from gedge_provision.services.templates import Templates
 
 __all__ = ["check_meshes", "load_mesh"]
@@ -67,20 +67,12 @@ def check_meshes(
         DocumentError: with every finding of all files.
     """
     known = Templates(templates)
-    checked: list[Checked] = []
-    findings: list[Finding] = []
-    for path in paths:
-        try:
-            mesh, notes = _loaded(path, known, site, accelerated=True)
-        except DocumentError as error:
-            findings += error.findings
-        except UsageError as error:
-            findings.append(Finding(error.place, "", error.message, error.remedy))
-        else:
-            checked.append(Checked(str(path), "service mesh", mesh.name, tuple(notes)))
-    if findings:
-        raise DocumentError(list(dict.fromkeys(findings)))
-    return tuple(checked)
+
+    def check(path: Path) -> Checked:
+        mesh, notes = _loaded(path, known, site, accelerated=True)
+        return Checked(str(path), "service mesh", mesh.name, tuple(notes))
+
+    return tuple(gather(check, paths))
 
 
 def _loaded(path: Path, templates: Templates, site: Site | None, *, accelerated: bool) -> tuple[LoadedMesh, list[str]]:

@@ -21,8 +21,8 @@ from gedge_provision.planning.external_ports import service_urls
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
 from gedge_provision.planning.rollouts import dependency_order
 from gedge_provision.services.records import Records
-from gedge_provision.services.rollout import _engine
 from gedge_provision.services.rollout._checks import Planned, World, check
+from gedge_provision.services.rollout._engine import Engine
 from gedge_provision.services.rollout._rollouts import Rollout, Settings
 
 __all__ = ["Applied", "apply_service", "apply_services", "carry_through", "rollout_of", "succeeded"]
@@ -164,7 +164,7 @@ def apply_services(  # noqa: PLR0913 - what, where and how long
         return tuple(Applied(one.name, namespace, by_plan[one.name].changes) for one in services)
     going = {name: rollout_of(world, by_plan[name]) for name in order}
     settings = Settings(timeout_s, take_over, rollback)
-    _engine.run(kube, namespace, list(going.values()), settings, reporter, world.addresses)
+    Engine(kube, namespace, list(going.values()), settings, reporter, world.addresses).run()
     urls = _urls(kube, namespace, list(going))
     if len(services) == 1:
         _try_port(urls.get(services[0].name, ()), reporter)
@@ -205,7 +205,7 @@ def carry_through(
     world: World, rollout: Rollout, reporter: Reporter, settings: Settings, changes: tuple[Change, ...] = ()
 ) -> Applied:
     """Carry out one rollout, and return what became of it."""
-    _engine.run(world.kube, world.namespace, [rollout], settings, reporter, world.addresses)
+    Engine(world.kube, world.namespace, [rollout], settings, reporter, world.addresses).run()
     urls = _urls(world.kube, world.namespace, [rollout.name])
     return _applied(rollout, world.namespace, changes, urls.get(rollout.name, ()))
 

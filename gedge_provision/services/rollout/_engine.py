@@ -23,7 +23,7 @@ from gedge_provision.services.rollout._stages import Stage, carry_out, replace_a
 from gedge_provision.services.rollout._telling import Telling
 from gedge_provision.services.status import observe_all
 
-__all__ = ["back", "run"]
+__all__ = ["Engine", "back"]
 
 _POLL_S = 1.0
 _SHARE = 5  # looking takes a fifth of the time at most
@@ -32,32 +32,10 @@ _LOG_LINES = 10
 _SETTLE_S = 5.0  # kube-proxy takes changes of endpoints together for one second, and then writes its rules
 
 
-def run(  # noqa: PLR0913, PLR0917 - where, what and how
-    kube: Kube,
-    namespace: str,
-    every: Sequence[Rollout],
-    settings: Settings,
-    reporter: Reporter,
-    addresses: tuple[str, ...],
-) -> None:
-    """Carry out rollouts, each from when those that it depends on are ready; how each ended is its `outcome`.
+class Engine:
+    """Carries out rollouts, each from when those that it depends on are ready; how each ended is its `outcome`."""
 
-    Args:
-        kube: the cluster.
-        namespace: of the services.
-        every: the rollouts.
-        settings: how they are carried out.
-        reporter: receives the progress.
-        addresses: of the nodes, where external ports are published.
-
-    Raises:
-        KeyboardInterrupt: ^C; what was sent goes on in the cluster.
-    """
-    _Engine(kube, namespace, every, settings, reporter, addresses).run()
-
-
-class _Engine:
-    def __init__(  # noqa: PLR0913, PLR0917 - see run
+    def __init__(  # noqa: PLR0913, PLR0917 - where, what and how
         self,
         kube: Kube,
         namespace: str,
@@ -80,6 +58,11 @@ class _Engine:
         self._next_look = self._next_details = 0.0
 
     def run(self) -> None:
+        """Carry them out.
+
+        Raises:
+            KeyboardInterrupt: ^C; what was sent goes on in the cluster.
+        """
         for one in self._every:
             one.since = time.monotonic()
         try:
