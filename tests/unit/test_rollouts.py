@@ -96,6 +96,15 @@ def test_a_first_revision_stays_where_there_is_nothing_to_go_back_to(kube: Kube,
     assert apply(kube, service("app:1")).revision == 2
 
 
+def test_what_somebody_changed_comes_back_and_stays_what_runs(kube: Kube, objects: Objects) -> None:
+    apply(kube, service("app:1"))
+    apply(kube, service("app:2"))
+    objects[f"{APPS}/deployments/app"]["spec"]["template"]["spec"]["containers"][0]["image"] = "other"
+    again = apply(kube, service("app:2"))
+    assert (again.changed, again.revision, image(objects)) == (True, 2, "app:2")
+    assert states(kube) == [(1, "good", False), (2, "good", True)]
+
+
 def test_without_rollback_it_stays(kube: Kube, objects: Objects) -> None:
     apply(kube, service("app:1"))
     (applied,) = services.apply_services(kube, [service("broken")], timeout_s=0.1, rollback=False)

@@ -183,6 +183,8 @@ def rollout_of(world: World, planned: Planned) -> Rollout:
     def begin() -> Revision:
         for other in planned.others:
             records.tell(other, "superseded")
+        if planned.known is not None and planned.known.state == "good":
+            return planned.known  # somebody changed what it made: it comes back, and was ready before
         if planned.known is not None:
             return records.tell(planned.known, "rolling out")
         return records.begin(planned.number, planned.content, planned.strategy)
