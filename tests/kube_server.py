@@ -127,7 +127,7 @@ def serving(objects: Objects, folder: Path, kinds: frozenset[str] = KINDS) -> It
     """Serve objects, by their paths, and give a connection; `folder` is for its kubeconfig."""
     handler = type("Bound", (_Handler,), {"objects": objects, "kinds": kinds})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         config = {
             "apiVersion": "v1",
