@@ -49,14 +49,16 @@ TemplateOption = Annotated[
 ]
 
 
-def print_applied(applied: services.Applied) -> None:
-    """Print how a service is, and where it is reached."""
+def print_applied(applied: services.Applied, *, unchanged: bool = False) -> None:
+    """Print how a service is, and where it is reached; `unchanged` says that nothing was done."""
     state = {"ready": "is ready", "on trial": "is on trial", "rolled back": "is back"}[applied.state]
     number = f", revision {applied.revision}" if applied.revision else ""
     qos = f" ({'/'.join(applied.qos)} QoS)" if applied.qos else ""
-    _ui.console.print(f"{applied.name} {state}{'' if applied.changed else ', unchanged'}{number}{qos}", markup=False)
+    _ui.console.print(f"{applied.name} {state}{', unchanged' if unchanged else ''}{number}{qos}", markup=False)
     for url in applied.urls:
         _ui.console.print(f"  {url}")
+    if applied.state == "on trial":
+        _ui.console.print(f"  gedge service promote {applied.name} makes it what runs, rollback takes it back")
 
 
 def new_table(*columns: str) -> Table:

@@ -247,7 +247,7 @@ def _print_all(applied: tuple[services.Applied, ...], *, dry_run: bool) -> None:
         if dry_run:
             print_changes(one.changes)
         elif not one.problem:
-            print_applied(one)
+            print_applied(one, unchanged=not one.changed)
     if len(applied) > 1 and not dry_run:
         states = Counter(one.state for one in applied)
         _ui.console.print(", ".join(f"{number} {state}" for state, number in states.items()))

@@ -26,6 +26,7 @@ from gedge_provision.models.rollouts import Revision
 from gedge_provision.planning.external_ports import node_addresses, service_urls
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, REVISION
 from gedge_provision.planning.readiness import Readiness, Snapshot, assess
+from gedge_provision.planning.rollouts import TRIAL_OF
 from gedge_provision.planning.scaling_status import scaling_line, scaling_trouble
 from gedge_provision.services.records import Records
 from gedge_provision.services.scaling import autoscalers
@@ -102,6 +103,8 @@ def list_services(kube: Kube, namespace: str | None) -> tuple[ServiceLine, ...]:
         key = _key(deployment.metadata.namespace, deployment.metadata.labels)
         readiness = assess(Snapshot(deployment))
         available = f"{deployment.status.available_replicas}/{deployment.spec.replicas} ready"
+        trial_of = deployment.metadata.labels.get(TRIAL_OF)
+        available += f", the trial of {trial_of}" if trial_of else ""
         scales = scaling_line(scaled[key]) if key in scaled else ""
         urls = service_urls(published.get(key, []))
         lines.append(ServiceLine(key[1], key[0], readiness.ready, available, scales, urls))
@@ -202,11 +205,18 @@ def read_status(kube: Kube, namespace: str, name: str) -> ServiceStatus:
         service_urls(published),
         tuple(_pod_line(pod) for pod in sorted(snapshot.pods, key=lambda pod: pod.name)),
         int(snapshot.deployment.metadata.annotations.get(REVISION, "0")),
-        _rollout(Records(kube, namespace).of([name]).get(name, ()), name, paused=snapshot.deployment.paused),
+        _rollout(
+            Records(kube, namespace).of([name]).get(name, ()),
+            name,
+            paused=snapshot.deployment.paused,
+            trial_of=snapshot.deployment.metadata.labels.get(TRIAL_OF),
+        ),
     )
 
 
-def _rollout(revisions: tuple[Revision, ...], name: str, *, paused: bool) -> str:
+def _rollout(revisions: tuple[Revision, ...], name: str, *, paused: bool, trial_of: str | None) -> str:
+    if trial_of is not None:
+        return f"the trial of {trial_of} -> gedge service promote {trial_of}, or gedge service rollback {trial_of}"
     if paused:
         return f"paused -> gedge service resume {name}"
     newest = revisions[-1] if revisions else None

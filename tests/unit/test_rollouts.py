@@ -12,6 +12,7 @@ from kube_server import NODE, Objects, serving
 from gedge_provision import services
 from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError
 from gedge_provision.models.errors import GedgeError, UsageError
+from gedge_provision.models.progress import SilentReporter
 from gedge_provision.models.rollouts import Strategy
 from gedge_provision.models.service import Service
 from gedge_provision.services import rollout
@@ -277,6 +278,62 @@ def test_a_service_does_not_take_the_place_of_a_trial_or_of_a_part_of_a_mesh(kub
     objects[f"{APPS}/deployments/app"]["metadata"]["labels"]["gedge.dev/mesh"] = "shop"
     with pytest.raises(ConflictError, match="a version of mesh shop has that name"):
         apply(kube, service("app:2"))
+
+
+def test_a_trial_does_not_take_the_place_of_a_service(kube: Kube, objects: Objects) -> None:
+    apply(kube, service("app:1"))
+    apply(kube, service("own:1", name="app-canary"))
+    with pytest.raises(ConflictError, match="the trial of app would have the name app-canary"):
+        apply(kube, service("app:2"), CANARY)
+    assert image(objects, "app-canary") == "own:1"
+    services.delete_service(kube, "app-canary", timeout_s=5)
+    apply(kube, service("app:2"), CANARY)
+    with pytest.raises(UsageError, match="this is the trial of service app"):
+        services.delete_service(kube, "app-canary")
+    with pytest.raises(UsageError, match="revision 2 is on trial as canary 25%"):
+        services.scale_service(kube, "app", 3)
+    assert services.read_status(kube, "default", "app-canary").rollout.startswith("the trial of app")
+    (line,) = [one for one in services.list_services(kube, "default") if one.name == "app-canary"]
+    assert line.detail == "1/1 ready, the trial of app"
+
+
+class Notes(SilentReporter):
+    """Keeps the notes."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def test_what_a_user_would_not_expect_is_told(kube: Kube) -> None:
+    notes = Notes()
+    services.apply_service(kube, service("app:1"), reporter=notes)
+    services.apply_service(kube, service("app:2"), reporter=notes, strategy=CANARY)
+    assert notes.texts == []
+    services.apply_service(kube, service("app:2"), reporter=notes, strategy=Strategy("canary", 10))
+    assert notes.texts == ["app: of 4 pods 1 will be new, 25% for 10%"]
+    services.apply_service(kube, service("app:3"), reporter=notes)
+    assert notes.texts[1:] == ["app: revision 2, on trial as canary 25%, ends by this"]
+    large = {"image": "a:1", "resources": {"requests": {"cpu": "3"}}}
+    services.apply_service(kube, service(name="large", containers=[large]), reporter=notes)
+    assert notes.texts[2].startswith("large: 1 of 4 pods fit now, the rest will wait -> gedge service fit")
+
+
+def test_one_that_is_deleted_meanwhile_ends_at_once(
+    kube: Kube, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(kube, service("app:1"))
+    real = rollout._engine.observe_all
+
+    def later(*args: Any, **options: Any) -> Any:
+        objects[f"{APPS}/deployments/app"]["metadata"]["deletionTimestamp"] = "2026-11-30T00:00:00Z"
+        return real(*args, **options)
+
+    monkeypatch.setattr(rollout._engine, "observe_all", later)
+    with pytest.raises(GedgeError, match="app was deleted meanwhile"):
+        services.apply_service(kube, service("broken"), timeout_s=60)
 
 
 def test_another_rollout_took_its_place(kube: Kube, objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:

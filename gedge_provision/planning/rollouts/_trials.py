@@ -31,12 +31,24 @@ class Trial:
     Attributes:
         name: of the service that it is in the cluster.
         manifests: its objects.
+        pods: how many it has.
         stays: how many pods of what runs stay beside it; None: all.
     """
 
     name: str
     manifests: tuple[Manifest, ...]
+    pods: int
     stays: int | None
+
+    def share_note(self, service: str, strategy: Strategy) -> str:
+        """Return what is to be told of the share of a canary: pods are whole; empty when it is what was asked for."""
+        if self.stays is None:
+            return ""
+        total = self.pods + self.stays
+        if self.pods * 100 == strategy.percent * total:
+            return ""
+        share = f"{self.pods * 100 / total:.0f}% for {strategy.percent}%"
+        return f"{service}: of {total} pods {self.pods} will be new, {share}"
 
 
 def trial_name(service: str, strategy: Strategy) -> str:
@@ -103,7 +115,7 @@ def trial_of(wanted: Content, strategy: Strategy, namespace: str, replicas: int)
             if canary:
                 template["metadata"]["labels"] |= traffic(service.name)
         manifests.append(manifest)
-    return Trial(name, tuple(manifests), max(1, replicas - count) if canary else None)
+    return Trial(name, tuple(manifests), count, max(1, replicas - count) if canary else None)
 
 
 def preview_traffic(wanted: Content, strategy: Strategy) -> tuple[Manifest, ...]:

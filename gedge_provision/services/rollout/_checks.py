@@ -13,17 +13,20 @@ from gedge_provision.models.cluster import (
     AUTOSCALER,
     CONTROLLER_KINDS,
     NODE,
+    POD,
     SERVICE,
     Manifest,
     NodeState,
     ServiceState,
 )
 from gedge_provision.models.errors import UsageError
+from gedge_provision.models.pod_specs import RunningPod
 from gedge_provision.models.rollouts import Content, Revision, Strategy
 from gedge_provision.models.service import Service
+from gedge_provision.models.wording import counted
 from gedge_provision.planning import rollouts
 from gedge_provision.planning.external_ports import check_external_ports, node_addresses
-from gedge_provision.planning.fit import check_fit
+from gedge_provision.planning.fit import check_fit, fit_service
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, comparable, external_name, render
 from gedge_provision.planning.mesh import MESH_LABEL
 from gedge_provision.services.records import Records
@@ -40,6 +43,7 @@ from gedge_provision.services.scaling import dry_apply, within_fit
 
 __all__ = ["AT_ONCE", "Planned", "World", "begin_trial", "check", "plan"]
 
+_FEW = 10
 AT_ONCE = 8
 """So many calls to the API server at a time: more do not get ahead faster on a server with two CPUs."""
 
@@ -129,6 +133,7 @@ class Planned:
         known: that revision, if the cluster keeps it already.
         running: the revision that runs.
         others: revisions whose rollout ends by this one.
+        notes: what is to be told.
     """
 
     content: Content
@@ -139,6 +144,7 @@ class Planned:
     known: Revision | None
     running: Revision | None
     others: tuple[Revision, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -157,7 +163,7 @@ def check(  # noqa: PLR0913 - what, where and how
 ) -> tuple[World, tuple[Planned, ...], tuple[str, ...]]:
     """Check services against the cluster and let the API server compute every change without storing it.
 
-    Returns what there is, what is to be done, and what is to be told of scaling.
+    Returns what there is, what is to be done, and what is to be told.
 
     What can be refused is refused here: a pod that no node can hold, an external port that another service has, a
     dependency that is not there, and whatever the API server refuses.
@@ -183,11 +189,30 @@ def check(  # noqa: PLR0913 - what, where and how
     for service in services:
         check_fit(service, world.nodes)
     services, notes = within_fit(kube, services, namespace, world.nodes)
+    notes += _without_room(kube, services, namespace, world.nodes)
 
     def work(service: Service) -> Planned:
         return plan(world, Content(service, render(service, namespace)), strategy, take_over=take_over)
 
-    return world, tuple(_in_order(work, services, stop)), notes
+    planned = tuple(_in_order(work, services, stop))
+    return world, planned, (*notes, *(note for one in planned for note in one.notes))
+
+
+def _without_room(
+    kube: Kube, services: Sequence[Service], namespace: str, nodes: Sequence[NodeState]
+) -> tuple[str, ...]:
+    """Return a note for each of a few services not all of whose pods fit beside what runs; the rest will wait."""
+    fixed = [service for service in services if service.scaling is None]
+    if len(services) > _FEW or not fixed:
+        return ()
+    pods = [RunningPod.model_validate(item) for item in kube.find(POD)]
+    found = [fit_service(service, nodes, pods, namespace=namespace) for service in fixed]
+    return tuple(
+        f"{one.service}: {one.placed} of {counted(one.replicas, 'pod')} fit now, the rest will wait"
+        " -> gedge service fit says why"
+        for one in found
+        if not one.fits
+    )
 
 
 def _in_order(work: Callable[[Service], Planned], items: Iterable[Service], stop: Callable[[], bool]) -> list[Planned]:
@@ -251,6 +276,7 @@ def plan(world: World, content: Content, strategy: Strategy, *, take_over: bool)
     newest = revisions[-1] if revisions else None
     digest = rollouts.digest_of(content.manifests)
     known = newest if newest and newest.digest == digest and newest.state != "superseded" else None
+    trial: rollouts.Trial | None = None
     if strategy.way == "rolling":
         changes = _changes(world, content.manifests, service.name, take_over=take_over)
         if known is None and running and running.digest == digest and not any(one.differs for one in changes):
@@ -262,7 +288,15 @@ def plan(world: World, content: Content, strategy: Strategy, *, take_over: bool)
         trial, stages = begin_trial(world, content, strategy, number)
         changes = _changes(world, trial.manifests, trial.name, take_over=take_over)
     others = tuple(one for one in revisions if one != known and (one.unfinished or one.state == "on trial"))
-    return Planned(content, strategy, tuple(changes), tuple(stages), number, known, running, others)
+    notes = [trial.share_note(service.name, strategy)] if trial else []
+    if trial is None:
+        notes += [
+            f"{service.name}: revision {one.number}, on trial as {one.strategy}, ends by this"
+            for one in others
+            if one.state == "on trial"
+        ]
+    told = tuple(note for note in notes if note)
+    return Planned(content, strategy, tuple(changes), tuple(stages), number, known, running, others, told)
 
 
 def begin_trial(world: World, content: Content, strategy: Strategy, number: int) -> tuple[rollouts.Trial, list[Stage]]:
@@ -328,6 +362,14 @@ def _change(world: World, manifest: Manifest, owner: str, scalers: Sequence[Mani
 def _refuse_others_part(before: Manifest, manifest: Manifest, namespace: str) -> None:
     """Make sure that a service of its own does not take the place of what is a part of something else."""
     there, wanted = (item["metadata"].get("labels", {}) for item in (before, manifest))
+    service = wanted.get(rollouts.TRIAL_OF)
+    if service is not None and rollouts.TRIAL_OF not in there:
+        name = there[INVENTORY_LABEL]
+        raise ConflictError(
+            f"the trial of {service} would have the name {name}, which a service of its own has; nothing was changed",
+            place=f"{namespace}/{service}",
+            remedy=f"give one of the two another name, or apply {service} without --canary and --blue-green",
+        )
     for label, what, remedy in _PARTS:
         if label in there and there[label] != wanted.get(label):
             raise ConflictError(

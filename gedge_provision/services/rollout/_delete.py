@@ -9,7 +9,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if
 
 from gedge_provision.adapters.kube import Kube, NotFoundError, UnreachableError
 from gedge_provision.models.cluster import CONTROLLER_KINDS, PERSISTENT_VOLUME_CLAIM, POD, Manifest
-from gedge_provision.models.errors import GedgeError
+from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
 from gedge_provision.planning.rollouts import TRIAL_OF
@@ -18,6 +18,7 @@ from gedge_provision.services.records import Records
 __all__ = ["delete_service"]
 
 _POLL_S = 1.0
+_SHOWN = 5
 
 
 def delete_service(
@@ -29,6 +30,7 @@ def delete_service(
         whether there was anything.
 
     Raises:
+        UsageError: it is the trial of a service.
         GedgeError: something is still there after `timeout_s` seconds.
     """
     title = f"delete {name}"
@@ -37,6 +39,7 @@ def delete_service(
     try:
         revisions = records.of([name]).get(name, ())
         found = _belongings(kube, name, namespace)
+        _refuse_trial(found, name, namespace)
         for item in found:
             kube.delete(CONTROLLER_KINDS[item["kind"]], namespace, item["metadata"]["name"])
         left = _wait(kube, name, namespace, reporter, title, timeout_s)
@@ -48,7 +51,7 @@ def delete_service(
     if left:
         reporter.finish(title, "failed")
         raise GedgeError(
-            f"after {timeout_s:g} s still there: {', '.join(left)}",
+            f"after {timeout_s:g} s still there: {_listed(left)}",
             place=f"{namespace}/{name}",
             remedy="a pod stays while its node is away: bring the node back or remove it, then delete again",
         )
@@ -56,6 +59,22 @@ def delete_service(
     reporter.finish(title, "done" if there else "unchanged", "" if there else "nothing of it is there")
     _tell_volumes(kube, name, namespace, reporter)
     return there
+
+
+def _refuse_trial(found: Sequence[Manifest], name: str, namespace: str) -> None:
+    for item in found:
+        service = item["metadata"]["labels"].get(TRIAL_OF, name)
+        if service != name:
+            raise UsageError(
+                f"this is the trial of service {service}",
+                place=f"{namespace}/{name}",
+                remedy=f"end it: gedge service rollback {service}, or gedge service promote {service}",
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
 
 
 def _belongings(kube: Kube, name: str, namespace: str) -> list[Manifest]:
@@ -84,7 +103,7 @@ def _wait(  # noqa: PLR0913, PLR0917 - of what, where, how long, and who is told
 
     def tell(rest: Sequence[str]) -> bool:
         if rest:
-            reporter.update(title, f"waiting for {', '.join(rest)}")
+            reporter.update(title, f"waiting for {_listed(rest)}")
         return bool(rest)
 
     clock = Retrying(

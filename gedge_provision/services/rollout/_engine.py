@@ -230,7 +230,11 @@ class Engine:
         self._judge_outside(outside, seen)
 
     def _judge(self, one: Rollout, seen: dict[str, tuple[Snapshot, Readiness]], *, details: bool) -> None:
-        missing = [name for name in one.stage.waits if name not in seen]
+        missing = [
+            name
+            for name in one.stage.waits
+            if name not in seen or seen[name][0].deployment.metadata.deletion_timestamp is not None
+        ]
         if missing:
             one.error = self._error(one, f"{missing[0]} was deleted meanwhile", "apply it again if it is still wanted")
             self._end(one, "failed")

@@ -242,9 +242,16 @@ def scale_service(  # noqa: PLR0913 - what, where, to what and how long
     Raises:
         NotFoundError: there is no such service.
         NotFittingError: not all of them fit beside what runs; nothing was changed.
-        UsageError: none of its revisions was ever ready.
+        UsageError: none of its revisions was ever ready, or one is on trial.
         GedgeError: it scales by itself, or does not get ready; it is taken back then.
     """
+    newest = _revisions(Records(kube, namespace), name, namespace)[-1]
+    if newest.state == "on trial":
+        raise UsageError(
+            f"revision {newest.number} is on trial as {newest.strategy}",
+            place=f"{namespace}/{name}",
+            remedy=f"end that first: gedge service promote {name}, or gedge service rollback {name}",
+        )
     service = running_service(kube, name, namespace)
     check_scale(kube, service, namespace, replicas)
     changed = service.model_copy(update={"replicas": replicas})
