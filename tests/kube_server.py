@@ -52,6 +52,8 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         if url.path in self.objects:
             self._send(200, self.objects[url.path])
+        elif url.path == "/api/v1/namespaces/default":
+            self._send(200, {"metadata": {"name": "default"}})
         elif url.path.rsplit("/", 1)[-1] in self.kinds:
             wanted = parse_qs(url.query).get("labelSelector", [""])[0]
             labels = dict(pair.split("=") for pair in wanted.split(",") if pair)

@@ -28,6 +28,7 @@ from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, REVISIO
 from gedge_provision.planning.readiness import Readiness, Snapshot, assess
 from gedge_provision.planning.rollouts import TRIAL_OF
 from gedge_provision.planning.scaling_status import scaling_line, scaling_trouble
+from gedge_provision.services.namespaces import check_namespace
 from gedge_provision.services.records import Records
 from gedge_provision.services.scaling import autoscalers
 
@@ -91,7 +92,11 @@ class ServiceStatus:
 
 
 def list_services(kube: Kube, namespace: str | None) -> tuple[ServiceLine, ...]:
-    """Return the services of a namespace, or of all with None."""
+    """Return the services of a namespace, or of all with None.
+
+    Raises:
+        UsageError: the namespace is not there.
+    """
     published: dict[tuple[str, str], list[ServiceState]] = {}
     for item in kube.find(SERVICE, namespace, labels=MANAGED):
         state = ServiceState.model_validate(item)
@@ -108,6 +113,8 @@ def list_services(kube: Kube, namespace: str | None) -> tuple[ServiceLine, ...]:
         scales = scaling_line(scaled[key]) if key in scaled else ""
         urls = service_urls(published.get(key, []))
         lines.append(ServiceLine(key[1], key[0], readiness.ready, available, scales, urls))
+    if namespace is not None and not lines:
+        check_namespace(kube, namespace)
     return tuple(sorted(lines, key=lambda line: (line.namespace, line.name)))
 
 

@@ -349,6 +349,17 @@ def test_another_rollout_took_its_place(kube: Kube, objects: Objects, monkeypatc
         apply(kube, service("app:2"))
 
 
+def test_a_namespace_that_is_not_there_is_told(kube: Kube, objects: Objects) -> None:
+    for call in (
+        lambda: services.apply_service(kube, service(), "nope"),
+        lambda: services.list_services(kube, "nope"),
+        lambda: services.delete_service(kube, "app", "nope"),
+    ):
+        with pytest.raises(UsageError, match="the cluster has no namespace nope"):
+            call()
+    assert list(objects) == ["/api/v1/nodes/gedgew01"]
+
+
 def test_deleting_takes_revisions_and_trials_too(kube: Kube, objects: Objects) -> None:
     apply(kube, service("app:1"))
     apply(kube, service("app:2"), BLUE_GREEN)

@@ -29,6 +29,7 @@ from gedge_provision.planning.external_ports import check_external_ports, node_a
 from gedge_provision.planning.fit import check_fit, fit_service
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, comparable, external_name, render
 from gedge_provision.planning.mesh import MESH_LABEL
+from gedge_provision.services.namespaces import check_namespace
 from gedge_provision.services.records import Records
 from gedge_provision.services.rollout._stages import (
     Address,
@@ -179,9 +180,10 @@ def check(  # noqa: PLR0913 - what, where and how
     Raises:
         NotFittingError: no node can hold one.
         ConflictError: somebody else owns what this would change.
-        UsageError: a dependency is missing, or the strategy is not possible.
+        UsageError: the namespace or a dependency is missing, or the strategy is not possible.
         GedgeError: an external port is taken.
     """
+    check_namespace(kube, namespace)
     ports = any(port.external_port for service in services for one in service.containers for port in one.ports)
     world = World.read(kube, namespace, [service.name for service in services], ports=ports)
     _check_dependencies(services, world)

@@ -13,6 +13,7 @@ from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
 from gedge_provision.planning.rollouts import TRIAL_OF
+from gedge_provision.services.namespaces import check_namespace
 from gedge_provision.services.records import Records
 
 __all__ = ["delete_service"]
@@ -30,7 +31,7 @@ def delete_service(
         whether there was anything.
 
     Raises:
-        UsageError: it is the trial of a service.
+        UsageError: it is the trial of a service, or the namespace is not there.
         GedgeError: something is still there after `timeout_s` seconds.
     """
     title = f"delete {name}"
@@ -39,6 +40,8 @@ def delete_service(
     try:
         revisions = records.of([name]).get(name, ())
         found = _belongings(kube, name, namespace)
+        if not found and not revisions:
+            check_namespace(kube, namespace)
         _refuse_trial(found, name, namespace)
         for item in found:
             kube.delete(CONTROLLER_KINDS[item["kind"]], namespace, item["metadata"]["name"])
