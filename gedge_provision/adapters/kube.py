@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
 from gedge_provision.adapters.kube_errors import (
+    BusyError,
     ConflictError,
     ForbiddenError,
     GoneError,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIELD_MANAGER",
+    "BusyError",
     "ConflictError",
     "Executed",
     "ForbiddenError",
@@ -50,6 +54,7 @@ _PAGE = 500
 _WHOLE = "application/json, */*"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LARGEST_OK = 299
+_BUSY_S, _BUSY_TRIES = 1.0, 10
 
 
 @dataclass(frozen=True)
@@ -265,7 +270,20 @@ class Kube:
         return text
 
     def _answer(self, call: _Call, read_s: float = _READ_S) -> RESTResponse:
-        """Make one call and return its answer once it begins to come: the only place that meets the untyped client."""
+        """Make a call and return its answer once it begins to come, after some tries where the API server is busy.
+
+        Source: client-go's rest.Request, which asks ten times, after the second that the server's Retry-After says.
+        """
+        again = Retrying(
+            retry=retry_if_exception_type(BusyError),
+            wait=wait_fixed(_BUSY_S),
+            stop=stop_after_attempt(_BUSY_TRIES),
+            reraise=True,
+        )
+        return again(self._once, call, read_s)
+
+    def _once(self, call: _Call, read_s: float) -> RESTResponse:
+        """Make one call: the only place that meets the untyped client."""
         headers = {"Accept": call.accept, "Content-Type": call.content_type, "User-Agent": FIELD_MANAGER}
         with self._told():
             ready = self._client.param_serialize(

@@ -6,6 +6,7 @@ Errors:
     ├── ForbiddenError       not allowed, or not known (401, 403)
     ├── NotFoundError        the object does not exist
     ├── ConflictError        another field manager, or another writer, owns what we would change
+    ├── BusyError            too many requests, or something is being set up (429): ask again
     └── GoneError            changes since then are no longer known (410)
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 from gedge_provision.models.errors import GedgeError
 
 __all__ = [
+    "BusyError",
     "ConflictError",
     "ForbiddenError",
     "GoneError",
@@ -27,7 +29,7 @@ __all__ = [
     "refusal",
 ]
 
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _GONE = 401, 403, 404, 409, 410
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
 
 
 class KubeError(GedgeError):
@@ -50,8 +52,18 @@ class ConflictError(KubeError):
     """Somebody else owns what we would change."""
 
 
+class BusyError(KubeError):
+    """The API server asks to come again later."""
+
+
 class GoneError(KubeError):
     """What changed since a version is no longer known: list again."""
+
+
+_LATER: Mapping[int, tuple[type[KubeError], str]] = {
+    410: (GoneError, ""),
+    429: (BusyError, "the API server is busy: run the same command again"),
+}
 
 
 def refusal(status: int, text: str, place: str, method: str) -> KubeError:
@@ -74,8 +86,9 @@ def refusal(status: int, text: str, place: str, method: str) -> KubeError:
         return NotFoundError(message, place=place, remedy=remedy)
     if status == _CONFLICT:
         return _conflict(answer, message, place)
-    if status == _GONE:
-        return GoneError(message, place=place)
+    if status in _LATER:
+        kind, remedy = _LATER[status]
+        return kind(message, place=place, remedy=remedy)
     return KubeError(f"{method} refused ({status}): {message}", place=place)
 
 

@@ -12,7 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
+from gedge_provision.adapters import kube as kube_adapter
 from gedge_provision.adapters.kube import (
+    BusyError,
     ConflictError,
     ForbiddenError,
     Kube,
@@ -40,6 +42,9 @@ class Handler(BaseHTTPRequestHandler):
             if url.path.endswith(f"/{name}"):
                 self.reply(status, (ANSWERS / f"{name}.json").read_text(encoding="utf-8"))
                 return
+        if url.path.endswith("/busy") and len(self.server.asked) < 3:  # type: ignore[attr-defined]
+            self.reply(429, json.dumps({"message": "storage is (re)initializing"}))
+            return
         self.reply(500 if "broken" in url.path else 200, "gateway fell over" if "broken" in url.path else "{}")
 
     do_GET = do_PATCH = do_DELETE = answer  # noqa: N815 - names of the standard library
@@ -94,6 +99,18 @@ def test_lists_are_read_to_the_last_page(kube: Kube) -> None:
     items = kube.find(NODE)
     assert [item["metadata"]["name"] for item in items] == ["True", "False"]
     assert {item["kind"] for item in items} == {"Node"}
+
+
+def test_a_busy_server_is_asked_again_and_not_for_ever(
+    kube: Kube, server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_adapter, "_BUSY_S", 0.01)
+    kube.get(DEPLOYMENT, "default", "busy")
+    assert len(server.asked) == 3  # type: ignore[attr-defined]
+    monkeypatch.setattr(kube_adapter, "_BUSY_TRIES", 2)
+    server.asked.clear()  # type: ignore[attr-defined]
+    with pytest.raises(BusyError, match="initializing"):
+        kube.get(DEPLOYMENT, "default", "busy")
 
 
 def test_apply_is_server_side_with_our_manager_and_never_forced_unasked(
