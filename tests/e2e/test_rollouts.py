@@ -122,6 +122,21 @@ def what_fails_goes_back_while_the_rest_goes_on(room: Room) -> None:
     assert room.history("well") == [(1, "good", False), (2, "good", True)]
 
 
+def first_revisions_that_fail_stay_until_they_are_mended(room: Room) -> None:
+    for name, (wrong, _) in FAILURES.items():
+        room.write(name, **wrong)
+    done = room.gedge("apply", room.folder, "--timeout", "45", "-o", "json", code=1)
+    told = {one["name"]: one for one in json.loads(done.stdout)}
+    for name, (_, said) in FAILURES.items():
+        assert told[name]["state"] == "failed", told[name]
+        assert said in told[name]["problem"]
+        assert room.history(name) == [(1, "failed", False)]
+        assert len(room.pods(f"gedge.dev/service={name}")) == 2
+        room.write(name)
+    room.gedge("apply", room.folder)
+    assert {name: room.history(name)[-1] for name in FAILURES} == dict.fromkeys(FAILURES, (2, "good", True))
+
+
 def an_exceeded_quota_is_final_and_goes_back(room: Room) -> None:
     document = room.write()
     room.gedge("apply", document)
@@ -277,6 +292,7 @@ def services_are_begun_in_the_order_of_their_dependencies(room: Room) -> None:
 
 SCENARIOS: list[Callable[[Room], None]] = [
     what_fails_goes_back_while_the_rest_goes_on,
+    first_revisions_that_fail_stay_until_they_are_mended,
     an_exceeded_quota_is_final_and_goes_back,
     an_orchestrator_that_is_killed_is_followed_by_another,
     a_canary_gets_a_share_of_the_traffic_and_is_promoted,

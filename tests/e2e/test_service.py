@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,35 +113,6 @@ def test_the_pinned_example_is_guaranteed(lab: LabCluster) -> None:
     assert [pod["qos"] for pod in status["pods"]] == ["Guaranteed"]
     for url in status["urls"]:
         assert answers(f"{url}/") == 200
-
-
-# What is wrong with a document, and how it is told.
-BROKEN = {
-    "image": (("image: k8s.gcr.io/echoserver:1.10", "image: example.invalid/none:1"), "image example.invalid/none:1"),
-    "crash": (("      ports:", "      args: [no-such-command]\n      ports:"), "its last words"),
-    "probe": (("containerPort: 8080", "containerPort: 9999"), "runs but is not ready"),
-}
-
-
-def test_what_keeps_it_is_named(lab: LabCluster, tmp_path: Path) -> None:
-    """Three services at once: most of the time is waiting until one is given up."""
-
-    def roll_out(number: int, case: str) -> tuple[str, str]:
-        document = tmp_path / f"{case}.yaml"
-        sound = SAMPLE.read_text(encoding="utf-8").replace("name: app2", f"name: {case}")
-        sound = sound.replace("externalPort: 80", f"externalPort: {8100 + number}")
-        document.write_text(sound.replace(*BROKEN[case][0]), encoding="utf-8")
-        broken = gedge(lab, "apply", document, "--without-acceleration", "--timeout", "40")
-        assert broken.returncode == 1, broken.stdout
-        document.write_text(sound, encoding="utf-8")
-        mended = gedge(lab, "apply", document, "--without-acceleration")
-        return broken.stderr, mended.stderr if mended.returncode else ""
-
-    with ThreadPoolExecutor(len(BROKEN)) as pool:
-        told = dict(zip(BROKEN, pool.map(roll_out, range(len(BROKEN)), BROKEN), strict=True))
-    for case, (said, failure) in told.items():
-        assert BROKEN[case][1] in said
-        assert not failure
 
 
 def test_the_api_server_takes_whatever_is_rendered(lab: LabCluster) -> None:
