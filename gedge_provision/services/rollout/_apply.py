@@ -181,13 +181,15 @@ def rollout_of(world: World, planned: Planned) -> Rollout:
     idle = not planned.changed and planned.known is not None and planned.known.state == aim and len(planned.stages) == 1
 
     def begin() -> Revision:
+        if planned.known is None:
+            revision = records.begin(planned.number, planned.content, planned.strategy)
+        elif planned.known.state == "good":
+            revision = planned.known  # somebody changed what it made: it comes back, and was ready before
+        else:
+            revision = records.tell(planned.known, "rolling out")
         for other in planned.others:
             records.tell(other, "superseded")
-        if planned.known is not None and planned.known.state == "good":
-            return planned.known  # somebody changed what it made: it comes back, and was ready before
-        if planned.known is not None:
-            return records.tell(planned.known, "rolling out")
-        return records.begin(planned.number, planned.content, planned.strategy)
+        return revision
 
     return Rollout(
         service.name,
