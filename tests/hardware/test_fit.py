@@ -117,7 +117,7 @@ def test_the_command_says_what_the_kubelet_would(lab: EmulatedLab, tmp_path: Pat
     create(lab, occupant)
     ready(lab, "occupant")
 
-    def fit(cpus: int, *more: str) -> tuple[int, dict[str, Any]]:
+    def fit(cpus: int, *cluster: str | Path) -> tuple[int, dict[str, Any]]:
         acceleration = {"topologyAware": True, "communication": "SRIOV"}
         resources = {"requests": {"cpu": cpus, "memory": "32Mi"}, "acceleration": acceleration}
         container = {"image": "k8s.gcr.io/echoserver:1.10", "resources": resources}
@@ -128,15 +128,17 @@ def test_the_command_says_what_the_kubelet_would(lab: EmulatedLab, tmp_path: Pat
         }
         path = tmp_path / "service.yaml"
         path.write_text(yaml.safe_dump({"service": service}), encoding="utf-8")
-        done = run_gedge("service", "fit", path, "--site", lab.site_path, "--output", "json", *more)
+        done = run_gedge("service", "fit", path, *cluster, "--output", "json")
+        assert done.stdout, done.stderr
         nodes = json.loads(done.stdout)["nodes"]
         return done.returncode, next(node for node in nodes if node["node"] == NODE)
 
-    for more in ((), ("--look",)):
-        assert fit(2, *more)[0] == 0
-        code, node = fit(4, *more)
+    site = ("--site", lab.site_path)
+    for cluster in (site, (*site, "--look")):
+        assert fit(2, *cluster)[0] == 0
+        code, node = fit(4, *cluster)
         assert (code, node["holds"], node["empty_holds"]) == (3, 0, True)
         assert node["largest"] == "2 CPUs instead of 4"
-        code, node = fit(1, *more)
-        assert (code, node["obstacles"][0]["kind"]) == (3, "SMTAlignmentError")
-        assert node["largest"] == "2 CPUs instead of 1"
+        assert fit(1, *cluster)[0] == 0  # a whole core, since the site file says so
+    code, node = fit(1, "--kubeconfig", lab.kubeconfig)
+    assert (code, node["obstacles"][0]["kind"]) == (3, "SMTAlignmentError")
