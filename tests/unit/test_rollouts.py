@@ -164,6 +164,7 @@ def test_a_canary_is_taken_back_by_hand_and_by_itself(kube: Kube, objects: Objec
     apply(kube, service("app:2"), CANARY)
     back = services.rollback_service(kube, "app", timeout_s=0.1)
     assert (back.state, back.problem) == ("rolled back", "")
+    assert services.read_history(kube, "app")[1].reason == "taken back by hand"
     with pytest.raises(GedgeError, match="revision 1 runs again"):
         apply(kube, service("broken"), CANARY)
     assert f"{APPS}/deployments/app-canary" not in objects

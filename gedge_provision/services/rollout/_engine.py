@@ -9,7 +9,7 @@ from functools import partial
 from threading import Event
 
 from gedge_provision.adapters.interrupts import interrupts_at_the_end
-from gedge_provision.adapters.kube import Kube, KubeError, UnreachableError
+from gedge_provision.adapters.kube import BusyError, Kube, KubeError, UnreachableError
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.progress import Reporter
 from gedge_provision.models.rollouts import Content
@@ -180,7 +180,7 @@ class Engine:
 
         def work() -> Next:
             if one.revision is not None and one.going_back:
-                self._records.tell(one.revision, "failed", one.error.message if one.error else "")
+                self._records.tell(one.revision, "failed", one.error.message if one.error else one.revision.reason)
             elif one.revision is not None and one.revision.state != one.aim:
                 one.revision = self._records.tell(one.revision, one.aim)
                 kept = {old.number: old for old in one.known} | {one.revision.number: one.revision}
@@ -214,7 +214,7 @@ class Engine:
         details = began >= self._next_details or any(self._is_over(one) for one in waiting)
         try:
             seen = observe_all(self._kube, self._namespace, names, details=details)
-        except UnreachableError as error:
+        except (UnreachableError, BusyError) as error:
             self._next_look = time.monotonic() + _POLL_S
             if began - self._heard > self._settings.timeout_s:
                 for one in waiting:
@@ -312,7 +312,7 @@ class Engine:
 
         def work() -> Next:
             error = reason()
-            if isinstance(error, UnreachableError):
+            if isinstance(error, UnreachableError | BusyError):
                 return lambda: self._give_up(one, error)
             if one.going_back:
                 return lambda: self._stuck(one, error)
@@ -357,7 +357,7 @@ class Engine:
         )
         self._end(one, "failed")
 
-    def _give_up(self, one: Rollout, error: UnreachableError) -> None:
+    def _give_up(self, one: Rollout, error: KubeError) -> None:
         remedy = f"{error.remedy}; then gedge service resume {one.name}"
         one.error = UnreachableError(
             f"{error.message}; what was sent goes on in the cluster", place=error.place, remedy=remedy
