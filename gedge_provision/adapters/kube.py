@@ -50,7 +50,7 @@ FIELD_MANAGER = "gedge"
 """Under which name our fields are kept by server-side apply."""
 
 _CONNECT_S, _READ_S = 5.0, 30.0
-_PAGE = 500
+_PAGE = 200
 _WHOLE = "application/json, */*"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LARGEST_OK = 299
@@ -98,7 +98,7 @@ class Kube:
         fields: str = "",
         metadata_only: bool = False,
     ) -> list[Manifest]:
-        """Return all objects of a kind, page by page.
+        """Return all objects of a kind.
 
         Args:
             kind: the kind.
@@ -107,16 +107,30 @@ class Kube:
             fields: a field selector.
             metadata_only: leave everything else at the server.
         """
+        return list(self.each(kind, namespace, labels=labels, fields=fields, metadata_only=metadata_only))
+
+    def each(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        fields: str = "",
+        metadata_only: bool = False,
+    ) -> Iterator[Manifest]:
+        """Yield all objects of a kind, of which one page at a time is in memory; see `find`."""
         query = {"limit": str(_PAGE)}
         if labels:
             query["labelSelector"] = ",".join(f"{key}={value}" for key, value in labels.items())
         if fields:
             query["fieldSelector"] = fields
-        return self._pages(kind, namespace, query, _METADATA if metadata_only else _WHOLE)[0]
+        for items, _ in self._pages(kind, namespace, query, _METADATA if metadata_only else _WHOLE):
+            yield from items
 
     def listed(self, kind: Kind) -> tuple[list[Manifest], str]:
         """Return all objects of a kind, and the version of that list, from which `watch` goes on."""
-        return self._pages(kind, None, {"limit": str(_PAGE)})
+        pages = list(self._pages(kind, None, {"limit": str(_PAGE)}))
+        return [item for items, _ in pages for item in items], pages[-1][1]
 
     def watch(self, kind: Kind, version: str, limit_s: float) -> Iterator[WatchEvent]:
         """Yield what happens to the objects of a kind after a version of their list; bookmarks only bring a version.
@@ -148,16 +162,18 @@ class Kube:
 
     def _pages(
         self, kind: Kind, namespace: str | None, query: dict[str, str], accept: str = _WHOLE
-    ) -> tuple[list[Manifest], str]:
-        items: list[Manifest] = []
+    ) -> Iterator[tuple[list[Manifest], str]]:
+        """Yield the objects of each page, and the version of the list."""
+        following = ""
         while True:
-            page = self._json(_Call("GET", _path(kind, namespace), query, accept=accept))
+            asked = query | ({"continue": following} if following else {})
+            page = self._json(_Call("GET", _path(kind, namespace), asked, accept=accept))
             # The items of a list come without kind and apiVersion, or with those of metadata; null means none.
-            items += [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in page["items"] or ()]
-            following = page["metadata"].get("continue")
+            items = [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in page["items"] or ()]
+            following = page["metadata"].get("continue", "")
+            yield items, str(page["metadata"].get("resourceVersion", ""))
             if not following:
-                return items, str(page["metadata"].get("resourceVersion", ""))
-            query["continue"] = following
+                return
 
     def apply(
         self,

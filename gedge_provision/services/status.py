@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gedge_provision.adapters.kube import Kube, NotFoundError
 from gedge_provision.models.cluster import (
@@ -33,6 +34,8 @@ from gedge_provision.services.records import Records
 from gedge_provision.services.scaling import autoscalers
 
 __all__ = ["PodLine", "ServiceLine", "ServiceStatus", "list_services", "observe", "observe_all", "read_status"]
+
+_Owned = TypeVar("_Owned", PodState, ReplicaSetState)
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ def observe_all(
     labels = MANAGED | ({INVENTORY_LABEL: next(iter(names))} if len(names) == 1 else {})
     controllers: dict[str, DeploymentState] = {}
     for kind in (DEPLOYMENT, STATEFUL_SET):
-        for item in kube.find(kind, namespace, labels=labels):
+        for item in kube.each(kind, namespace, labels=labels):
             state = _state(item)
             name = state.metadata.labels.get(INVENTORY_LABEL, "")
             # Where a StatefulSet takes the place of a Deployment, or the other way, the one that stays counts.
@@ -156,11 +159,11 @@ def observe_all(
     late = [name for name, (_, readiness) in seen.items() if not readiness.ready]
     if not details or not controllers or (len(names) > 1 and not late):
         return seen
-    pods = _by_service(kube.find(POD, namespace, labels=labels))
-    replica_sets: dict[str, list[Manifest]] = {}
+    pods = _by_service(kube.each(POD, namespace, labels=labels), controllers, PodState)
+    replica_sets: dict[str, list[ReplicaSetState]] = {}
     warnings: list[Manifest] = []
     if late:
-        replica_sets = _by_service(kube.find(REPLICA_SET, namespace, labels=labels))
+        replica_sets = _by_service(kube.each(REPLICA_SET, namespace, labels=labels), late, ReplicaSetState)
         warnings = kube.pod_warnings(namespace)
         if any(isinstance(controllers[name], StatefulSetState) for name in late):
             warnings = kube.warnings(namespace, STATEFUL_SET) + warnings
@@ -168,18 +171,21 @@ def observe_all(
     for name, controller in controllers.items():
         snapshot = Snapshot(
             controller,
-            tuple(ReplicaSetState.model_validate(item) for item in replica_sets.get(name, ())) if name in late else (),
-            tuple(PodState.model_validate(item) for item in pods.get(name, ())),
+            tuple(replica_sets.get(name, ())),
+            tuple(pods.get(name, ())),
             events if name in late else (),
         )
         seen[name] = (snapshot, assess(snapshot))
     return seen
 
 
-def _by_service(items: list[Manifest]) -> dict[str, list[Manifest]]:
-    found: dict[str, list[Manifest]] = {}
+def _by_service(items: Iterator[Manifest], names: Collection[str], model: type[_Owned]) -> dict[str, list[_Owned]]:
+    """Return the objects of services, without all that nobody asks for."""
+    found: dict[str, list[_Owned]] = {}
     for item in items:
-        found.setdefault(item["metadata"]["labels"].get(INVENTORY_LABEL, ""), []).append(item)
+        name = item["metadata"]["labels"].get(INVENTORY_LABEL, "")
+        if name in names:
+            found.setdefault(name, []).append(model.model_validate(item))
     return found
 
 

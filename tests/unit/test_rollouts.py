@@ -10,7 +10,7 @@ import pytest
 from kube_server import NODE, Objects, serving
 
 from gedge_provision import services
-from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError
+from gedge_provision.adapters.kube import BusyError, ConflictError, Kube, NotFoundError
 from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.progress import SilentReporter
 from gedge_provision.models.rollouts import Strategy
@@ -367,3 +367,34 @@ def test_deleting_takes_revisions_and_trials_too(kube: Kube, objects: Objects) -
     assert services.delete_service(kube, "app", timeout_s=5)
     assert list(objects) == ["/api/v1/nodes/gedgew01"]
     assert not services.delete_service(kube, "app", timeout_s=5)
+
+
+def test_a_busy_api_server_is_endured_while_waiting(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, refused = rollout._engine.observe_all, []
+
+    def busy(*args: Any, **options: Any) -> Any:
+        if len(refused) < 3:
+            refused.append("429")
+            raise BusyError("the API server has too much to do", place="here", remedy="wait")
+        return real(*args, **options)
+
+    monkeypatch.setattr(rollout._engine, "observe_all", busy)
+    assert apply(kube, service()).state == "ready"
+    assert len(refused) == 3
+    monkeypatch.setattr(rollout._engine, "observe_all", lambda *_, **__: refused.clear() or busy())
+    with pytest.raises(GedgeError, match="too much to do; what was sent goes on in the cluster"):
+        services.apply_service(kube, service("app:2"), timeout_s=0.3)
+
+
+def test_what_ended_is_let_go_of(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many services take no more memory than their outcomes while the last ones are waited for."""
+    kept: list[Any] = []
+    real = rollout._engine.Engine._end
+
+    def ended(engine: Any, one: Any, outcome: Any) -> None:
+        real(engine, one, outcome)
+        kept.append(one)
+
+    monkeypatch.setattr(rollout._engine.Engine, "_end", ended)
+    services.apply_services(kube, [service(name="one"), service(name="two")])
+    assert [(one.outcome, one.stages, one.begin, one.seen) for one in kept] == [("ready", (), None, {})] * 2

@@ -2,16 +2,13 @@
 
 from gedge_provision.services.rollout._apply import Applied, apply_service, apply_services
 from gedge_provision.services.rollout._delete import delete_service
+from gedge_provision.services.rollout._history import HistoryLine, read_diff, read_history, running_service
 from gedge_provision.services.rollout._later import (
-    HistoryLine,
     pause_service,
     promote_service,
-    read_diff,
-    read_history,
     restart_service,
     resume_service,
     rollback_service,
-    running_service,
     scale_service,
 )
 

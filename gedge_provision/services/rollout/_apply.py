@@ -21,9 +21,10 @@ from gedge_provision.planning.external_ports import service_urls
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
 from gedge_provision.planning.rollouts import dependency_order
 from gedge_provision.services.records import Records
-from gedge_provision.services.rollout._checks import Planned, World, check
+from gedge_provision.services.rollout._checks import Planned, check
 from gedge_provision.services.rollout._engine import Engine
 from gedge_provision.services.rollout._rollouts import Rollout, Settings
+from gedge_provision.services.rollout._world import World
 
 __all__ = ["Applied", "apply_service", "apply_services", "carry_through", "rollout_of", "succeeded"]
 
@@ -159,18 +160,17 @@ def apply_services(  # noqa: PLR0913 - what, where and how long
         )
     for note in notes:
         reporter.note(note)
-    by_plan = {one.content.service.name: one for one in planned}
+    changes = {one.content.service.name: one.changes for one in planned}
     if dry_run:
-        return tuple(Applied(one.name, namespace, by_plan[one.name].changes) for one in services)
-    going = {name: rollout_of(world, by_plan[name]) for name in order}
+        return tuple(Applied(one.name, namespace, changes[one.name]) for one in services)
+    going = {one.content.service.name: rollout_of(world, one) for one in planned}
+    del planned  # each rollout lets go of its own when it ends
     settings = Settings(timeout_s, take_over, rollback)
     Engine(kube, namespace, list(going.values()), settings, reporter, world.addresses).run()
     urls = _urls(kube, namespace, list(going))
     if len(services) == 1:
         _try_port(urls.get(services[0].name, ()), reporter)
-    return tuple(
-        _applied(going[one.name], namespace, by_plan[one.name].changes, urls.get(one.name, ())) for one in services
-    )
+    return tuple(_applied(going[one.name], namespace, changes[one.name], urls.get(one.name, ())) for one in services)
 
 
 def rollout_of(world: World, planned: Planned) -> Rollout:

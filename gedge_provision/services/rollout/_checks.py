@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
-from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError
+from gedge_provision.adapters.kube import ConflictError, Kube
 from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import (
-    AUTOSCALER,
-    CONTROLLER_KINDS,
-    NODE,
     POD,
-    SERVICE,
     Manifest,
     NodeState,
     ServiceState,
@@ -25,14 +20,13 @@ from gedge_provision.models.rollouts import Content, Revision, Strategy
 from gedge_provision.models.service import Service
 from gedge_provision.models.wording import counted
 from gedge_provision.planning import rollouts
-from gedge_provision.planning.external_ports import check_external_ports, node_addresses
+from gedge_provision.planning.external_ports import check_external_ports
 from gedge_provision.planning.fit import check_fit, fit_service
-from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED, comparable, external_name, render
+from gedge_provision.planning.manifests import INVENTORY_LABEL, comparable, external_name, render
 from gedge_provision.planning.mesh import MESH_LABEL
 from gedge_provision.services.namespaces import check_namespace
 from gedge_provision.services.records import Records
 from gedge_provision.services.rollout._stages import (
-    Address,
     Stage,
     address,
     controller,
@@ -40,9 +34,10 @@ from gedge_provision.services.rollout._stages import (
     replace_all,
     trial_begins,
 )
+from gedge_provision.services.rollout._world import World
 from gedge_provision.services.scaling import dry_apply, within_fit
 
-__all__ = ["AT_ONCE", "Planned", "World", "begin_trial", "check", "plan"]
+__all__ = ["AT_ONCE", "Planned", "begin_trial", "check", "plan"]
 
 _FEW = 10
 AT_ONCE = 8
@@ -58,67 +53,6 @@ _PARTS = (
     ),
 )
 """Labels of what is a part of something else, what it is then, and what to do."""
-
-
-@dataclass(frozen=True)
-class World:
-    """What there is in a namespace before a rollout.
-
-    Attributes:
-        kube: the cluster.
-        namespace: the namespace.
-        nodes: of the cluster.
-        objects: of the kinds that services consist of, of anybody, by kind and name.
-        published: the Kubernetes Services of all namespaces, where somebody wants an external port.
-        revisions: of the services in question, by name.
-    """
-
-    kube: Kube
-    namespace: str
-    nodes: tuple[NodeState, ...]
-    objects: dict[Address, Manifest]
-    published: tuple[ServiceState, ...]
-    revisions: dict[str, tuple[Revision, ...]]
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """The addresses that external ports are published on."""
-        return node_addresses(self.nodes)
-
-    @classmethod
-    def read(cls, kube: Kube, namespace: str, names: Collection[str], *, ports: bool = False) -> World:
-        """Read the cluster.
-
-        Args:
-            kube: the cluster.
-            namespace: where the services are.
-            names: the services.
-            ports: whether any of them has an external port.
-        """
-        objects = {}
-        for kind in CONTROLLER_KINDS.values():
-            with suppress(NotFoundError):  # clusters before Kubernetes 1.34 have no claims of devices
-                for item in kube.find(kind, namespace):
-                    objects[address(item)] = item
-        published = tuple(ServiceState.model_validate(item) for item in kube.find(SERVICE)) if ports else ()
-        nodes = tuple(NodeState.model_validate(item) for item in kube.find(NODE))
-        return cls(kube, namespace, nodes, objects, published, dict(Records(kube, namespace).of(names)))
-
-    @property
-    def autoscalers(self) -> list[Manifest]:
-        """The autoscalers of anybody."""
-        return [item for (kind, _), item in self.objects.items() if kind == AUTOSCALER.name]
-
-    def own(self, service: str) -> list[Address]:
-        """Return what belongs to a service."""
-        return [key for key, item in self.objects.items() if owned_by(item, service)]
-
-    def trial(self, service: str) -> list[Address]:
-        """Return what belongs to the trials of a service."""
-        labels = {**MANAGED, rollouts.TRIAL_OF: service}
-        return [
-            key for key, item in self.objects.items() if item["metadata"].get("labels", {}).items() >= labels.items()
-        ]
 
 
 @dataclass(frozen=True)

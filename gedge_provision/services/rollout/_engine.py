@@ -12,23 +12,23 @@ from gedge_provision.adapters.interrupts import interrupts_at_the_end
 from gedge_provision.adapters.kube import BusyError, Kube, KubeError, UnreachableError
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.progress import Reporter
-from gedge_provision.models.rollouts import Content
 from gedge_provision.planning import rollouts
 from gedge_provision.planning.manifests import REVISION
-from gedge_provision.planning.readiness import Readiness, Snapshot, Trouble
+from gedge_provision.planning.readiness import Readiness, Snapshot
 from gedge_provision.services.records import Records
-from gedge_provision.services.rollout._checks import AT_ONCE, World
+from gedge_provision.services.rollout._checks import AT_ONCE
+from gedge_provision.services.rollout._failures import cut_off, not_ready, stuck
 from gedge_provision.services.rollout._rollouts import Next, Outcome, Rollout, Settings
-from gedge_provision.services.rollout._stages import Stage, carry_out, replace_all
+from gedge_provision.services.rollout._stages import carry_out
 from gedge_provision.services.rollout._telling import Telling
+from gedge_provision.services.rollout._world import back
 from gedge_provision.services.status import observe_all
 
-__all__ = ["Engine", "back"]
+__all__ = ["Engine"]
 
 _POLL_S = 1.0
 _SHARE = 5  # looking takes a fifth of the time at most
 _DETAILS_SHARE = 10
-_LOG_LINES = 10
 _SETTLE_S = 5.0  # kube-proxy takes changes of endpoints together for one second, and then writes its rules
 
 
@@ -196,6 +196,7 @@ class Engine:
         one.outcome, one.waiting = outcome, False
         self._advanced = time.monotonic()
         self._telling.ended(one.name, outcome, one.detail)
+        one.forget()
 
     def _look(self) -> None:
         waiting = [one for one in self._open() if one.waiting]
@@ -253,7 +254,8 @@ class Engine:
         self._note_progress(one)
         trouble = next((readiness.trouble for readiness in late if readiness.trouble), None)
         if (trouble is not None and trouble.final) or (details and self._is_over(one)):
-            self._fail(one, lambda: self._not_ready(one, late[0], trouble))
+            limit = self._settings.timeout_s
+            self._fail(one, lambda: not_ready(self._kube, self._place(one), late[0], trouble, limit))
 
     def _note_progress(self, one: Rollout) -> None:
         """Restart the clock of a service that got ahead, or that the cluster has not come to while others did."""
@@ -349,47 +351,15 @@ class Engine:
 
     def _stuck(self, one: Rollout, error: GedgeError, first: GedgeError | None = None) -> None:
         """What ran before does not come back."""
-        first = first or one.error or error
-        one.error = self._error(
-            one,
-            f"{first.message}\nand what ran before does not come back: {error.message}",
-            error.remedy or f"gedge service resume {one.name} tries again",
-        )
+        one.error = stuck(self._place(one), first or one.error or error, error)
         self._end(one, "failed")
 
     def _give_up(self, one: Rollout, error: KubeError) -> None:
-        remedy = f"{error.remedy}; then gedge service resume {one.name}"
-        one.error = UnreachableError(
-            f"{error.message}; what was sent goes on in the cluster", place=error.place, remedy=remedy
-        )
+        one.error = cut_off(one.name, error)
         self._end(one, "failed")
 
-    def _not_ready(self, one: Rollout, readiness: Readiness, trouble: Trouble | None) -> GedgeError:
-        late = f"not ready after {self._settings.timeout_s:g} s without headway"
-        if trouble is None:
-            remedy = f"it may just be slow: gedge service status {one.name}, or apply again with a longer --timeout"
-            return self._error(one, f"{late}: {readiness.detail}", remedy)
-        message = trouble.message if trouble.final else f"{late}: {trouble.message}"
-        if trouble.crashed is not None:
-            message += self._last_words(*trouble.crashed)
-        return self._error(one, message, trouble.remedy)
-
     def _error(self, one: Rollout, message: str, remedy: str) -> GedgeError:
-        return GedgeError(message, place=f"{self._namespace}/{one.name}", remedy=remedy)
+        return GedgeError(message, place=self._place(one), remedy=remedy)
 
-    def _last_words(self, pod: str, container: str) -> str:
-        for previous in (True, False):
-            try:
-                log = self._kube.pod_log(self._namespace, pod, container, lines=_LOG_LINES, previous=previous).strip()
-            except KubeError:
-                continue
-            if log:
-                return "\nits last words:" + "".join(f"\n  {line}" for line in log.splitlines())
-        return "\nit printed nothing"
-
-
-def back(kube: Kube, namespace: str, content: Content, number: int) -> list[Stage]:
-    """Return the stages that make a revision all that there is of a service, as the cluster is now."""
-    name = content.service.name
-    world = World.read(kube, namespace, [name])
-    return replace_all(content, number, world.own(name), world.trial(name))
+    def _place(self, one: Rollout) -> str:
+        return f"{self._namespace}/{one.name}"

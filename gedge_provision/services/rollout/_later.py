@@ -1,38 +1,33 @@
-"""What is done with a service after it was applied: its history, and rollouts that go back, on, or begin anew."""
+"""What is done with a service after it was applied: rollouts that go back, on, or begin anew."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from gedge_provision.adapters.kube import Kube, NotFoundError
+from gedge_provision.adapters.kube import Kube
 from gedge_provision.models.cluster import CONTROLLER_KINDS, STATEFUL_SET, DeploymentState, Manifest
 from gedge_provision.models.errors import GedgeError, UsageError
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.rollouts import Revision, Strategy
-from gedge_provision.models.service import Service
 from gedge_provision.planning import rollouts
 from gedge_provision.services.records import Records
 from gedge_provision.services.rollout._apply import Applied, apply_service, carry_through, rollout_of, succeeded
-from gedge_provision.services.rollout._checks import World, begin_trial, plan
-from gedge_provision.services.rollout._engine import back
+from gedge_provision.services.rollout._checks import begin_trial, plan
+from gedge_provision.services.rollout._history import kept_revisions, numbered, running_service
 from gedge_provision.services.rollout._rollouts import Rollout, Settings
 from gedge_provision.services.rollout._stages import Stage, replace_all, trial_ends
+from gedge_provision.services.rollout._world import World, back
 from gedge_provision.services.scaling import check_scale
 from gedge_provision.services.status import observe
 
 __all__ = [
-    "HistoryLine",
     "pause_service",
     "promote_service",
-    "read_diff",
-    "read_history",
     "restart_service",
     "resume_service",
     "rollback_service",
-    "running_service",
     "scale_service",
 ]
 
@@ -41,91 +36,6 @@ _PAUSE, _RESTART = "gedge-pause", "gedge-restart"
 
 _RESTARTED = "gedge.dev/restarted-at"
 _TAKEN_BACK = "taken back by hand"
-
-
-@dataclass(frozen=True)
-class HistoryLine:
-    """A revision in the history of a service.
-
-    Attributes:
-        number: 1 is the first.
-        state: see `models.rollouts.RevisionState`.
-        strategy: rolling, canary 20%, blue-green.
-        created: when it was applied first.
-        runs: whether it is what runs.
-        reason: why it failed.
-        differences: what differs from the revision before it; empty for the first one that is kept.
-    """
-
-    number: int
-    state: str
-    strategy: str
-    created: datetime | None
-    runs: bool
-    reason: str
-    differences: tuple[str, ...]
-
-
-def read_history(kube: Kube, name: str, namespace: str = "default") -> tuple[HistoryLine, ...]:
-    """Return the revisions of a service that are kept, oldest first.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    records = Records(kube, namespace)
-    revisions = _revisions(records, name, namespace)
-    running = rollouts.current(revisions)
-    contents = [records.content(one) for one in revisions]
-    lines = []
-    for index, (one, content) in enumerate(zip(revisions, contents, strict=True)):
-        differs = rollouts.differences(contents[index - 1], content) if index else ()
-        lines.append(
-            HistoryLine(one.number, one.state, str(one.strategy), one.created, one == running, one.reason, differs)
-        )
-    return tuple(lines)
-
-
-def read_diff(
-    kube: Kube, name: str, namespace: str = "default", *, old: int | None = None, new: int | None = None
-) -> str:
-    """Return the difference between the manifests of two revisions, as diff -u prints it; empty when there is none.
-
-    Args:
-        kube: the cluster.
-        name: the service.
-        namespace: where it is.
-        old: number of the one; the one before `new` if left out.
-        new: number of the other; the newest if left out.
-
-    Raises:
-        NotFoundError: there is no such service.
-        UsageError: a revision is not kept.
-    """
-    records = Records(kube, namespace)
-    revisions = _revisions(records, name, namespace)
-    other = _numbered(revisions, new, name) if new is not None else revisions[-1]
-    earlier = [one for one in revisions if one.number < other.number]
-    if old is None and not earlier:
-        raise UsageError(f"revision {other.number} is the first that is kept: there is none before it", place=name)
-    one = _numbered(revisions, old, name) if old is not None else earlier[-1]
-    titles = (f"{name} revision {one.number}", f"{name} revision {other.number}")
-    return rollouts.unified(records.content(one).manifests, records.content(other).manifests, titles)
-
-
-def running_service(kube: Kube, name: str, namespace: str = "default") -> Service:
-    """Return the document of the revision that runs, with everything that was added to it.
-
-    Raises:
-        NotFoundError: there is no such service.
-        UsageError: none of its revisions was ever ready.
-    """
-    records = Records(kube, namespace)
-    running = rollouts.current(_revisions(records, name, namespace))
-    if running is None:
-        raise UsageError(
-            "none of its revisions was ever ready", place=f"{namespace}/{name}", remedy="apply its document"
-        )
-    return records.content(running).service
 
 
 def rollback_service(  # noqa: PLR0913 - what, where, to what and how long
@@ -157,7 +67,7 @@ def rollback_service(  # noqa: PLR0913 - what, where, to what and how long
         GedgeError: it does not get ready.
     """
     records = Records(kube, namespace)
-    revisions = _revisions(records, name, namespace)
+    revisions = kept_revisions(records, name, namespace)
     running, newest = rollouts.current(revisions), revisions[-1]
     settings = Settings(timeout_s, take_over)
     if to is None and running is not None and newest.number > running.number and newest.state not in _ENDED:
@@ -166,7 +76,7 @@ def rollback_service(  # noqa: PLR0913 - what, where, to what and how long
         rollout = _backwards(world, newest, running, lambda: records.tell(newest, "going back", _TAKEN_BACK))
         applied = carry_through(world, rollout, reporter, settings)
         return applied if applied.state == "rolled back" and rollout.error is None else succeeded(applied)
-    target = _numbered(revisions, to, name) if to is not None else rollouts.before(revisions)
+    target = numbered(revisions, to, name) if to is not None else rollouts.before(revisions)
     if target is None:
         raise UsageError(
             "there is no good revision before the one that runs",
@@ -195,7 +105,7 @@ def promote_service(
         GedgeError: it does not get ready; the one that ran is back then.
     """
     records = Records(kube, namespace)
-    newest = _revisions(records, name, namespace)[-1]
+    newest = kept_revisions(records, name, namespace)[-1]
     if newest.state not in {"on trial", "promoting"}:
         raise UsageError(
             f"no revision is on trial: the newest, {newest.number}, is {newest.state}",
@@ -245,7 +155,7 @@ def scale_service(  # noqa: PLR0913 - what, where, to what and how long
         UsageError: none of its revisions was ever ready, or one is on trial.
         GedgeError: it scales by itself, or does not get ready; it is taken back then.
     """
-    newest = _revisions(Records(kube, namespace), name, namespace)[-1]
+    newest = kept_revisions(Records(kube, namespace), name, namespace)[-1]
     if newest.state == "on trial":
         raise UsageError(
             f"revision {newest.number} is on trial as {newest.strategy}",
@@ -369,22 +279,3 @@ def _part(deployment: DeploymentState, name: str, namespace: str, spec: Manifest
         "metadata": {"name": name, "namespace": namespace},
         "spec": spec,
     }
-
-
-def _revisions(records: Records, name: str, namespace: str) -> tuple[Revision, ...]:
-    revisions = records.of([name]).get(name)
-    if not revisions:
-        raise NotFoundError(
-            "no revision of such a service",
-            place=f"{namespace}/{name}",
-            remedy="gedge service list --all-namespaces shows what there is",
-        )
-    return revisions
-
-
-def _numbered(revisions: tuple[Revision, ...], number: int, name: str) -> Revision:
-    for one in revisions:
-        if one.number == number:
-            return one
-    kept = ", ".join(str(one.number) for one in revisions)
-    raise UsageError(f"revision {number} is not kept", place=name, remedy=f"choose one of {kept}")

@@ -90,6 +90,10 @@ class Rollout:
         """The stage that it is at."""
         return self.stages[self.position]
 
+    def forget(self) -> None:
+        """Let go of what only a rollout under way needs: a run of many services keeps no more than their outcomes."""
+        self.stages, self.begin, self.known, self.seen, self.progress = (), None, (), {}, None
+
     def expected(self) -> dict[str, str]:
         """Return the revision that the controller of each service of this stage has, by the service's name."""
         numbers = {}
