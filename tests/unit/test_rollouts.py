@@ -379,7 +379,7 @@ def test_a_busy_api_server_is_endured_while_waiting(kube: Kube, monkeypatch: pyt
         return real(*args, **options)
 
     monkeypatch.setattr(rollout._engine, "observe_all", busy)
-    assert apply(kube, service()).state == "ready"
+    assert services.apply_service(kube, service(), timeout_s=60).state == "ready"
     assert len(refused) == 3
     monkeypatch.setattr(rollout._engine, "observe_all", lambda *_, **__: refused.clear() or busy())
     with pytest.raises(GedgeError, match="too much to do; what was sent goes on in the cluster"):
