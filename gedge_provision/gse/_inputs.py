@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic_core import ErrorDetails
 
 from gedge_provision.gse._problems import ProblemError, WrongField
 from gedge_provision.models.documents import Source, parse_yaml
@@ -104,9 +105,18 @@ def read_json(body: RawBody, model: type[M]) -> M:
         findings = tuple(
             WrongField(place="body", path=".".join(map(str, one["loc"])), message=message, remedy=remedy)
             for one in error.errors()
-            for message, remedy in [in_plain_words(one)]
+            for message, remedy in [_worded(one, model)]
         )
         raise ProblemError("malformed-request", _summary(findings), findings=findings) from error
+
+
+def _worded(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
+    if error["type"] == "extra_forbidden":
+        known = ", ".join(sorted(field.alias or name for name, field in model.model_fields.items()))
+        return "unknown key", f"known keys: {known}"
+    if error["type"] == "missing":
+        return "a required key is missing", f"add {error['loc'][-1]!r}"
+    return in_plain_words(error)
 
 
 def refuse_unknown(request: Request) -> None:

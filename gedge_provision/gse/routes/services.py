@@ -92,7 +92,6 @@ Detail = Annotated[_DETAIL, Query(description="name: names alone; summary: how t
 @router.get(
     "/services",
     summary="List services of all namespaces",
-    response_model_exclude_none=True,
     openapi_extra=needs(*(f"{one} @cluster" for one in LISTS)),
 )
 def list_all_services(  # noqa: PLR0913, PLR0917 - one per parameter
@@ -112,7 +111,6 @@ def list_all_services(  # noqa: PLR0913, PLR0917 - one per parameter
 @router.get(
     _ALL,
     summary="List services",
-    response_model_exclude_none=True,
     openapi_extra=needs(*LISTS, "get namespaces @cluster"),
 )
 def list_namespace_services(  # noqa: PLR0913, PLR0917 - one per parameter
