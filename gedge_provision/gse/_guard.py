@@ -94,9 +94,13 @@ class Guard:
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """Take in the whole body, which is bounded in size and time."""
         lengths = [value for key, value in scope["headers"] if key == b"content-length"]
+        chunked = any(key == b"transfer-encoding" for key, _ in scope["headers"])
+        if lengths and chunked:  # RFC 9112, section 6.1: two servers on the way may read it differently
+            detail = "the body has both Content-Length and Transfer-Encoding"
+            raise ProblemError("malformed-request", detail, headers={"Connection": "close"})
         if lengths and lengths[0].isdigit() and int(lengths[0]) > self._settings.body_bytes:
             raise self._too_large()
-        if not lengths and not any(key == b"transfer-encoding" for key, _ in scope["headers"]):
+        if not lengths and not chunked:
             return b""
         pieces: list[bytes] = []
         size = 0
