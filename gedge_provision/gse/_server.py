@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,7 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gedge_provision.adapters.kube_callers import connect_callers
-from gedge_provision.gse._app import create_app
+from gedge_provision.gse._app import create_app, drain
 from gedge_provision.gse._problems import MEDIA_TYPE, ProblemError, problem_of
 from gedge_provision.gse._settings import Settings
 from gedge_provision.models.errors import UsageError
@@ -33,8 +34,7 @@ _IDLE_S = 75
 _END_S = 30
 _CONNECTIONS = 4000
 _NO_HTTP = problem_of(
-    ProblemError("malformed-request", f"this is no HTTP/1.1 request, or its header is larger than {_HEADER_BYTES} bytes"),
-    "",
+    ProblemError("malformed-request", f"this is no HTTP/1.1 request, or its header is above {_HEADER_BYTES} bytes"), ""
 )[0].model_dump_json().encode()  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def serve(  # noqa: PLR0913 - where, how, and who is told
         config.load()
         assert config.ssl is not None  # noqa: S101 - there is a certificate
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-        server = _Server(config, app.state.draining.set)
+        server = _Server(config, partial(drain, app))
         try:
             listener = config.bind_socket()
         except SystemExit as error:
