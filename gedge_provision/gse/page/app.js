@@ -66,7 +66,7 @@ function askToken() {
   const enter = async (event) => {
     event.preventDefault();
     const text = input.value.trim().replace(/^Bearer\s+/i, "");
-    if (/^[\x21-\x7e]+$/.test(text)) token.keep(text);
+    if (/^[A-Za-z0-9._~+/-]+=*$/.test(text)) token.keep(text);
     else told = { message: "this is no token: it has a space or a letter that none has", remedy: "copy it whole, and nothing else" };
     await (token.get() ? begin() : route());
   };

@@ -6,7 +6,7 @@ import { attempt, notice } from "./messages.js";
 import { field, heading, namespaceField, remember, written } from "./views.js";
 
 const YAML = { type: "application/yaml" };
-const LARGEST = 1024 * 1024;
+const LARGEST = 512 * 1024; // bytes: what the API takes
 const PLURAL = { service: "services", template: "templates", mesh: "meshes" };
 
 const FIT = [
@@ -36,7 +36,7 @@ export async function deploy({ main, parameters, signal }) {
     const [chosen] = file.files;
     if (!chosen) return;
     if (chosen.size > LARGEST) {
-      await attempt(() => { throw new Problem({ title: "Too large", detail: `${chosen.name} has more than 1 MiB`, remedy: "choose a document" }, 413); });
+      await attempt(() => { throw new Problem({ title: "Too large", detail: `${chosen.name} has more than 512 KiB`, remedy: "choose a document" }, 413); });
     } else editor.set(await chosen.text());
   });
 

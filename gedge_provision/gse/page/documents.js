@@ -1,7 +1,7 @@
 /** Templates and service meshes of a namespace, with their documents. */
 
 import { all, get, path, send } from "./api.js";
-import { address, ask, badge, button, facts, h, link, readiness, replace, section, table } from "./dom.js";
+import { address, ask, badge, button, facts, h, link, moment, readiness, replace, section, table } from "./dom.js";
 import { attempt, leave } from "./messages.js";
 import { field, heading, namespaceField, remember, written } from "./views.js";
 
@@ -23,6 +23,7 @@ const ROUTES = [
 
 const templateColumns = (namespace) => [
   { title: "Name", cell: (template) => link(`#/templates${path(namespace, template.name)}`, template.name) },
+  { title: "Stored", cell: (template) => moment(template.created) },
 ];
 
 const meshColumns = (namespace) => [
@@ -70,9 +71,9 @@ export const mesh = (view) => one(view, "Meshes", "meshes", async (home, signal)
   ];
 });
 
-/** Who routes, in its own words. */
-const plane = (told) => told && [badge(told.ready || told.routes ? "routed" : "not routed", told.ready || told.routes ? "good" : "open"),
-  ` ${Object.values(told).filter((value) => typeof value === "string" && value).join(": ")}`];
+/** Who routes requests; null where there are none of that kind. */
+const plane = (told) => told && [badge(told.routes ? "routed by URI" : "not routed by URI", told.routes ? "good" : "open"), ` ${told.detail}`,
+  told.remedy && h("span", { class: "remedy" }, `→ ${told.remedy}`)];
 
 async function one({ main, parts: [namespace, name], signal }, title, kind, above = async () => []) {
   const home = path("namespaces", namespace, kind, name);

@@ -24,7 +24,9 @@ export function tell(error, place = (finding) => finding.place) {
       !findings.length && shown.remedy && h("p", { class: "remedy" }, `→ ${shown.remedy}`),
       findings.length > 0 && h("ul", { class: "findings" }, findings)),
     button("Dismiss", clear));
-  if (problems.textContent !== told.textContent) problems.replaceChildren(told);
+  if (problems.textContent === told.textContent) return;
+  problems.replaceChildren(told);
+  problems.scrollIntoView({ block: "nearest" });
 }
 
 export function clear() {

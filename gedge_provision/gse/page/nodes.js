@@ -19,7 +19,7 @@ const COLUMNS = [
   { title: "CPUs", className: "number", sort: (node) => Number(cpus(node)) || 0, cell: cpus },
   { title: "Memory", className: "number", cell: (node) => memory(node.allocatable.memory) },
   { title: "Devices", cell: (node) => devices(node.allocatable) },
-  { title: "Addresses", cell: (node) => node.addresses.map((address) => h("code", { class: "line" }, text(address))) },
+  { title: "Addresses", cell: (node) => node.addresses.map((address) => h("code", { class: "line" }, address)) },
   { title: "Kubelet", sort: (node) => node.kubelet_version, cell: (node) => node.kubelet_version },
 ];
 
@@ -30,7 +30,7 @@ const PODS = [
   { title: "QoS class", cell: (pod) => pod.qos },
   { title: "State", cell: (pod) => pod.phase },
   { title: "CPUs of its own", className: "number", cell: (pod) => pod.pinned_cpus || "" },
-  { title: "Devices", cell: (pod) => devices(pod.devices ?? {}) },
+  { title: "Devices", cell: (pod) => devices(pod.devices) },
 ];
 
 const CONDITIONS = [
@@ -53,7 +53,7 @@ export function nodes({ main, parameters, signal }) {
     caption: "Nodes",
     columns: COLUMNS,
     keyOf: (node) => node.name,
-    chosen: (node) => [node.name, ...node.roles, ...node.addresses.map(text)].join(" ").toLowerCase().includes(chosen.q.toLowerCase()),
+    chosen: (node) => [node.name, ...node.roles, ...node.addresses].join(" ").toLowerCase().includes(chosen.q.toLowerCase()),
     counted: (seen, total) => {
       if (!loaded) return;
       const late = [...list.rows.values()].filter((row) => !row.line.ready).length;
@@ -122,12 +122,12 @@ function factsOf(now) {
   const labels = Object.entries(now.labels).map(([key, value]) => h("code", { class: "label" }, value ? `${key}=${value}` : key));
   return [h("p", { class: "state" }, stateOf(now)), facts([
     ["Roles", now.roles.join(", ")],
-    ["Addresses", now.addresses.map((address) => h("code", { class: "line" }, text(address)))],
+    ["Addresses", now.addresses.map((address) => h("code", { class: "line" }, address))],
     ["Kubelet", now.kubelet_version],
     ["CPUs for pods", `${cpus(now)} of ${cpus({ allocatable: now.capacity })}`],
     ["Memory for pods", `${memory(now.allocatable.memory)} of ${memory(now.capacity.memory)}`],
     ["Devices", devices(now.allocatable)],
-    ["Taints", now.taints.map((taint) => h("code", { class: "line" }, text(taint)))],
+    ["Taints", now.taints.map((taint) => h("code", { class: "line" }, taint))],
   ]), labels.length > 0 && h("details", {}, h("summary", {}, `${labels.length} labels`), h("div", { class: "labels" }, labels))];
 }
 
@@ -143,13 +143,6 @@ function owned(now) {
 }
 
 const stateOf = (now) => [readiness(now.ready), !now.schedulable && badge("cordoned", "open")];
-
-/** What may come as text or as an object with its parts. */
-function text(value) {
-  if (typeof value === "string") return value;
-  if ("address" in value) return value.address;
-  return `${value.key}${value.value ? `=${value.value}` : ""}:${value.effect}`;
-}
 
 function cpus({ allocatable }) {
   const told = String(allocatable.cpu ?? "");

@@ -54,6 +54,9 @@ export async function watch(where, on, signal) {
           failures = 0;
           on.found();
           on.synced();
+        } else if (event.type === "problem") {
+          const body = JSON.parse(event.data);
+          throw new Problem(body, body.status);
         } else if (event.type === "deleted") on.remove(JSON.parse(event.data));
         else if (event.type === "added" || event.type === "modified") on.put(JSON.parse(event.data));
       }
