@@ -18,7 +18,7 @@ export function actions({ namespace, name, home, act, signal }) {
   let pods = 1;
 
   const scale = async () => {
-    const input = h("input", { type: "number", name: "replicas", min: "0", max: "10000", required: true, value: pods });
+    const input = h("input", { type: "number", name: "replicas", min: "1", max: "1000", required: true, value: Math.max(pods, 1) });
     const answer = await ask({ title: `Scale ${name}`, confirm: "Scale", content: [field("Number of pods", input),
       h("p", { class: "soft" }, "It holds until the document is applied again.")] });
     const replicas = Number(answer?.get("replicas"));

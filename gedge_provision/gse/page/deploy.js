@@ -50,8 +50,7 @@ export async function deploy({ main, parameters, signal }) {
     const line = Number(/(\d+)$/.exec(finding.place)?.[1]);
     return line ? [button(`line ${line}`, () => editor.go(line), { class: "linklike" }), " "] : finding.place && `${finding.place} `;
   };
-  const check = () => send("POST", `${path("namespaces", namespace)}/check?${plain.checked ? "without_acceleration=true" : ""}`,
-    editor.text(), { ...YAML, signal });
+  const check = () => send("POST", `${path("namespaces", namespace)}/check`, editor.text(), { ...YAML, signal });
   const run = (action) => attempt(async () => {
     result.replaceChildren();
     for (const one of buttons) one.disabled = true;
@@ -77,7 +76,7 @@ export async function deploy({ main, parameters, signal }) {
     const checked = await check();
     const applied = await put(namespace, checked, editor.text(), options(), signal);
     if (applied === undefined) return;
-    if (checked.kind === "service") replace(result, outcome(applied ?? {}, namespace, checked.name), noted(checked.notes));
+    if (checked.kind === "service") replace(result, outcome(applied, namespace, checked.name), noted(checked.notes));
     else notice(`The ${checked.kind} ${checked.name} is kept. `, link(`#/${PLURAL[checked.kind]}${path(namespace, checked.name)}`, "Show it"));
   });
   const buttons = [button("Check", doCheck), button("Fit", doFit), button("Deploy", doDeploy, { class: "primary" })];
@@ -99,7 +98,7 @@ export async function deploy({ main, parameters, signal }) {
   const from = parameters.get("from");
   if (from) await attempt(async () => {
     const kept = await get(path("namespaces", namespace, "services", from), { signal });
-    editor.set(written(kept.document.service ? kept.document : { service: kept.document }));
+    editor.set(written(kept.document));
   });
 }
 
@@ -107,7 +106,10 @@ export async function deploy({ main, parameters, signal }) {
 async function put(namespace, checked, text, options, signal) {
   const list = path("namespaces", namespace, PLURAL[checked.kind]);
   const one = list + path(checked.name);
-  if (checked.kind !== "service") return send("PUT", one, text, { ...YAML, signal });
+  if (checked.kind === "template") return send("PUT", one, text, { ...YAML, signal });
+  if (checked.kind === "mesh") {
+    return send("PUT", query(one, { without_acceleration: options.without_acceleration }), text, { ...YAML, signal });
+  }
   try {
     return await send("POST", query(list, options), text, { ...YAML, signal });
   } catch (error) {
@@ -118,12 +120,11 @@ async function put(namespace, checked, text, options, signal) {
   }
 }
 
+/** What became of a rollout, or that it goes on. */
 function outcome(applied, namespace, name) {
-  const differing = (applied.changes ?? []).filter((change) => change.differs !== false);
   return section(`${namespace}/${name}`,
-    h("p", {}, applied.state && badge(applied.state, STATES[applied.state] ?? "open"), " ",
-      differing.length || applied.changes === undefined ? "Deployed; the rollout goes on in the cluster. " : "Nothing differs. ",
-      link(`#/services${path(namespace, name)}`, "Watch it")),
+    h("p", {}, badge(applied.state, STATES[applied.state] ?? "open"), " ",
+      applied.state === "rolling out" && "It goes on in the cluster. ", link(`#/services${path(namespace, name)}`, "Watch it")),
     applied.problem && h("div", { class: "trouble" }, h("p", {}, applied.problem), applied.remedy && h("p", { class: "remedy" }, `→ ${applied.remedy}`)));
 }
 

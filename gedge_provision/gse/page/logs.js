@@ -10,7 +10,7 @@ const CONTROL = /\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]/g; // colours a
 
 export function logs(home, name, signal) {
   const pod = h("select", { name: "pod" });
-  const container = h("select", { name: "container" }, h("option", { value: "" }, "the first"));
+  const container = h("select", { name: "container" });
   const tail = h("input", { name: "tail", type: "number", min: "1", max: String(MOST), value: "100" });
   const follow = h("input", { name: "follow", type: "checkbox", checked: true });
   const previous = h("input", { name: "previous", type: "checkbox" });
@@ -55,21 +55,23 @@ export function logs(home, name, signal) {
   h("label", { class: "check" }, follow, "Follow"), h("label", { class: "check" }, previous, "Before its last restart"),
   h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Show log"), stopping));
 
+  let pods = [];
+  const offerContainers = () => fill(container, pods.find((one) => one.name === pod.value)?.containers ?? []);
+  pod.addEventListener("change", offerContainers);
   return {
     element: section("Log", form, said, text),
-    /** Offer the pods; the chosen one stays. */
-    offer: (pods) => fill(pod, pods.map((one) => [one.name, one.name])),
-    /** Offer the containers of a document: without a name they have that of the service, numbered from the second on. */
-    named: (document) => {
-      const names = document.containers.map((one, index) => one.name ?? (index ? `${name}-${index + 1}` : name));
-      fill(container, names.map((called) => [called, called]));
+    /** Offer pods with their containers; what is chosen stays. */
+    offer: (found) => {
+      pods = found;
+      fill(pod, pods.map((one) => one.name));
+      offerContainers();
     },
   };
 }
 
-function fill(select, choices) {
+function fill(select, names) {
   const { value } = select;
-  select.replaceChildren(...choices.map(([key, word]) => h("option", { value: key, selected: key === value }, word)));
+  select.replaceChildren(...names.map((name) => h("option", { value: name, selected: name === value }, name)));
 }
 
 function append(element, piece) {

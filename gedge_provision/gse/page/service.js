@@ -44,19 +44,17 @@ export async function service({ main, parts: [namespace, name], signal }) {
       replace(state, stateOf(status));
       replace(pods, table("Pods", PODS, status.pods, "No pods."));
       log.offer(status.pods);
-      const lines = await get(`${home}/history`, { signal });
+      const lines = (await ifThere(get(`${home}/history`, { signal }))) ?? [];
       bar.offer(status, lines);
       if (changed(told, "history", lines)) {
         replace(history, table("Revisions", historyColumns(home), [...lines].reverse(), "No revision is kept."));
-        const kept = await get(home, { signal });
-        document.textContent = written(kept.document);
-        log.named(kept.document.service ?? kept.document);
+        const kept = await ifThere(get(home, { signal }));
+        document.textContent = kept ? written(kept.document) : "No document is kept: it was not deployed by gedge, or long ago.";
       }
     }
     const page = await get(`${home}/events?limit=100`, { signal });
     if (changed(told, "events", page.items)) {
-      const newest = [...page.items].sort((a, b) => String(b.time).localeCompare(String(a.time)));
-      replace(events, table("Events", EVENTS, newest, "No events. The cluster forgets them after an hour."));
+      replace(events, table("Events", EVENTS, page.items, "No events. The cluster forgets them after an hour."));
     }
   };
   const log = logs(home, name, signal);
@@ -77,6 +75,12 @@ export async function service({ main, parts: [namespace, name], signal }) {
     else tell(error);
   });
 }
+
+/** What a service need not have: null where the API has none. */
+const ifThere = (asked) => asked.catch((error) => {
+  if (error.status !== 404) throw error;
+  return null;
+});
 
 function changed(told, what, value) {
   const text = JSON.stringify(value);
