@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
+from io import BytesIO
 from threading import Condition, Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -209,8 +210,30 @@ class _LiveHandler(_Handler):
         super().do_POST()
 
     def do_PATCH(self) -> None:
-        if self._is_known():
+        if not self._is_known():
+            return
+        manifest = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        kept = self.objects.get(urlsplit(self.path).path)
+        if kept and "spec" in manifest and "dryRun" not in self.path:
+            self._take_back(kept, manifest)
+        template = manifest.get("spec", {}).get("template")
+        if kept and template and "spec" not in template:  # a restart: another manager's own fields
+            manifest = _merged(kept, manifest)
+        body = json.dumps(manifest).encode()
+        self.headers.replace_header("Content-Length", str(len(body)))
+        connection, self.rfile = self.rfile, BytesIO(body)
+        try:
             super().do_PATCH()
+        finally:
+            self.rfile = connection
+
+    def _take_back(self, kept: dict[str, Any], manifest: dict[str, Any]) -> None:
+        """Take away what a field manager set before and now leaves out, as server-side apply does."""
+        url = urlsplit(self.path)
+        manager = (url.path, parse_qs(url.query).get("fieldManager", [""])[0])
+        for key in self.cluster.managed.get(manager, set()) - manifest["spec"].keys():
+            kept["spec"].pop(key, None)
+        self.cluster.managed[manager] = set(manifest["spec"])
 
     def do_DELETE(self) -> None:
         if self._is_known():
@@ -256,6 +279,14 @@ class _LiveHandler(_Handler):
             self.close_connection = True
 
 
+def _merged(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _merged(kept[key], value) if isinstance(value, dict) and isinstance(kept.get(key), dict) else value
+        for key, value in given.items()
+    }
+    return {**kept, **both}
+
+
 def _at(item: dict[str, Any], path: str) -> Any:
     for name in path.split("."):
         item = item.get(name, {})
@@ -270,6 +301,7 @@ class LiveCluster:
         self.token = TOKEN
         self.ended = Event()
         self.server = ""
+        self.managed: dict[tuple[str, str], set[str]] = {}
 
     def add(self, *objects: tuple[str, dict[str, Any]]) -> None:
         for path, item in objects:

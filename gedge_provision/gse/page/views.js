@@ -13,7 +13,7 @@ export function heading(text, ...beside) {
 export function remember(parameters) {
   const told = Object.entries(parameters).filter(([, value]) => value);
   const text = told.length ? `?${new URLSearchParams(told)}` : "";
-  history.replaceState(null, "", location.hash.split("?")[0] + text);
+  history.replaceState(null, "", (location.hash.split("?")[0] || "#/services") + text);
 }
 
 export const field = (label, control) => h("label", { class: "field" }, h("span", {}, label), control);
