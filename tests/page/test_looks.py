@@ -24,6 +24,13 @@ VIEWS = ("services", "services/default/detector", "nodes", "nodes/edge-01", "tem
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
 
 
+def test_the_judge_of_contrast_finds_what_is_hard_to_read(tabs: Tabs) -> None:
+    page = tabs.open()
+    page.evaluate("document.querySelector('h1').style.color = '#aaa'")
+    ((text, *_, ratio),) = page.evaluate(CONTRAST)
+    assert (text, round(ratio, 1)) == ("Who are you?", 2.2)
+
+
 def settled(page: Page) -> None:
     """Wait until nothing loads any more."""
     expect(page.locator("h1")).to_be_visible()
@@ -139,7 +146,7 @@ def test_hundreds_of_services_and_fifty_nodes(
             input.dispatchEvent(new Event('input'));
         })"""
     )
-    expect(page.locator("tbody tr")).to_have_count(14)
+    expect(page.locator("tbody tr")).to_have_count(15)
     told = {**paints, "filter of 500": timed}
     record_property("milliseconds", told)
     (screenshots / "paints.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
