@@ -62,7 +62,9 @@ class Tabs:
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))
         if token is not None:
-            page.add_init_script(f"sessionStorage.getItem('gedge-token') ?? sessionStorage.setItem('gedge-token', '{token}')")
+            page.add_init_script(
+                f"sessionStorage.getItem('gedge-token') ?? sessionStorage.setItem('gedge-token', '{token}')"
+            )
         page.goto(f"{self.address}/{where}")
         return page
 

@@ -186,7 +186,7 @@ class _LiveHandler(_Handler):
         self._send(401, {"kind": "Status", "code": 401, "reason": "Unauthorized", "message": "Unauthorized"})
         return False
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - a name of http.server
         url = urlsplit(self.path)
         query = parse_qs(url.query)
         if url.path == "/readyz":
@@ -200,7 +200,7 @@ class _LiveHandler(_Handler):
         else:
             super().do_GET()
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - a name of http.server
         if not self._is_known():
             return
         if self.path.endswith("/selfsubjectreviews"):
@@ -209,7 +209,7 @@ class _LiveHandler(_Handler):
             return
         super().do_POST()
 
-    def do_PATCH(self) -> None:
+    def do_PATCH(self) -> None:  # noqa: N802 - a name of http.server
         if not self._is_known():
             return
         manifest = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -235,7 +235,7 @@ class _LiveHandler(_Handler):
             kept["spec"].pop(key, None)
         self.cluster.managed[manager] = set(manifest["spec"])
 
-    def do_DELETE(self) -> None:
+    def do_DELETE(self) -> None:  # noqa: N802 - a name of http.server
         if self._is_known():
             super().do_DELETE()
 

@@ -77,7 +77,10 @@ def tab_to(page: Page, name: str) -> None:
     for _ in range(60):
         page.keyboard.press("Tab")
         text, outline = page.evaluate(
-            "[document.activeElement.textContent || document.activeElement.id, getComputedStyle(document.activeElement).outlineStyle]"
+            """() => {
+                const focused = document.activeElement;
+                return [focused.textContent || focused.id, getComputedStyle(focused).outlineStyle];
+            }"""
         )
         assert outline != "none", text
         if text == name:

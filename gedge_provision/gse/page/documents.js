@@ -2,8 +2,11 @@
 
 import { all, get, path, send } from "./api.js";
 import { address, ask, badge, button, facts, h, link, moment, readiness, replace, section, table } from "./dom.js";
-import { attempt, leave } from "./messages.js";
+import { attempt, clear, leave, tell } from "./messages.js";
+import { poll } from "./poll.js";
 import { field, heading, namespaceField, remember, written } from "./views.js";
+
+const EVERY_S = 5;
 
 const VERSIONS = [
   { title: "Host", cell: (version) => version.host },
@@ -42,19 +45,35 @@ export const meshes = (view) => list(view, "Meshes", "meshes", meshColumns,
 
 async function list({ main, parameters, signal }, title, kind, columns, empty) {
   let namespace = parameters.get("namespace") || "default";
+  let told = "";
   const found = h("div", {}, h("p", { class: "soft" }, "Loading…"));
-  const load = () => attempt(async () => {
-    replace(found);
-    const items = await all(path("namespaces", namespace, kind), { signal });
-    replace(found, table(title, columns(namespace), items, empty));
-  });
+  const load = async () => {
+    const asked = namespace;
+    const items = await all(path("namespaces", asked, kind), { signal });
+    const now = asked + JSON.stringify(items);
+    if (asked !== namespace || now === told) return;
+    told = now;
+    replace(found, table(title, columns(asked), items, empty));
+  };
+  let polling = new AbortController();
+  signal.addEventListener("abort", () => polling.abort());
+  const follow = () => {
+    polling.abort();
+    polling = new AbortController();
+    poll(load, EVERY_S, polling.signal, (error) => {
+      replace(found);
+      told = "";
+      tell(error);
+    });
+  };
   main.append(heading(title, link("#/deploy", "Deploy a document", { class: "button" })),
     h("div", { class: "filters" }, namespaceField(namespace, (value) => {
       namespace = value || "default";
       remember({ namespace });
-      load();
+      clear();
+      follow();
     }, signal)), found);
-  await load();
+  follow();
 }
 
 export const template = (view) => one(view, "Templates", "templates");

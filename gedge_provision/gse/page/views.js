@@ -1,6 +1,6 @@
 /** What all views share: a heading, a choice of the namespace, and parameters that stay in the address. */
 
-import { all, get } from "./api.js";
+import { all } from "./api.js";
 import { h } from "./dom.js";
 
 /** The heading of a view, which the title of the page follows. */
@@ -26,9 +26,6 @@ export function namespaceField(value, changed, signal, attributes = {}) {
   all("/namespaces", { signal }).then((found) => list.replaceChildren(...found.map(({ name }) => h("option", { value: name }))), () => {});
   return h("div", {}, field("Namespace", input), list);
 }
-
-/** Show a page of what was asked for; `null` where the list goes on. */
-export const firstPage = (where, signal) => get(where, { signal });
 
 /** What stands in a document, as it would be written. */
 export const written = (document) => JSON.stringify(document, null, 2);
