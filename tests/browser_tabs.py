@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tabs", "chromium"]
 
+_PATIENCE_MS = 20_000
+
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
@@ -23,8 +25,9 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("there is no chromium: make setup installs it")
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - starts a program of its own
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 - imported where there is a chromium
 
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as started:
         # Chromium's sandbox refuses root, which the tests of this repository run as; it meets our own page alone.
         browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
@@ -37,7 +40,9 @@ class Tabs:
     """Opens tabs of a browser, and keeps what their consoles say.
 
     Attributes:
-        refused: HTTP statuses that a test provokes; chromium calls each an error. 404 comes of services without revisions.
+        refused: HTTP statuses that a test provokes, each of which chromium calls an error; 404 is that of a service
+            that has no revisions.
+        lost: whether a test provokes losses of the connection.
         said: everything else that a console said, which is a failure.
     """
 
@@ -57,7 +62,7 @@ class Tabs:
         """Open a view; with a token as if it had been typed in before."""
         context = self.context(**({"viewport": {"width": 1280, "height": 800}} | options))
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(_PATIENCE_MS)
         page.on("console", lambda message: self._heard(message.type, message.text))
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))

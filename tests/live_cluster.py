@@ -1,4 +1,4 @@
-"""An API server as kube_server has it, and alive: watches, tokens, pods that come and go with their controllers, logs."""
+"""An API server as kube_server has it, and alive: watches, tokens, logs, pods that come and go with controllers."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class LiveObjects(dict[str, dict[str, Any]]):
             self.happened.append((known, path, json.loads(json.dumps(item))))
             self.changed.notify_all()
         if "/deployments/" in path:
-            self._make_pods(path, item)
+            self._make_pods(item)
 
     def pop(self, path: str) -> dict[str, Any]:  # type: ignore[override]
         with self.changed:
@@ -83,10 +83,10 @@ class LiveObjects(dict[str, dict[str, Any]]):
             self.happened.append(("DELETED", path, item))
             self.changed.notify_all()
         if "/deployments/" in path:
-            self._make_pods(path, {**item, "spec": {**item["spec"], "replicas": 0}})
+            self._make_pods({**item, "spec": {**item["spec"], "replicas": 0}})
         return item
 
-    def _make_pods(self, path: str, controller: dict[str, Any]) -> None:
+    def _make_pods(self, controller: dict[str, Any]) -> None:
         """Have as many pods as a Deployment asks for, ready at once."""
         metadata, spec = controller["metadata"], controller["spec"]
         folder = f"/api/v1/namespaces/{metadata['namespace']}/pods/"

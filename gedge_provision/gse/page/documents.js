@@ -6,7 +6,7 @@ import { attempt, clear, leave, tell } from "./messages.js";
 import { poll } from "./poll.js";
 import { field, heading, namespaceField, remember, written } from "./views.js";
 
-const EVERY_S = 5;
+const EVERY_S = 3;
 
 const VERSIONS = [
   { title: "Host", cell: (version) => version.host },
