@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from threading import Condition, Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import yaml
 from kube_server import KINDS, _Handler, _lists
 
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
@@ -306,6 +308,20 @@ class LiveCluster:
     def add(self, *objects: tuple[str, dict[str, Any]]) -> None:
         for path, item in objects:
             self.objects[path] = item
+
+    def kubeconfig(self, folder: Path) -> Path:
+        """Write a kubeconfig of this cluster, which has no user."""
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": self.server}}],
+            "users": [],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": ""}}],
+            "current-context": "x",
+        }
+        path = folder / "kubeconfig"
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        return path
 
     @contextmanager
     def serving(self) -> Iterator[LiveCluster]:

@@ -13,7 +13,8 @@ FOLDER = Path(gedge_provision.gse.__file__).parent / "page"
 FILES = sorted(FOLDER.iterdir())
 # What takes text for elements or programs, or keeps it where other pages or later sessions find it.
 SINKS = (
-    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|javascript:|document\.cookie|indexedDB"
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function"
+    r"|javascript:|document\.cookie|indexedDB"
 )
 
 
