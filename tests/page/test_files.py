@@ -32,3 +32,15 @@ def test_every_file_is_used() -> None:
     texts = {file.name: file.read_text(encoding="utf-8") for file in FILES}
     for name in texts.keys() - {"index.html"}:
         assert any(re.search(rf"[/\"]{re.escape(name)}\"", text) for text in texts.values()), name
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.suffix == ".js"], ids=lambda file: file.name)
+def test_what_is_imported_is_there_and_used(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    for names, other in re.findall(r'^import \{([^}]+)\} from "\./([a-z]+\.js)";$', text, re.MULTILINE):
+        exported = re.findall(
+            r"^export (?:async )?(?:function\*?|class|const) (\w+)", (FOLDER / other).read_text(), re.MULTILINE
+        )
+        for name in (one.strip() for one in names.split(",")):
+            assert name in exported, f"{other} has no {name}"
+            assert len(re.findall(rf"\b{name}\b", text)) > 1, f"{name} is not used"

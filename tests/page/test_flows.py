@@ -205,6 +205,27 @@ def test_from_a_document_to_a_deleted_service(tabs: Tabs, cluster: LiveCluster, 
     expect(page.locator("#main")).to_contain_text("No services here yet.")
 
 
+def test_a_canary_is_tried_and_promoted(tabs: Tabs, cluster: LiveCluster) -> None:
+    tabs.refused |= {409}
+    cluster.add(node("edge-01"))
+    page = tabs.open("#/deploy", token=TOKEN)
+    editor = page.get_by_role("textbox", name="Document")
+    editor.fill(DOCUMENT)
+    page.get_by_role("button", name="Deploy", exact=True).click()
+    expect(page.get_by_role("link", name="Watch it")).to_be_visible()
+    editor.fill(DOCUMENT.replace("detector:1.4", "detector:1.5"))
+    page.get_by_label("New pods come").select_option("a canary first")
+    page.get_by_label("Canary percent").fill("50")
+    page.get_by_role("button", name="Deploy", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Change it").click()
+    expect(page.get_by_text("on trial")).to_be_visible()
+    page.get_by_role("link", name="Watch it").click()
+    expect(page.get_by_role("row").filter(has_text="canary 50%")).to_contain_text("on trial")
+    page.get_by_role("button", name="Promote").click()
+    expect(page.get_by_role("row").filter(has_text="canary 50%")).to_contain_text("runs")
+    expect(page.get_by_role("button", name="Promote")).to_be_hidden()
+
+
 def test_logs_are_followed_until_they_are_stopped(tabs: Tabs, cluster: LiveCluster) -> None:
     cluster.add(deployment("detector"))
     page = tabs.open("#/services/default/detector", token=TOKEN)

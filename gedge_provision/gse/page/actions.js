@@ -11,9 +11,8 @@ import { field } from "./views.js";
  * @param {string} options.name of the service
  * @param {string} options.home its path below /gse/v1
  * @param {function(string, string, Object=): Promise} options.act says what was done, after a POST to a path below home
- * @param {AbortSignal} options.signal
  */
-export function actions({ namespace, name, home, act, signal }) {
+export function actions({ namespace, name, home, act }) {
   let numbers = [];
   let pods = 1;
 
@@ -43,7 +42,7 @@ export function actions({ namespace, name, home, act, signal }) {
         field(`Type ${name} to confirm`, input)] });
     if (!answer) return;
     await attempt(async () => {
-      await send("DELETE", home, undefined, { signal });
+      await send("DELETE", home);
       leave("#/services", `${namespace}/${name} is being deleted.`);
     });
   };

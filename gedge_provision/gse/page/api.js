@@ -61,11 +61,11 @@ export async function request(method, where, { body, type = "application/json", 
 
 export const get = async (where, options) => (await request("GET", where, options)).json();
 
-/** Send a change; what the API answers, null where it has nothing to say. */
-export async function send(method, where, body, options = {}) {
+/** Send a change, which goes on when its view is left; what the API answers, null where it has nothing to say. */
+export async function send(method, where, body, type) {
   const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-  const answer = await request(method, where, { body: text, ...options });
-  return answer.status === 204 ? null : answer.json().catch(() => null);
+  const answer = await request(method, where, { body: text, type });
+  return answer.status === 204 ? null : answer.json();
 }
 
 /** All items of a list, page by page. */

@@ -125,9 +125,7 @@ theme.addEventListener("change", () => {
 });
 
 if (token.get()) {
+  forget.hidden = false;
   route();
-  get("/whoami").then((who) => {
-    user.textContent = who.username;
-    forget.hidden = false;
-  }, tell);
+  get("/whoami").then((who) => { user.textContent = who.username; }, tell);
 } else route();

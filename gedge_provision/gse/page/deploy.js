@@ -5,7 +5,7 @@ import { ask, badge, button, h, link, replace, section, table } from "./dom.js";
 import { attempt, notice } from "./messages.js";
 import { field, heading, namespaceField, remember, written } from "./views.js";
 
-const YAML = { type: "application/yaml" };
+const YAML = "application/yaml"; // and JSON, which is a part of it
 const LARGEST = 512 * 1024; // bytes: what the API takes
 const PLURAL = { service: "services", template: "templates", mesh: "meshes" };
 
@@ -50,7 +50,7 @@ export async function deploy({ main, parameters, signal }) {
     const line = Number(/(\d+)$/.exec(finding.place)?.[1]);
     return line ? [button(`line ${line}`, () => editor.go(line), { class: "linklike" }), " "] : finding.place && `${finding.place} `;
   };
-  const check = () => send("POST", `${path("namespaces", namespace)}/check`, editor.text(), { ...YAML, signal });
+  const check = () => send("POST", `${path("namespaces", namespace)}/check`, editor.text(), YAML);
   const run = (action) => attempt(async () => {
     result.replaceChildren();
     for (const one of buttons) one.disabled = true;
@@ -67,14 +67,14 @@ export async function deploy({ main, parameters, signal }) {
   });
   const doFit = () => run(async () => {
     const fit = await send("POST", query(`${path("namespaces", namespace)}/fit`, { without_acceleration: plain.checked || null }),
-      editor.text(), { ...YAML, signal });
+      editor.text(), YAML);
     replace(result, section(`Fit of ${fit.service}`,
       h("p", {}, badge(fit.fits ? "fits" : "does not fit", fit.fits ? "good" : "bad"), ` ${fit.placed} of ${fit.replicas} replicas fit now.`),
       noted(fit.notes), table("Fit of each node", FIT, fit.nodes, "No nodes.")));
   });
   const doDeploy = () => run(async () => {
     const checked = await check();
-    const applied = await put(namespace, checked, editor.text(), options(), signal);
+    const applied = await put(namespace, checked, editor.text(), options());
     if (applied === undefined) return;
     if (checked.kind === "service") replace(result, outcome(applied, namespace, checked.name), noted(checked.notes));
     else notice(`The ${checked.kind} ${checked.name} is kept. `, link(`#/${PLURAL[checked.kind]}${path(namespace, checked.name)}`, "Show it"));
@@ -103,20 +103,20 @@ export async function deploy({ main, parameters, signal }) {
 }
 
 /** Send a document to where it belongs; undefined where somebody does not want to replace what is there. */
-async function put(namespace, checked, text, options, signal) {
+async function put(namespace, checked, text, options) {
   const list = path("namespaces", namespace, PLURAL[checked.kind]);
   const one = list + path(checked.name);
-  if (checked.kind === "template") return send("PUT", one, text, { ...YAML, signal });
+  if (checked.kind === "template") return send("PUT", one, text, YAML);
   if (checked.kind === "mesh") {
-    return send("PUT", query(one, { without_acceleration: options.without_acceleration }), text, { ...YAML, signal });
+    return send("PUT", query(one, { without_acceleration: options.without_acceleration }), text, YAML);
   }
   try {
-    return await send("POST", query(list, options), text, { ...YAML, signal });
+    return await send("POST", query(list, options), text, YAML);
   } catch (error) {
     if (error.status !== 409 || error.code !== "conflict") throw error;
     const answer = await ask({ title: `Change ${checked.name}?`, confirm: "Change it",
       content: h("p", {}, `${namespace}/${checked.name} runs already, with another document.`) });
-    return answer ? send("PUT", query(one, options), text, { ...YAML, signal }) : undefined;
+    return answer ? send("PUT", query(one, options), text, YAML) : undefined;
   }
 }
 

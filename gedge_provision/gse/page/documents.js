@@ -102,7 +102,7 @@ async function one({ main, parts: [namespace, name], signal }, title, kind, abov
       content: field(`Type ${name} to confirm`, h("input", { name: "name", autocomplete: "off", spellcheck: "false" })) });
     if (!answer) return;
     await attempt(async () => {
-      await send("DELETE", home, undefined, { signal });
+      await send("DELETE", home);
       leave(`#/${kind}?${new URLSearchParams({ namespace })}`, `${namespace}/${name} is being deleted.`);
     });
   };

@@ -27,6 +27,7 @@ export function logs(home, name, signal) {
     const mine = running;
     signal.addEventListener("abort", stop, { once: true });
     text.replaceChildren();
+    kept.delete(text);
     stopping.disabled = false;
     said.textContent = follow.checked ? "Following…" : "Loading…";
     try {
@@ -74,10 +75,19 @@ function fill(select, names) {
   select.replaceChildren(...names.map((name) => h("option", { value: name, selected: name === value }, name)));
 }
 
+/** Append a piece of a log, and drop the oldest pieces beyond what is kept; who reads further up stays there. */
 function append(element, piece) {
   const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < 40;
-  element.append(piece.replace(CONTROL, ""));
-  const lines = element.textContent.split("\n");
-  if (lines.length > MOST * 1.2) element.textContent = lines.slice(-MOST).join("\n");
+  const text = piece.replace(CONTROL, "");
+  element.append(text);
+  kept.set(element.lastChild, text.split("\n").length - 1);
+  let lines = (kept.get(element) ?? 0) + kept.get(element.lastChild);
+  while (lines > MOST && element.childNodes.length > 1) {
+    lines -= kept.get(element.firstChild);
+    element.firstChild.remove();
+  }
+  kept.set(element, lines);
   if (atEnd) element.scrollTop = element.scrollHeight;
 }
+
+const kept = new WeakMap(); // how many lines an element or a piece has

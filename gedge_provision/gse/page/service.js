@@ -58,8 +58,8 @@ export async function service({ main, parts: [namespace, name], signal }) {
     }
   };
   const log = logs(home, name, signal);
-  const bar = actions({ namespace, name, home, signal, act: (said, where, body) => attempt(async () => {
-    await send("POST", home + where, body, { signal });
+  const bar = actions({ namespace, name, home, act: (said, where, body) => attempt(async () => {
+    await send("POST", home + where, body);
     notice(said);
     told.status = null;
     await refresh();
