@@ -195,6 +195,10 @@ class _LiveHandler(_Handler):
             self._text("ok")
         elif not self._is_known():
             return
+        elif url.path in self.cluster.forbidden:
+            self._send(
+                403, {"kind": "Status", "code": 403, "reason": "Forbidden", "message": f"{url.path} is forbidden"}
+            )
         elif "watch" in query:
             self._watch(url.path, int(query["resourceVersion"][0]))
         elif url.path.endswith("/log"):
@@ -301,6 +305,7 @@ class LiveCluster:
     def __init__(self) -> None:
         self.objects = LiveObjects()
         self.token = TOKEN
+        self.forbidden: set[str] = set()
         self.ended = Event()
         self.server = ""
         self.managed: dict[tuple[str, str], set[str]] = {}

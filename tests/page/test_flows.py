@@ -295,6 +295,27 @@ def test_templates_and_meshes_have_their_documents(tabs: Tabs, cluster: LiveClus
     expect(page.locator("#main")).to_contain_text("No templates in this namespace.")
 
 
+def test_what_is_not_there_and_what_is_not_allowed_is_told(tabs: Tabs, cluster: LiveCluster) -> None:
+    tabs.refused |= {403}
+    cluster.forbidden.add("/apis/apps/v1/deployments")
+    cluster.add(deployment("detector"))
+    page = tabs.open(token=TOKEN)
+    expect(page.locator(".count")).to_have_text("Choose a namespace: you may not list those of all.")
+    expect(page.get_by_role("alert").filter(has_text="→ ask the cluster's administrator")).to_be_visible()
+    page.get_by_label("Namespace").fill("default")
+    page.get_by_label("Namespace").press("Enter")
+    expect(row(page, "detector")).to_be_visible()
+    page.goto(f"{tabs.address}/#/services/default/none")
+    expect(page.locator("#main")).to_contain_text("There is no such service (any more).")
+    page.goto(f"{tabs.address}/#/nodes/none")
+    expect(page.locator("#main")).to_contain_text("There is no such node (any more).")
+    cluster.add(deployment("tracker"))
+    page.goto(f"{tabs.address}/#/services/default/tracker")
+    expect(page.locator(".state")).to_contain_text("2/2 ready")
+    cluster.objects.pop(deployment("tracker")[0])
+    expect(page.locator("#main")).to_contain_text("There is no such service (any more).")
+
+
 def test_whatever_a_user_writes_stays_text(tabs: Tabs, cluster: LiveCluster) -> None:
     cluster.add(deployment(HOSTILE), deployment("detector", ready=False))
     pod = cluster.objects["/api/v1/namespaces/default/pods/detector-7d9c8-000"]

@@ -4,7 +4,7 @@ import { all, get, path, send } from "./api.js";
 import { address, ask, badge, button, facts, h, link, moment, readiness, replace, section, table } from "./dom.js";
 import { attempt, clear, leave, tell } from "./messages.js";
 import { poll } from "./poll.js";
-import { field, heading, namespaceField, remember, written } from "./views.js";
+import { field, heading, loading, namespaceField, remember, written } from "./views.js";
 
 const EVERY_S = 3;
 
@@ -46,7 +46,7 @@ export const meshes = (view) => list(view, "Meshes", "meshes", meshColumns,
 async function list({ main, parameters, signal }, title, kind, columns, empty) {
   let namespace = parameters.get("namespace") || "default";
   let told = "";
-  const found = h("div", {}, h("p", { class: "soft" }, "Loading…"));
+  const found = h("div", {}, loading());
   const load = async () => {
     const asked = namespace;
     const items = await all(path("namespaces", asked, kind), { signal });
@@ -96,7 +96,7 @@ const plane = (told) => told && [badge(told.routes ? "routed by URI" : "not rout
 
 async function one({ main, parts: [namespace, name], signal }, title, kind, above = async () => []) {
   const home = path("namespaces", namespace, kind, name);
-  const found = h("div", {}, h("p", { class: "soft" }, "Loading…"));
+  const found = h("div", {}, loading());
   const remove = async () => {
     const answer = await ask({ title: `Delete ${name}?`, confirm: "Delete", dangerous: true, allowed: (filled) => filled.get("name") === name,
       content: field(`Type ${name} to confirm`, h("input", { name: "name", autocomplete: "off", spellcheck: "false" })) });

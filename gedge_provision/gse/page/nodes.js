@@ -6,7 +6,7 @@ import { LiveList } from "./livelist.js";
 import { attempt, found, lost, tell } from "./messages.js";
 import { poll } from "./poll.js";
 import { bytes, drawTopology, kibibytes } from "./topology.js";
-import { field, heading, remember } from "./views.js";
+import { field, heading, loading, remember } from "./views.js";
 import { watch } from "./watch.js";
 
 const EVERY_S = 5;
@@ -90,10 +90,10 @@ export function nodes({ main, parameters, signal }) {
 }
 
 export async function node({ main, parts: [name], signal }) {
-  const state = h("div", { class: "card" }, h("p", { class: "soft" }, "Loading…"));
-  const topology = h("div");
-  const pods = h("div");
-  const conditions = h("div");
+  const state = h("div", { class: "card" }, loading());
+  const topology = h("div", {}, loading());
+  const pods = h("div", {}, loading());
+  const conditions = h("div", {}, loading());
   const images = h("div");
   let told = "";
   const refresh = async () => {
@@ -114,7 +114,11 @@ export async function node({ main, parts: [name], signal }) {
     section("Topology", topology), section("Pods", pods), section("Conditions", conditions), details);
   await poll(refresh, EVERY_S, signal, (error) => {
     if (error.status === 404) replace(state, h("p", {}, badge("gone", "open"), " There is no such node (any more)."));
-    else tell(error);
+    else {
+      replace(state, h("p", {}, "Not known."));
+      tell(error);
+    }
+    for (const part of [topology, pods, conditions]) replace(part);
   });
 }
 

@@ -6,7 +6,7 @@ import { address, badge, button, facts, h, link, moment, readiness, replace, sec
 import { logs } from "./logs.js";
 import { attempt, notice, tell } from "./messages.js";
 import { poll } from "./poll.js";
-import { heading, written } from "./views.js";
+import { heading, loading, written } from "./views.js";
 
 const EVERY_S = 3;
 const GOOD = { good: "good", "rolling out": "open", "on trial": "open", promoting: "open", "going back": "bad", failed: "bad" };
@@ -31,10 +31,10 @@ const EVENTS = [
 
 export async function service({ main, parts: [namespace, name], signal }) {
   const home = path("namespaces", namespace, "services", name);
-  const state = h("div", { class: "card" }, h("p", { class: "soft" }, "Loading…"));
-  const pods = h("div");
-  const events = h("div");
-  const history = h("div");
+  const state = h("div", { class: "card" }, loading());
+  const pods = h("div", {}, loading());
+  const events = h("div", {}, loading());
+  const history = h("div", {}, loading());
   const document = h("pre", { tabindex: "0", "aria-label": "The document of the service" });
   const told = {};
 
@@ -72,7 +72,11 @@ export async function service({ main, parts: [namespace, name], signal }) {
     h("details", {}, h("summary", {}, "Document"), document));
   await poll(refresh, EVERY_S, signal, (error) => {
     if (error.status === 404) replace(state, h("p", {}, badge("gone", "open"), " There is no such service (any more)."));
-    else tell(error);
+    else {
+      replace(state, h("p", {}, "Not known."));
+      tell(error);
+    }
+    for (const part of [pods, events, history]) replace(part);
   });
 }
 

@@ -16,6 +16,8 @@ export function remember(parameters) {
   history.replaceState(null, "", (location.hash.split("?")[0] || "#/services") + text);
 }
 
+export const loading = () => h("p", { class: "soft" }, "Loading…");
+
 export const field = (label, control) => h("label", { class: "field" }, h("span", {}, label), control);
 
 /** A field for a namespace. Its list is empty for somebody who may not list namespaces, and any name can be written. */
