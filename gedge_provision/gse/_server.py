@@ -103,6 +103,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._ending()
         super().handle_exit(sig, frame)
+        self._captured_signals.clear()  # which would be raised again at the end: that is in order, so exit code 0
 
 
 def serve(  # noqa: PLR0913 - where, how, and who is told
