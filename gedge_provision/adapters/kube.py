@@ -25,11 +25,20 @@ from gedge_provision.adapters.kube_errors import (
     refusal,
 )
 from gedge_provision.adapters.kube_exec import Executed, execute
-from gedge_provision.models.cluster import CONTROLLER_KINDS, EVENT, MESH_KINDS, NODE, POD, Kind, Manifest, WatchEvent
+from gedge_provision.models.cluster import (
+    APPLIED_KINDS,
+    EVENT,
+    NODE,
+    POD,
+    SELF_SUBJECT_REVIEW,
+    Kind,
+    Manifest,
+    WatchEvent,
+)
 from gedge_provision.models.errors import UsageError
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
+    from kubernetes.client import ApiClient, Configuration
     from kubernetes.client.rest import RESTResponse
 
 __all__ = [
@@ -43,6 +52,8 @@ __all__ = [
     "KubeError",
     "NotFoundError",
     "UnreachableError",
+    "check_there",
+    "client_settings",
     "connect",
 ]
 
@@ -72,10 +83,26 @@ class _Call:
 class Kube:
     """Calls to one cluster; made by `connect`."""
 
-    def __init__(self, client: ApiClient, server: str, ca_file: Path | None = None) -> None:
+    def __init__(self, client: ApiClient, server: str, ca_file: Path | None = None, token: str = "") -> None:
+        """Take a client; with a `token` that counts, and nothing that the client has of its own."""
         self._client = client
         self.server = server
         self.ca_file = ca_file
+        self._token = token
+
+    def user(self) -> tuple[str, tuple[str, ...]]:
+        """Return as whom the API server knows us: the name, and the groups."""
+        review = {"apiVersion": SELF_SUBJECT_REVIEW.api_version, "kind": SELF_SUBJECT_REVIEW.name, "metadata": {}}
+        info = self.create(SELF_SUBJECT_REVIEW, review)["status"]["userInfo"]
+        return str(info.get("username", "")), tuple(info.get("groups") or ())
+
+    def is_ready(self) -> bool:
+        """Tell whether the API server says that it is ready; nobody must be known for that."""
+        try:
+            answer: bytes = self._once(_Call("GET", "/readyz"), _CONNECT_S).read()  # type: ignore[no-untyped-call]
+        except KubeError:
+            return False
+        return answer == b"ok"
 
     def version(self) -> str:
         """Return the version of the API server, with the v."""
@@ -119,24 +146,39 @@ class Kube:
         metadata_only: bool = False,
     ) -> Iterator[Manifest]:
         """Yield all objects of a kind, of which one page at a time is in memory; see `find`."""
-        query = {"limit": str(_PAGE)}
-        if labels:
-            query["labelSelector"] = ",".join(f"{key}={value}" for key, value in labels.items())
+        query = {"limit": str(_PAGE)} | _selector(labels)
         if fields:
             query["fieldSelector"] = fields
         for items, _ in self._pages(kind, namespace, query, _METADATA if metadata_only else _WHOLE):
             yield from items
 
-    def listed(self, kind: Kind) -> tuple[list[Manifest], str]:
-        """Return all objects of a kind, and the version of that list, from which `watch` goes on."""
-        pages = list(self._pages(kind, None, {"limit": str(_PAGE)}))
+    def listed(
+        self, kind: Kind, namespace: str | None = None, *, labels: Mapping[str, str] | None = None
+    ) -> tuple[list[Manifest], str]:
+        """Return all objects of a kind, and the version of that list, from which `watch` goes on; see `find`."""
+        pages = list(self._pages(kind, namespace, {"limit": str(_PAGE)} | _selector(labels)))
         return [item for items, _ in pages for item in items], pages[-1][1]
 
-    def watch(self, kind: Kind, version: str, limit_s: float) -> Iterator[WatchEvent]:
+    def watch(
+        self,
+        kind: Kind,
+        version: str,
+        limit_s: float,
+        namespace: str | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> Iterator[WatchEvent]:
         """Yield what happens to the objects of a kind after a version of their list; bookmarks only bring a version.
 
         It ends when the server ends it, `limit_s` seconds are over or the connection breaks: go on from the version
         of the last event.
+
+        Args:
+            kind: the kind.
+            version: of the list.
+            limit_s: after so many seconds it ends.
+            namespace: None means all namespaces.
+            labels: labels that they must have.
 
         Raises:
             GoneError: the version is too old: list again.
@@ -146,8 +188,9 @@ class Kube:
 
         seconds = max(1, math.ceil(limit_s))
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
-        path = _path(kind, None)
-        response = self._answer(_Call("GET", path, query | {"resourceVersion": version}), read_s=seconds + _READ_S)
+        path = _path(kind, namespace)
+        asked = query | {"resourceVersion": version} | _selector(labels)
+        response = self._answer(_Call("GET", path, asked), read_s=seconds + _READ_S)
         try:
             for line in iter_resp_lines(response.response):  # type: ignore[no-untyped-call]
                 event = json.loads(line)
@@ -196,7 +239,7 @@ class Kube:
         Raises:
             ConflictError: (without take_over) another field manager owns one of the fields with another value.
         """
-        kind = (CONTROLLER_KINDS | MESH_KINDS)[manifest["kind"]]
+        kind = APPLIED_KINDS[manifest["kind"]]
         metadata = manifest["metadata"]
         path = _path(kind, metadata.get("namespace"), metadata["name"])
         query = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(take_over).lower()}
@@ -270,6 +313,26 @@ class Kube:
         query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
         return self._text(_Call("GET", f"{_path(POD, namespace, pod)}/log", query))
 
+    def follow_log(self, namespace: str, pod: str, query: Mapping[str, str], limit_s: float) -> Iterator[bytes]:
+        """Yield a container's log as it comes, in pieces of any size.
+
+        Args:
+            namespace: the pod's namespace.
+            pod: the pod.
+            query: of the API's path /log: container, follow, tailLines, previous.
+            limit_s: seconds without a word after which it ends.
+        """
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see connect
+
+        response = self._answer(_Call("GET", f"{_path(POD, namespace, pod)}/log", query), read_s=limit_s)
+        try:
+            yield from response.response.stream(amt=None, decode_content=True)
+        except (HTTPError, OSError):  # broken in mid-air, or silent
+            return
+        finally:
+            response.response.close()
+            response.response.release_conn()
+
     def kubelet_configuration(self, node: str) -> Manifest:
         """Return the KubeletConfiguration that a node's kubelet runs with (its /configz, through the API server)."""
         configuration: Manifest = self._json(_Call("GET", f"{_path(NODE, None, node)}/proxy/configz"))["kubeletconfig"]
@@ -301,10 +364,12 @@ class Kube:
     def _once(self, call: _Call, read_s: float) -> RESTResponse:
         """Make one call: the only place that meets the untyped client."""
         headers = {"Accept": call.accept, "Content-Type": call.content_type, "User-Agent": FIELD_MANAGER}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         with self._told():
             ready = self._client.param_serialize(
                 call.method, call.path, query_params=list(call.query.items()), header_params=headers,
-                auth_settings=["BearerToken"],
+                auth_settings=[] if self._token else ["BearerToken"],
             )  # fmt: skip
             limits = (_CONNECT_S, read_s)
             response = self._client.call_api(ready[0], ready[1], ready[2], call.body, _request_timeout=limits)
@@ -342,16 +407,8 @@ def connect(kubeconfig: Path) -> Iterator[Kube]:
     # The client takes 0.6 s to import: only commands that talk to a cluster pay for it.
     from kubernetes import client, config  # noqa: PLC0415
 
-    if not kubeconfig.is_file():
-        raise UsageError(
-            "no such kubeconfig",
-            place=str(kubeconfig),
-            remedy="install the cluster first (gedge apply), or name one by --kubeconfig",
-        )
-    # Its warnings about every retry are ours to tell, as one error.
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
-    settings = client.Configuration()
-    settings.retries = False
+    check_there(kubeconfig)
+    settings = client_settings()
     try:
         config.load_kube_config(str(kubeconfig), client_configuration=settings, persist_config=False)  # type: ignore[no-untyped-call]
     except Exception as error:  # the loader lets every kind of exception through
@@ -362,6 +419,35 @@ def connect(kubeconfig: Path) -> Iterator[Kube]:
         ) from error
     with client.ApiClient(settings) as opened:
         yield Kube(opened, str(settings.host), Path(settings.ssl_ca_cert) if settings.ssl_ca_cert else None)
+
+
+def client_settings() -> Configuration:
+    """Return what every client has: one try for each call, and no warnings of its own."""
+    from kubernetes import client  # noqa: PLC0415 - see connect
+
+    # Its warnings about every retry are ours to tell, as one error.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    settings = client.Configuration()
+    settings.retries = False
+    return settings
+
+
+def check_there(kubeconfig: Path) -> None:
+    """Make sure that a kubeconfig is a file.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not kubeconfig.is_file():
+        raise UsageError(
+            "no such kubeconfig",
+            place=str(kubeconfig),
+            remedy="install the cluster first (gedge apply), or name one by --kubeconfig",
+        )
+
+
+def _selector(labels: Mapping[str, str] | None) -> dict[str, str]:
+    return {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
 
 
 def _path(kind: Kind, namespace: str | None, name: str = "") -> str:

@@ -33,7 +33,9 @@ _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
 
 
 class KubeError(GedgeError):
-    """The API server refuses or fails."""
+    """The API server refuses or fails; `status` is that of its answer (HTTP), 0 without one."""
+
+    status = 0
 
 
 class UnreachableError(KubeError):
@@ -68,6 +70,12 @@ _LATER: Mapping[int, tuple[type[KubeError], str]] = {
 
 def refusal(status: int, text: str, place: str, method: str) -> KubeError:
     """Return the error that an answer of the API server means."""
+    error = _refusal(status, text, place, method)
+    error.status = status
+    return error
+
+
+def _refusal(status: int, text: str, place: str, method: str) -> KubeError:
     try:
         answer: dict[str, Any] = json.loads(text)
     except ValueError:

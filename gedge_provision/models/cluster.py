@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 __all__ = [
     "ADDRESS_POOL",
+    "APPLIED_KINDS",
     "AUTOSCALER",
     "CONFIG_MAP",
     "CONTROLLER_KINDS",
@@ -20,6 +21,7 @@ __all__ = [
     "GATEWAY",
     "GATEWAY_CLASS",
     "HTTP_ROUTE",
+    "LIMIT_RANGE",
     "MESH_KINDS",
     "NAMESPACE",
     "NETWORK_ATTACHMENT",
@@ -30,6 +32,7 @@ __all__ = [
     "POD_METRICS",
     "REPLICA_SET",
     "RESOURCE_CLAIM_TEMPLATE",
+    "SELF_SUBJECT_REVIEW",
     "SERVICE",
     "SERVICE_ACCOUNT",
     "STATEFUL_SET",
@@ -40,6 +43,7 @@ __all__ = [
     "Kind",
     "Manifest",
     "Metadata",
+    "NodeImage",
     "NodeState",
     "Observed",
     "PodState",
@@ -99,6 +103,8 @@ RESOURCE_CLAIM_TEMPLATE = Kind("resource.k8s.io/v1", "ResourceClaimTemplate", "r
 GATEWAY_CLASS = Kind("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", namespaced=False)
 GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+LIMIT_RANGE = Kind("v1", "LimitRange", "limitranges")
+SELF_SUBJECT_REVIEW = Kind("authentication.k8s.io/v1", "SelfSubjectReview", "selfsubjectreviews", namespaced=False)
 NODE_METRICS = Kind("metrics.k8s.io/v1beta1", "NodeMetrics", "nodes", namespaced=False)
 POD_METRICS = Kind("metrics.k8s.io/v1beta1", "PodMetrics", "pods")
 ADDRESS_POOL = Kind("whereabouts.cni.cncf.io/v1alpha1", "IPPool", "ippools")
@@ -110,6 +116,9 @@ CONTROLLER_KINDS = {
 
 MESH_KINDS = {kind.name: kind for kind in (HTTP_ROUTE, GATEWAY, SERVICE, CONFIG_MAP)}
 """The kinds that a service mesh consists of beside its services, in the order in which they are deleted."""
+
+APPLIED_KINDS = CONTROLLER_KINDS | MESH_KINDS | {kind.name: kind for kind in (NAMESPACE, LIMIT_RANGE)}
+"""The kinds that are applied at all, by name."""
 
 
 class Observed(BaseModel):
@@ -169,6 +178,13 @@ class _NodeSpec(Observed):
     pod_cidr: str = Field("", alias="podCIDR")
 
 
+class NodeImage(Observed):
+    """An image that a node has, by all of its names; kubelets tell of the largest 50."""
+
+    names: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
 class _NodeInfo(Observed):
     kubelet_version: str = ""
     container_runtime_version: str = ""
@@ -180,6 +196,7 @@ class _NodeStatus(Observed):
     node_info: _NodeInfo = Field(default_factory=_NodeInfo)
     addresses: tuple[_NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    images: tuple[NodeImage, ...] = ()
 
 
 class NodeState(Observed):

@@ -18,9 +18,18 @@ from gedge_provision.planning.service_checks import check_service, misspelling_n
 from gedge_provision.planning.service_site_checks import check_on_site
 from gedge_provision.planning.service_sites import on_site, unplaced_notes
 from gedge_provision.planning.service_templates import MergedSource, merge, template_wanted, with_both_places
-from gedge_provision.services.templates import Templates
+from gedge_provision.services.templates import TemplateFinder, Templates
 
-__all__ = ["Checked", "check_documents", "complete_service", "gather", "load_service", "load_services"]
+__all__ = [
+    "Checked",
+    "check_document",
+    "check_documents",
+    "complete_service",
+    "gather",
+    "load_service",
+    "load_services",
+    "read_service",
+]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -155,31 +164,47 @@ def check_documents(
         DocumentError: with every finding of all files.
     """
     known = Templates(templates)
-    return tuple(gather(lambda file: _checked(file[0], known, site), _files(paths)))
+    return tuple(gather(lambda file: check_document(read_document(file[0]), known, site), _files(paths)))
 
 
-def _checked(path: Path, templates: Templates, site: Site | None) -> Checked:
-    source = read_document(path)
+def check_document(source: Source, templates: TemplateFinder, site: Site | None = None) -> Checked:
+    """Check a parsed document of a service or template, as `check_documents` does.
+
+    Raises:
+        DocumentError: with every finding.
+        UsageError: it is another kind of document.
+    """
     if _is_template(source):
         template = validate(source, TemplateFile).template
-        return Checked(str(path), "template", template.name, tuple(misspelling_notes(source)))
-    _refuse_others(source)
-    service, notes = complete_service(source, templates, site, accelerated=True)
-    return Checked(str(path), "service", service.name, tuple(notes))
+        return Checked(source.name, "template", template.name, tuple(misspelling_notes(source)))
+    service, notes = read_service(source, templates, site)
+    return Checked(source.name, "service", service.name, tuple(notes))
 
 
 def _service(
     source: Source, reporter: Reporter, templates: Templates, site: Site | None, *, accelerated: bool
 ) -> Service:
-    _refuse_others(source)
-    service, notes = complete_service(source, templates, site, accelerated=accelerated)
+    service, notes = read_service(source, templates, site, accelerated=accelerated)
     for note in notes:
         reporter.note(note)
     return service
 
 
+def read_service(
+    source: Source, templates: TemplateFinder, site: Site | None = None, *, accelerated: bool = True
+) -> tuple[Service, list[str]]:
+    """Return the service of a parsed document as `load_service` reads it, and what its reader is told.
+
+    Raises:
+        DocumentError: with every finding.
+        UsageError: it is another kind of document.
+    """
+    _refuse_others(source)
+    return complete_service(source, templates, site, accelerated=accelerated)
+
+
 def complete_service(
-    source: Source, templates: Templates, site: Site | None, *, accelerated: bool
+    source: Source, templates: TemplateFinder, site: Site | None, *, accelerated: bool
 ) -> tuple[Service, list[str]]:
     """Return the service of a document, with its template and what the site file adds, and what its reader is told.
 

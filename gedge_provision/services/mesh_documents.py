@@ -15,9 +15,9 @@ from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.site import Site
 from gedge_provision.planning.mesh import check_loaded, check_mesh, mesh_notes, version_name
 from gedge_provision.services.documents import Checked, complete_service, gather
-from gedge_provision.services.templates import Templates
+from gedge_provision.services.templates import TemplateFinder, Templates
 
-__all__ = ["check_meshes", "load_mesh"]
+__all__ = ["check_meshes", "load_mesh", "read_mesh"]
 
 _OTHERS = {
     "service": ("a service", "gedge service apply brings it up"),
@@ -52,7 +52,7 @@ def load_mesh(
         UsageError: a file cannot be read, or it is another kind of document.
     """
     known = templates if isinstance(templates, Templates) else Templates(templates)
-    mesh, notes = _loaded(path, known, site, accelerated=accelerated)
+    mesh, notes = read_mesh(read_document(path), known, site, accelerated=accelerated)
     for note in notes:
         reporter.note(note)
     return mesh
@@ -69,14 +69,21 @@ def check_meshes(
     known = Templates(templates)
 
     def check(path: Path) -> Checked:
-        mesh, notes = _loaded(path, known, site, accelerated=True)
+        mesh, notes = read_mesh(read_document(path), known, site, accelerated=True)
         return Checked(str(path), "service mesh", mesh.name, tuple(notes))
 
     return tuple(gather(check, paths))
 
 
-def _loaded(path: Path, templates: Templates, site: Site | None, *, accelerated: bool) -> tuple[LoadedMesh, list[str]]:
-    source = read_document(path)
+def read_mesh(
+    source: Source, templates: TemplateFinder, site: Site | None = None, *, accelerated: bool = True
+) -> tuple[LoadedMesh, list[str]]:
+    """Return the mesh of a parsed document as `load_mesh` reads it, and what its reader is told.
+
+    Raises:
+        DocumentError: with every finding.
+        UsageError: it is another kind of document.
+    """
     _refuse_others(source)
     document = validate(source, MeshFile, check_mesh).service_mesh
     versions: list[MeshVersion] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from gedge_provision.adapters.files import read_document
 from gedge_provision.models.documents import Source, validate
@@ -12,11 +13,22 @@ from gedge_provision.models.errors import DocumentError, Finding, UsageError
 from gedge_provision.models.service import TemplateFile
 from gedge_provision.models.wording import counted
 
-__all__ = ["Templates"]
+__all__ = ["TemplateFinder", "Templates"]
 
 _ENDS = {".yaml", ".yml", ".json"}
 # Most files of a folder are services: only what may be a template is worth parsing.
 _ROOT = re.compile(rb"""^[\s{]*["']?template["']?\s*:""", re.MULTILINE)
+
+
+class TemplateFinder(Protocol):
+    """Where the templates are that service documents name."""
+
+    def find(self, source: Source, name: str) -> Source:
+        """Return the valid template that a service document names.
+
+        Raises:
+            DocumentError: there is none, or there are several, or it is not valid.
+        """
 
 
 class Templates:

@@ -2,7 +2,13 @@
 
 from gedge_provision.services.rollout._apply import Applied, apply_service, apply_services
 from gedge_provision.services.rollout._delete import delete_service
-from gedge_provision.services.rollout._history import HistoryLine, read_diff, read_history, running_service
+from gedge_provision.services.rollout._history import (
+    HistoryLine,
+    read_diff,
+    read_history,
+    running_service,
+    wanted_service,
+)
 from gedge_provision.services.rollout._later import (
     pause_service,
     promote_service,
@@ -11,6 +17,7 @@ from gedge_provision.services.rollout._later import (
     rollback_service,
     scale_service,
 )
+from gedge_provision.services.rollout._telling import says_sent
 
 __all__ = [
     "Applied",
@@ -26,5 +33,7 @@ __all__ = [
     "resume_service",
     "rollback_service",
     "running_service",
+    "says_sent",
     "scale_service",
+    "wanted_service",
 ]

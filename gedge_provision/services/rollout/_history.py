@@ -12,7 +12,15 @@ from gedge_provision.models.service import Service
 from gedge_provision.planning import rollouts
 from gedge_provision.services.records import Records
 
-__all__ = ["HistoryLine", "kept_revisions", "numbered", "read_diff", "read_history", "running_service"]
+__all__ = [
+    "HistoryLine",
+    "kept_revisions",
+    "numbered",
+    "read_diff",
+    "read_history",
+    "running_service",
+    "wanted_service",
+]
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,19 @@ def running_service(kube: Kube, name: str, namespace: str = "default") -> Servic
             "none of its revisions was ever ready", place=f"{namespace}/{name}", remedy="apply its document"
         )
     return records.content(running).service
+
+
+def wanted_service(kube: Kube, name: str, namespace: str = "default") -> tuple[Revision, Service]:
+    """Return the revision that a service is to have, and its document: the newest that did not fail.
+
+    Raises:
+        NotFoundError: there is no such service.
+    """
+    records = Records(kube, namespace)
+    revisions = kept_revisions(records, name, namespace)
+    wanted = [one for one in revisions if one.state not in {"failed", "going back", "superseded"}]
+    revision = (wanted or revisions)[-1]
+    return revision, records.content(revision).service
 
 
 def kept_revisions(records: Records, name: str, namespace: str) -> tuple[Revision, ...]:

@@ -9,10 +9,17 @@ from gedge_provision.models.progress import Outcome as StepOutcome
 from gedge_provision.models.progress import Reporter
 from gedge_provision.models.wording import counted
 
-__all__ = ["Telling"]
+__all__ = ["Telling", "says_sent"]
 
 _FEW = 10
 _STEPS: dict[str, StepOutcome] = {"ready": "done", "on trial": "done", "rolled back": "done", "paused": "skipped"}
+
+_SENDS, _MANY = "apply ", "roll out "
+
+
+def says_sent(step: str, *, ended: bool) -> bool:
+    """Tell whether a step that begins or ended means that something of a rollout is in the cluster, and is kept there."""
+    return step.startswith(_SENDS) if ended else step.startswith(_MANY)
 
 
 class Telling:
@@ -24,14 +31,14 @@ class Telling:
         self._few = total <= _FEW
         self._steps: dict[str, str] = {}
         self._details: dict[str, str] = {}
-        self._overall = "" if self._few else f"roll out {counted(total, 'service')}"
+        self._overall = "" if self._few else f"{_MANY}{counted(total, 'service')}"
         self._ended: Counter[str] = Counter()
         if self._overall:
             reporter.start(self._overall)
 
     def sends(self, name: str) -> None:
         """The first stage of a rollout is sent."""
-        self._start(name, f"apply {name}")
+        self._start(name, f"{_SENDS}{name}")
 
     def sent(self, name: str, outcome: StepOutcome, changes: str) -> None:
         """The first stage is sent."""
