@@ -12,10 +12,11 @@ from gedge_provision.models.site import Site
 from gedge_provision.planning.service_checks import NODE_PORTS
 
 __all__ = [
+    "FINGERPRINT",
     "IMAGE",
     "NAME",
     "NAMESPACE",
-    "SECRET",
+    "NOT_AFTER",
     "check_gse_api_server",
     "documents_site",
     "gse_variables",
@@ -25,7 +26,8 @@ __all__ = [
 IMAGE = "gse-api-server"
 """Its image in the catalog."""
 NAME, NAMESPACE = "gse-api-server", "kube-system"
-SECRET = "gse-api-server-certificate"  # noqa: S105 - its name
+FINGERPRINT, NOT_AFTER = "gedge.dev/certificate-sha256", "gedge.dev/certificate-not-after"
+"""Annotations of its pods: which certificate they were started with, and until when it is valid."""
 _PARTS = {"name", "kubernetes", "networks", "control_plane", "gpu_operator", "node_classes", "nodes", "lab"}
 
 

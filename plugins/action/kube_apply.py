@@ -23,7 +23,8 @@ KEEP_USED = "gedge.dev/keep-while-used"  # on a definition of a kind: objects of
 OWNER_LABEL = "gedge.dev/role"  # the role that applied an object
 FIELD_MANAGER = "gedge"
 # Of Secrets only whose they are is asked: what is in them stays at the API server.
-NAMES = '{range .items[*]}{"{"}"kind":"{.kind}","metadata":{"{"}"namespace":"{.metadata.namespace}","name":"{.metadata.name}"{"}"}{"}"}{end}'
+PLACE = '"namespace":"{.metadata.namespace}","name":"{.metadata.name}"'
+NAMES = '{range .items[*]}{"{"}"kind":"{.kind}","metadata":{"{"}%s{"}"}{"}"}{end}' % PLACE
 CORDON_MANAGER = "gedge-cordon"  # of node_drain
 # Kubernetes notes there that a node is not ready, cordoned, out of memory and the like.
 TAINTS_OF_KUBERNETES = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
