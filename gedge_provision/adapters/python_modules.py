@@ -49,7 +49,7 @@ def _read(path: Path) -> str:
 
 
 def _files(module: str) -> dict[str, bytes]:
-    """Return the modules that one reaches by imports, wherever they stand in a file, and all data of the package."""
+    """Return the modules that one reaches by imports, wherever they stand in a file, and the data of their packages."""
     found: dict[str, bytes] = {}
     ahead = [f"{module}.__main__"]
     while ahead:
@@ -63,7 +63,7 @@ def _files(module: str) -> dict[str, bytes]:
         ahead += _imported(found[key])
     if not found:
         raise _missing(f"the module {module} cannot be read", _PACKAGE)
-    found |= {_key(path): path.read_bytes() for path in _data()}
+    found |= {_key(path): path.read_bytes() for path in _data() if _key(_home(path)) in found}
     return dict(sorted(found.items()))
 
 
@@ -90,6 +90,12 @@ def _data() -> Iterator[Path]:
     for path in _PACKAGE.rglob("*"):
         if path.is_file() and path.suffix != ".py" and not set(path.relative_to(_PACKAGE).parts) & set(_NOT_OURS):
             yield path
+
+
+def _home(path: Path) -> Path:
+    """Return the file of the package that a file of data belongs to."""
+    homes = [folder / "__init__.py" for folder in path.parents if folder.is_relative_to(_PACKAGE)]
+    return next(home for home in homes if home.is_file())
 
 
 def _key(path: Path) -> str:
