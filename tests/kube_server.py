@@ -50,7 +50,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        if url.path in self.objects:
+        if url.path == "/readyz":
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+        elif url.path in self.objects:
             self._send(200, self.objects[url.path])
         elif url.path == "/api/v1/namespaces/default":
             self._send(200, {"metadata": {"name": "default"}})
@@ -65,6 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         manifest = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if manifest["kind"] == "SelfSubjectReview":
+            self._send(201, {**manifest, "status": {"userInfo": {"username": "somebody", "groups": ["people"]}}})
+            return
         path = f"{urlsplit(self.path).path}/{manifest['metadata']['name']}"
         if path in self.objects:
             self._send(409, {"code": 409, "message": "already exists", "reason": "AlreadyExists"})

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FIELD_MANAGER",
     "BusyError",
+    "Call",
     "ConflictError",
     "Executed",
     "ForbiddenError",
@@ -63,6 +64,7 @@ FIELD_MANAGER = "gedge"
 
 _CONNECT_S, _READ_S = 5.0, 30.0
 _PAGE = 200
+_PIECE = 16 * 1024
 _WHOLE = "application/json, */*"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LARGEST_OK = 299
@@ -70,7 +72,7 @@ _BUSY_S, _BUSY_TRIES = 1.0, 10
 
 
 @dataclass(frozen=True)
-class _Call:
+class Call:
     """What is asked of the API server."""
 
     method: str
@@ -100,7 +102,7 @@ class Kube:
     def is_ready(self) -> bool:
         """Tell whether the API server says that it is ready; nobody must be known for that."""
         try:
-            answer: bytes = self._once(_Call("GET", "/readyz"), _CONNECT_S).read()  # type: ignore[no-untyped-call]
+            answer: bytes = self._called(Call("GET", "/readyz"), _CONNECT_S).read()  # type: ignore[no-untyped-call]
         except KubeError:
             return False
         return answer == b"ok"
@@ -118,7 +120,7 @@ class Kube:
 
     def version(self) -> str:
         """Return the version of the API server, with the v."""
-        return str(self._json(_Call("GET", "/version"))["gitVersion"])
+        return str(self._json(Call("GET", "/version"))["gitVersion"])
 
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
         """Return an object.
@@ -126,7 +128,7 @@ class Kube:
         Raises:
             NotFoundError: there is none.
         """
-        return self._json(_Call("GET", _path(kind, namespace, name)))
+        return self._json(Call("GET", _path(kind, namespace, name)))
 
     def find(
         self,
@@ -202,7 +204,7 @@ class Kube:
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
         path = _path(kind, namespace)
         asked = query | {"resourceVersion": version} | _selector(labels)
-        response = self._answer(_Call("GET", path, asked), read_s=seconds + _READ_S)
+        response = self._answer(Call("GET", path, asked), read_s=seconds + _READ_S)
         try:
             for line in iter_resp_lines(response.response):  # type: ignore[no-untyped-call]
                 event = json.loads(line)
@@ -222,7 +224,7 @@ class Kube:
         following = ""
         while True:
             asked = query | ({"continue": following} if following else {})
-            page = self._json(_Call("GET", _path(kind, namespace), asked, accept=accept))
+            page = self._json(Call("GET", _path(kind, namespace), asked, accept=accept))
             # The items of a list come without kind and apiVersion, or with those of metadata; null means none.
             items = [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in page["items"] or ()]
             following = page["metadata"].get("continue", "")
@@ -258,7 +260,7 @@ class Kube:
         if dry_run:
             query["dryRun"] = "All"
         path = f"{path}/{subresource}" if subresource else path
-        return self._json(_Call("PATCH", path, query, json.dumps(manifest), "application/apply-patch+yaml"))
+        return self._json(Call("PATCH", path, query, json.dumps(manifest), "application/apply-patch+yaml"))
 
     def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Create an object that must not be there yet, and return it.
@@ -266,7 +268,7 @@ class Kube:
         Raises:
             ConflictError: there is one of that name.
         """
-        return self._json(_Call("POST", _path(kind, manifest["metadata"].get("namespace")), body=manifest))
+        return self._json(Call("POST", _path(kind, manifest["metadata"].get("namespace")), body=manifest))
 
     def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
         """Set annotations of an object; None takes one away.
@@ -275,7 +277,7 @@ class Kube:
             NotFoundError: there is no such object.
         """
         body = {"metadata": {"annotations": dict(annotations)}}
-        self._json(_Call("PATCH", _path(kind, namespace, name), body=body, content_type="application/merge-patch+json"))
+        self._json(Call("PATCH", _path(kind, namespace, name), body=body, content_type="application/merge-patch+json"))
 
     def execute(self, namespace: str, pod: str, container: str, command: Sequence[str], limit_s: float) -> Executed:
         """Run a program in a container and return what it printed; from any number of threads.
@@ -298,7 +300,7 @@ class Kube:
         """Delete an object after what it owns; return whether there was one."""
         options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
         try:
-            self._json(_Call("DELETE", _path(kind, namespace, name), body=options))
+            self._json(Call("DELETE", _path(kind, namespace, name), body=options))
         except NotFoundError:
             return False
         return True
@@ -323,10 +325,10 @@ class Kube:
             previous: of the run before the present one.
         """
         query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
-        return self._text(_Call("GET", f"{_path(POD, namespace, pod)}/log", query))
+        return self._text(Call("GET", f"{_path(POD, namespace, pod)}/log", query))
 
     def follow_log(self, namespace: str, pod: str, query: Mapping[str, str], limit_s: float) -> Iterator[bytes]:
-        """Yield a container's log as it comes, in pieces of any size.
+        """Ask for a container's log at once, and yield it as it comes, in pieces of any size.
 
         Args:
             namespace: the pod's namespace.
@@ -334,33 +336,37 @@ class Kube:
             query: of the API's path /log: container, follow, tailLines, previous.
             limit_s: seconds without a word after which it ends.
         """
+        answer = self._answer(Call("GET", f"{_path(POD, namespace, pod)}/log", query), read_s=limit_s)
+        return self._pieces(answer)
+
+    def _pieces(self, answer: RESTResponse) -> Iterator[bytes]:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see connect
 
-        response = self._answer(_Call("GET", f"{_path(POD, namespace, pod)}/log", query), read_s=limit_s)
         try:
-            yield from response.response.stream(amt=None, decode_content=True)
+            while piece := answer.response.read1(_PIECE):
+                yield piece
         except (HTTPError, OSError):  # broken in mid-air, or silent
             return
         finally:
-            response.response.close()
-            response.response.release_conn()
+            answer.response.close()
+            answer.response.release_conn()
 
     def kubelet_configuration(self, node: str) -> Manifest:
         """Return the KubeletConfiguration that a node's kubelet runs with (its /configz, through the API server)."""
-        configuration: Manifest = self._json(_Call("GET", f"{_path(NODE, None, node)}/proxy/configz"))["kubeletconfig"]
+        configuration: Manifest = self._json(Call("GET", f"{_path(NODE, None, node)}/proxy/configz"))["kubeletconfig"]
         return configuration
 
-    def _json(self, call: _Call) -> Manifest:
+    def _json(self, call: Call) -> Manifest:
         document: Manifest = json.loads(self._text(call))
         return document
 
-    def _text(self, call: _Call) -> str:
+    def _text(self, call: Call) -> str:
         response = self._answer(call)
         with self._told():
             text: str = response.read().decode(errors="replace")  # type: ignore[no-untyped-call]
         return text
 
-    def _answer(self, call: _Call, read_s: float = _READ_S) -> RESTResponse:
+    def _answer(self, call: Call, read_s: float = _READ_S) -> RESTResponse:
         """Make a call and return its answer once it begins to come, after some tries where the API server is busy.
 
         Source: client-go's rest.Request, which asks ten times, after the second that the server's Retry-After says.
@@ -373,7 +379,11 @@ class Kube:
         )
         return again(self._once, call, read_s)
 
-    def _once(self, call: _Call, read_s: float) -> RESTResponse:
+    def _once(self, call: Call, read_s: float) -> RESTResponse:
+        """Make one call, and what a kind of connection does about its answer."""
+        return self._called(call, read_s)
+
+    def _called(self, call: Call, read_s: float) -> RESTResponse:
         """Make one call: the only place that meets the untyped client."""
         headers = {"Accept": call.accept, "Content-Type": call.content_type, "User-Agent": FIELD_MANAGER}
         if self._token:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gedge_provision.adapters.kube import Kube, check_there, client_settings
+from gedge_provision.adapters.kube import Call, Kube, KubeError, UnreachableError, check_there, client_settings
 from gedge_provision.models.errors import UsageError
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
+    from kubernetes.client.rest import RESTResponse
 
 __all__ = ["CallerKubes", "Endpoint", "connect_callers", "endpoint_of"]
+
+_DOUBT_S = 30.0
+_DOUBTFUL = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
 @dataclass(frozen=True)
@@ -25,16 +31,59 @@ class Endpoint:
     ca_file: Path | None
 
 
+class _Doubt:
+    """Whether the API server was away a moment ago.
+
+    While it starts it may refuse what it allows a second later, since it has not read users and roles yet.
+    """
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + _DOUBT_S
+
+    def lost(self) -> None:
+        """A call had no answer."""
+        self._until = time.monotonic() + _DOUBT_S
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a refusal may be one of a server that is starting."""
+        return time.monotonic() < self._until
+
+
+class _CallerKube(Kube):
+    """A cluster as a caller sees it."""
+
+    def __init__(self, client: ApiClient, endpoint: Endpoint, token: str, doubt: _Doubt) -> None:
+        super().__init__(client, endpoint.server, endpoint.ca_file, token)
+        self._doubt = doubt
+
+    def _once(self, call: Call, read_s: float) -> RESTResponse:
+        try:
+            return self._called(call, read_s)
+        except UnreachableError:
+            self._doubt.lost()
+            raise
+        except KubeError as error:
+            if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                self._doubt.lost()
+            if error.status not in _DOUBTFUL or not self._doubt.is_there:
+                raise
+        if not self.is_ready():
+            raise UnreachableError("the API server is starting", place=self.server, remedy="ask again in a moment")
+        return self._called(call, read_s)
+
+
 class CallerKubes:
     """Connections to one cluster for many callers: they share sockets, and each call bears its caller's own token."""
 
     def __init__(self, client: ApiClient, endpoint: Endpoint) -> None:
         self._client = client
+        self._doubt = _Doubt()
         self.endpoint = endpoint
 
     def of(self, token: str) -> Kube:
         """Return the cluster as the bearer of a token sees it; with an empty one as nobody."""
-        return Kube(self._client, self.endpoint.server, self.endpoint.ca_file, token)
+        return _CallerKube(self._client, self.endpoint, token, self._doubt)
 
 
 def endpoint_of(kubeconfig: Path, context: str | None = None) -> Endpoint:

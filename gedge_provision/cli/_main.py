@@ -20,6 +20,7 @@ from gedge_provision.cli import (
     plans,
     runs,
     schema,
+    serve,
     service,
     site,
     timer,
@@ -54,6 +55,7 @@ app.add_typer(timer.app, name="timer")
 app.add_typer(topology.app, name="topology")
 app.command()(operators.operators)
 app.command()(schema.schema)
+app.command()(serve.serve)
 
 
 def _show_version(wanted: bool) -> None:

@@ -64,7 +64,7 @@ def fit(  # noqa: PLR0913, PLR0917 - one per option
             found = services.fit_service(kube, service, namespace, replicas=replicas, looks=looks)
     found = found.model_copy(update={"notes": (*notes, *found.notes)})
     if output is Output.JSON:
-        _ui.print_json({**found.model_dump(mode="json"), "placed": found.placed, "fits": found.fits})
+        _ui.print_json(found.model_dump(mode="json"))
     else:
         show(found)
     if not found.fits:

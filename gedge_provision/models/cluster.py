@@ -307,8 +307,13 @@ class ContainerStatus(Observed):
     last_state: _ContainerPhase = Field(default_factory=_ContainerPhase)
 
 
+class _NamedContainer(Observed):
+    name: str
+
+
 class _PodSpec(Observed):
     node_name: str = ""
+    containers: tuple[_NamedContainer, ...] = ()
 
 
 class _PodStatus(Observed):

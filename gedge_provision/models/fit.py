@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 __all__ = ["NodeFit", "Obstacle", "ObstacleKind", "ServiceFit"]
 
@@ -80,11 +80,13 @@ class ServiceFit(_Told):
     nodes: tuple[NodeFit, ...]
     notes: tuple[str, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def placed(self) -> int:
         """How many replicas fit now."""
         return min(self.replicas, sum(node.holds for node in self.nodes))
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def fits(self) -> bool:
         """Whether all replicas fit now."""

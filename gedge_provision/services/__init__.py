@@ -1,18 +1,46 @@
 """Services and service meshes on a cluster: load a document, bring it up, see how it does, take it down."""
 
 from gedge_provision.adapters.kube import connect
-from gedge_provision.services.documents import Checked, check_documents, load_service, load_services
+from gedge_provision.services.documents import (
+    Checked,
+    check_document,
+    check_documents,
+    load_service,
+    load_services,
+    read_service,
+)
+from gedge_provision.services.events import EventLine, read_events
 from gedge_provision.services.fit import fit_service
-from gedge_provision.services.mesh_documents import check_meshes, load_mesh
+from gedge_provision.services.limit_ranges import (
+    Limit,
+    LimitRange,
+    apply_limit_range,
+    delete_limit_range,
+    list_limit_ranges,
+    read_limit_range,
+)
+from gedge_provision.services.logs import PodLog, follow_log
+from gedge_provision.services.mesh_documents import check_meshes, load_mesh, read_mesh
 from gedge_provision.services.mesh_status import (
     MeshLine,
     MeshStatus,
     RouteLine,
     VersionLine,
     list_meshes,
+    read_mesh_document,
     read_mesh_status,
 )
 from gedge_provision.services.meshes import MeshApplied, apply_mesh, delete_mesh
+from gedge_provision.services.namespaces import NamespaceMissingError
+from gedge_provision.services.nodes import (
+    NodeDetail,
+    NodeLine,
+    PodOnNode,
+    list_nodes,
+    node_images,
+    node_line,
+    read_node,
+)
 from gedge_provision.services.rollout import (
     Applied,
     HistoryLine,
@@ -27,47 +55,89 @@ from gedge_provision.services.rollout import (
     resume_service,
     rollback_service,
     running_service,
+    says_sent,
     scale_service,
+    wanted_service,
 )
 from gedge_provision.services.status import PodLine, ServiceLine, ServiceStatus, list_services, read_status
+from gedge_provision.services.stored_templates import (
+    StoredTemplate,
+    StoredTemplates,
+    delete_template,
+    list_templates,
+    read_template,
+    store_template,
+    template_of_service,
+)
 from gedge_provision.services.templates import Templates
 
 __all__ = [
     "Applied",
     "Checked",
+    "EventLine",
     "HistoryLine",
+    "Limit",
+    "LimitRange",
     "MeshApplied",
     "MeshLine",
     "MeshStatus",
+    "NamespaceMissingError",
+    "NodeDetail",
+    "NodeLine",
     "PodLine",
+    "PodLog",
+    "PodOnNode",
     "RouteLine",
     "ServiceLine",
     "ServiceStatus",
+    "StoredTemplate",
+    "StoredTemplates",
     "Templates",
     "VersionLine",
+    "apply_limit_range",
     "apply_mesh",
     "apply_service",
     "apply_services",
+    "check_document",
     "check_documents",
     "check_meshes",
     "connect",
+    "delete_limit_range",
     "delete_mesh",
     "delete_service",
+    "delete_template",
     "fit_service",
+    "follow_log",
+    "list_limit_ranges",
     "list_meshes",
+    "list_nodes",
     "list_services",
+    "list_templates",
     "load_mesh",
     "load_service",
     "load_services",
+    "node_images",
+    "node_line",
     "pause_service",
     "promote_service",
     "read_diff",
+    "read_events",
     "read_history",
+    "read_limit_range",
+    "read_mesh",
+    "read_mesh_document",
     "read_mesh_status",
+    "read_node",
+    "read_service",
     "read_status",
+    "read_template",
     "restart_service",
     "resume_service",
     "rollback_service",
     "running_service",
+    "says_sent",
     "scale_service",
+    "store_template",
+    "template_of_service",
+    "wanted_service",
 ]

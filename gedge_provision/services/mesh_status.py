@@ -36,7 +36,15 @@ from gedge_provision.planning.mesh import (
 )
 from gedge_provision.services.status import ServiceLine, list_services
 
-__all__ = ["MeshLine", "MeshStatus", "RouteLine", "VersionLine", "list_meshes", "read_mesh_status"]
+__all__ = [
+    "MeshLine",
+    "MeshStatus",
+    "RouteLine",
+    "VersionLine",
+    "list_meshes",
+    "read_mesh_document",
+    "read_mesh_status",
+]
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,20 @@ def read_mesh_status(kube: Kube, namespace: str, name: str) -> MeshStatus:
     Raises:
         NotFoundError: there is no such mesh.
     """
+    return _status(kube, _kept(kube, namespace, name), _services(kube, namespace))
+
+
+def read_mesh_document(kube: Kube, namespace: str, name: str) -> Manifest:
+    """Return what is kept of a mesh's document.
+
+    Raises:
+        NotFoundError: there is no such mesh.
+    """
+    document = _document(_kept(kube, namespace, name))
+    return {"serviceMesh": document.model_dump(mode="json", by_alias=True, exclude_defaults=True)}
+
+
+def _kept(kube: Kube, namespace: str, name: str) -> Manifest:
     try:
         item = kube.get(CONFIG_MAP, namespace, document_name(name))
     except NotFoundError:
@@ -139,7 +161,7 @@ def read_mesh_status(kube: Kube, namespace: str, name: str) -> MeshStatus:
             place=f"{namespace}/{name}",
             remedy="gedge mesh list --all-namespaces shows them all",
         )
-    return _status(kube, item, _services(kube, namespace))
+    return item
 
 
 def _services(kube: Kube, namespace: str | None) -> dict[tuple[str, str], ServiceLine]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from gedge_provision.adapters.kube import Kube, NotFoundError
+from gedge_provision.models.autoscalers import AutoscalerState
 from gedge_provision.models.cluster import (
     DEPLOYMENT,
     NODE,
@@ -17,6 +19,7 @@ from gedge_provision.models.cluster import (
     DeploymentState,
     Event,
     Manifest,
+    Metadata,
     NodeState,
     PodState,
     ReplicaSetState,
@@ -33,14 +36,25 @@ from gedge_provision.services.namespaces import check_namespace
 from gedge_provision.services.records import Records
 from gedge_provision.services.scaling import autoscalers
 
-__all__ = ["PodLine", "ServiceLine", "ServiceStatus", "list_services", "observe", "observe_all", "read_status"]
+__all__ = [
+    "PodLine",
+    "ServiceLine",
+    "ServiceStatus",
+    "controller_state",
+    "list_services",
+    "observe",
+    "observe_all",
+    "read_status",
+    "service_key",
+    "service_line",
+]
 
 _Owned = TypeVar("_Owned", PodState, ReplicaSetState)
 
 
 @dataclass(frozen=True)
 class ServiceLine:
-    """A service in a list; `scaling` is empty when it has a fixed number of pods."""
+    """A service in a list; `scaling` is empty when it has a fixed number of pods, `created` is when its pods were."""
 
     name: str
     namespace: str
@@ -48,6 +62,7 @@ class ServiceLine:
     detail: str
     scaling: str
     urls: tuple[str, ...]
+    created: datetime | None
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,7 @@ class PodLine:
     qos: str
     restarts: int
     address: str
+    containers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -94,31 +110,64 @@ class ServiceStatus:
     rollout: str = ""
 
 
-def list_services(kube: Kube, namespace: str | None) -> tuple[ServiceLine, ...]:
+def list_services(
+    kube: Kube, namespace: str | None, *, labels: Mapping[str, str] | None = None
+) -> tuple[ServiceLine, ...]:
     """Return the services of a namespace, or of all with None.
+
+    Args:
+        kube: the cluster.
+        namespace: where they are.
+        labels: only those that have these.
 
     Raises:
         UsageError: the namespace is not there.
     """
     published: dict[tuple[str, str], list[ServiceState]] = {}
-    for item in kube.find(SERVICE, namespace, labels=MANAGED):
+    for item in kube.each(SERVICE, namespace, labels=MANAGED):
         state = ServiceState.model_validate(item)
-        published.setdefault(_key(state.metadata.namespace, state.metadata.labels), []).append(state)
+        published.setdefault(service_key(state.metadata), []).append(state)
     scaled = autoscalers(kube, namespace)
     lines = []
-    for item in kube.find(DEPLOYMENT, namespace, labels=MANAGED) + kube.find(STATEFUL_SET, namespace, labels=MANAGED):
-        deployment = _state(item)
-        key = _key(deployment.metadata.namespace, deployment.metadata.labels)
-        readiness = assess(Snapshot(deployment))
-        available = f"{deployment.status.available_replicas}/{deployment.spec.replicas} ready"
-        trial_of = deployment.metadata.labels.get(TRIAL_OF)
-        available += f", the trial of {trial_of}" if trial_of else ""
-        scales = scaling_line(scaled[key]) if key in scaled else ""
-        urls = service_urls(published.get(key, []))
-        lines.append(ServiceLine(key[1], key[0], readiness.ready, available, scales, urls))
+    for kind in (DEPLOYMENT, STATEFUL_SET):
+        for item in kube.each(kind, namespace, labels={**MANAGED, **(labels or {})}):
+            controller = controller_state(item)
+            key = service_key(controller.metadata)
+            lines.append(service_line(controller, published.get(key, ()), scaled.get(key)))
     if namespace is not None and not lines:
         check_namespace(kube, namespace)
     return tuple(sorted(lines, key=lambda line: (line.namespace, line.name)))
+
+
+def service_line(
+    controller: DeploymentState, published: Iterable[ServiceState], scaled: AutoscalerState | None
+) -> ServiceLine:
+    """Return a service in a list.
+
+    Args:
+        controller: its Deployment or StatefulSet.
+        published: its Kubernetes Services.
+        scaled: its autoscaler.
+    """
+    namespace, name = service_key(controller.metadata)
+    readiness = assess(Snapshot(controller))
+    available = f"{controller.status.available_replicas}/{controller.spec.replicas} ready"
+    trial_of = controller.metadata.labels.get(TRIAL_OF)
+    available += f", the trial of {trial_of}" if trial_of else ""
+    scales = scaling_line(scaled) if scaled is not None else ""
+    created = controller.metadata.creation_timestamp
+    return ServiceLine(name, namespace, readiness.ready, available, scales, service_urls(published), created)
+
+
+def service_key(metadata: Metadata) -> tuple[str, str]:
+    """Return namespace and name of the service that an object belongs to."""
+    return metadata.namespace, metadata.labels.get(INVENTORY_LABEL, "")
+
+
+def controller_state(item: Manifest) -> DeploymentState:
+    """Return the state of a Deployment or StatefulSet."""
+    model = StatefulSetState if item["kind"] == STATEFUL_SET.name else DeploymentState
+    return model.model_validate(item)
 
 
 def observe(kube: Kube, namespace: str, name: str) -> tuple[Snapshot, Readiness]:
@@ -150,7 +199,7 @@ def observe_all(
     controllers: dict[str, DeploymentState] = {}
     for kind in (DEPLOYMENT, STATEFUL_SET):
         for item in kube.each(kind, namespace, labels=labels):
-            state = _state(item)
+            state = controller_state(item)
             name = state.metadata.labels.get(INVENTORY_LABEL, "")
             # Where a StatefulSet takes the place of a Deployment, or the other way, the one that stays counts.
             if name in names and (name not in controllers or controllers[name].metadata.deletion_timestamp):
@@ -255,13 +304,13 @@ def _stale_addresses(kube: Kube, published: list[ServiceState]) -> str:
 def _pod_line(pod: PodState) -> PodLine:
     phase = "Terminating" if pod.metadata.deletion_timestamp else pod.status.reason or pod.status.phase
     restarts = sum(container.restart_count for container in pod.status.container_statuses)
-    return PodLine(pod.name, pod.spec.node_name, phase, pod.ready, pod.status.qos_class, restarts, pod.status.pod_ip)
-
-
-def _key(namespace: str, labels: dict[str, str]) -> tuple[str, str]:
-    return namespace, labels.get(INVENTORY_LABEL, "")
-
-
-def _state(item: Manifest) -> DeploymentState:
-    model = StatefulSetState if item["kind"] == STATEFUL_SET.name else DeploymentState
-    return model.model_validate(item)
+    return PodLine(
+        pod.name,
+        pod.spec.node_name,
+        phase,
+        pod.ready,
+        pod.status.qos_class,
+        restarts,
+        pod.status.pod_ip,
+        tuple(container.name for container in pod.spec.containers),
+    )

@@ -18,7 +18,7 @@ _SENDS, _MANY = "apply ", "roll out "
 
 
 def says_sent(step: str, *, ended: bool) -> bool:
-    """Tell whether a step that begins or ended means that something of a rollout is in the cluster, and is kept there."""
+    """Tell whether a step that begins, or has ended, means that something of a rollout is in the cluster."""
     return step.startswith(_SENDS) if ended else step.startswith(_MANY)
 
 

@@ -1,0 +1,175 @@
+"""The server process: TLS, bounds on connections, and an end that loses no request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gedge_provision.adapters.kube_callers import connect_callers
+from gedge_provision.gse._app import create_app
+from gedge_provision.gse._settings import Settings
+from gedge_provision.models.errors import UsageError
+
+__all__ = ["LOG_LEVELS", "Certificate", "serve"]
+
+LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
+
+_HEADER_S = 10.0
+_HEADER_BYTES = 32 * 1024
+_IDLE_S = 75
+_END_S = 30
+_CONNECTIONS = 4000
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Files of a certificate and its key, PEM."""
+
+    certificate: Path
+    key: Path
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1, whose request headers must come in time."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_header()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._await_header()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._header_is_there()
+        super().connection_lost(exc)
+
+    def _await_header(self) -> None:
+        """Give a header that has begun to come its time; between requests the connection may be idle for longer."""
+        begun = bool(self.conn.trailing_data[0]) or self.cycle is None
+        if not begun or (self.cycle is not None and not self.cycle.response_complete):
+            self._header_is_there()
+        elif self._late is None:
+            self._late = self.loop.call_later(_HEADER_S, self._close)
+
+    def _header_is_there(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _close(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """Tells the application when it begins to end."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._ending()
+        super().handle_exit(sig, frame)
+
+
+def serve(  # noqa: PLR0913 - where, how, and who is told
+    settings: Settings,
+    certificate: Certificate,
+    *,
+    address: str,
+    port: int,
+    log_level: str = "info",
+    ready: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; requests that have begun are answered then, for half a minute at most.
+
+    Args:
+        settings: how the server is set up.
+        certificate: what it shows.
+        address: where it listens.
+        port: where it listens; 0 takes a free one.
+        log_level: one of `LOG_LEVELS`.
+        ready: told the port once it listens.
+
+    Raises:
+        UsageError: the certificate is not usable, or the address is taken.
+    """
+    _check(certificate)
+    with connect_callers(settings.endpoint, settings.threads) as kubes:
+        app = create_app(settings, kubes)
+        config = uvicorn.Config(
+            app,
+            host=address,
+            port=port,
+            http=_Protocol,
+            ws="none",
+            ssl_certfile=certificate.certificate,
+            ssl_keyfile=certificate.key,
+            access_log=False,
+            server_header=False,
+            log_config=_log_config(log_level),
+            h11_max_incomplete_event_size=_HEADER_BYTES,
+            timeout_keep_alive=_IDLE_S,
+            timeout_graceful_shutdown=_END_S,
+            limit_concurrency=_CONNECTIONS,
+            proxy_headers=False,
+        )
+        config.load()
+        assert config.ssl is not None  # noqa: S101 - there is a certificate
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        server = _Server(config, app.state.draining.set)
+        try:
+            listener = config.bind_socket()
+        except SystemExit as error:
+            raise UsageError(
+                f"{address}:{port} cannot be listened on", remedy="choose another one: --address, --port"
+            ) from error
+        ready(listener.getsockname()[1])
+        server.run(sockets=[listener])
+
+
+def _check(certificate: Certificate) -> None:
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.certificate, certificate.key)
+    except OSError as error:
+        raise UsageError(
+            f"the certificate and its key are not usable: {error.strerror or error}",
+            place=f"{certificate.certificate}, {certificate.key}",
+            remedy="name two PEM files that belong together: --certificate, --key",
+        ) from error
+
+
+def _log_config(level: str) -> dict[str, Any]:
+    """Return what logging does: one line each to standard error, with its time in UTC."""
+    loggers = {name: {"level": level.upper()} for name in ("uvicorn", "uvicorn.error", "gedge.gse")}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": _Formatter, "fmt": "%(asctime)s %(levelname)s %(message)s"}},
+        "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "root": {"handlers": ["err"], "level": "WARNING"},
+        "loggers": loggers,
+    }
+
+
+class _Formatter(logging.Formatter):
+    """Times as RFC 3339 in UTC."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"

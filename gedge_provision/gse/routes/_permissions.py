@@ -1,0 +1,54 @@
+"""What Kubernetes RBAC must allow for what the operations do, in words of `kubectl auth can-i`."""
+
+from __future__ import annotations
+
+__all__ = ["DELETES", "FITS", "LISTS", "OBSERVES", "READS_REVISIONS", "ROLLS_OUT"]
+
+LISTS = (
+    "list deployments.apps",
+    "list statefulsets.apps",
+    "list services",
+    "list horizontalpodautoscalers.autoscaling",
+)
+"""Services in a list."""
+
+OBSERVES = (
+    *LISTS,
+    "list pods",
+    "list replicasets.apps",
+    "list events",
+)
+"""A service in detail."""
+
+READS_REVISIONS = ("list configmaps", "get configmaps")
+
+FITS = ("list nodes @cluster", "list pods @cluster")
+
+ROLLS_OUT = (
+    "get namespaces @cluster",
+    *FITS,
+    *OBSERVES,
+    *READS_REVISIONS,
+    "list resourceclaimtemplates.resource.k8s.io",
+    "create configmaps",
+    "patch configmaps",
+    "delete configmaps",
+    "create deployments.apps",
+    "patch deployments.apps",
+    "delete deployments.apps",
+    "create services",
+    "patch services",
+    "delete services",
+)
+"""A rollout of a Deployment with ports inside the cluster."""
+
+DELETES = (
+    *LISTS,
+    *READS_REVISIONS,
+    "list pods",
+    "list persistentvolumeclaims",
+    "list resourceclaimtemplates.resource.k8s.io",
+    "delete deployments.apps",
+    "delete services",
+    "delete configmaps",
+)
