@@ -113,9 +113,9 @@ class Kube:
         Raises:
             KubeError: it does not answer, or refuses.
         """
-        call = _Call("GET", f"{_path(SERVICE, namespace, f'https:{service}:https')}/proxy{path}")
+        call = Call("GET", f"{_path(SERVICE, namespace, f'https:{service}:https')}/proxy{path}")
         with self._told():
-            text: str = self._once(call, _READ_S).read().decode(errors="replace")  # type: ignore[no-untyped-call]
+            text: str = self._called(call, _READ_S).read().decode(errors="replace")  # type: ignore[no-untyped-call]
         return text
 
     def version(self) -> str:
