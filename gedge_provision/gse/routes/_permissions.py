@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["DELETES", "FITS", "LISTS", "OBSERVES", "READS_REVISIONS", "ROLLS_OUT"]
+__all__ = [
+    "DELETES",
+    "DELETES_MESHES",
+    "FITS",
+    "LISTS",
+    "MESHES",
+    "OBSERVES",
+    "READS_REVISIONS",
+    "ROLLS_MESHES_OUT",
+    "ROLLS_OUT",
+]
 
 LISTS = (
     "list deployments.apps",
@@ -25,7 +35,7 @@ READS_REVISIONS = ("list configmaps", "get configmaps")
 FITS = ("list nodes @cluster", "list pods @cluster")
 
 ROLLS_OUT = (
-    "get namespaces @cluster",
+    "get namespaces",
     *FITS,
     *OBSERVES,
     *READS_REVISIONS,
@@ -52,3 +62,14 @@ DELETES = (
     "delete services",
     "delete configmaps",
 )
+
+MESHES = (
+    *LISTS,
+    "list httproutes.gateway.networking.k8s.io",
+    "list gateways.gateway.networking.k8s.io",
+    "list gatewayclasses.gateway.networking.k8s.io @cluster",
+)
+
+ROLLS_MESHES_OUT = (*ROLLS_OUT, *MESHES)
+
+DELETES_MESHES = (*DELETES, *MESHES)

@@ -76,9 +76,7 @@ def list_namespaces(kube: KubeOf, limit: Limit = 100, cursor: Cursor = "") -> Pa
     return paged([_namespace(item) for item in kube.each(NAMESPACE)], limit, cursor, lambda one: (one.name,))
 
 
-@router.get(
-    _IN_NAMESPACE, summary="Show a namespace", tags=["namespaces"], openapi_extra=needs("get namespaces @cluster")
-)
+@router.get(_IN_NAMESPACE, summary="Show a namespace", tags=["namespaces"], openapi_extra=needs("get namespaces"))
 def show_namespace(kube: KubeOf, namespace: NamespaceName) -> Namespace:
     """Return a namespace."""
     return _namespace(kube.get(NAMESPACE, "", namespace))

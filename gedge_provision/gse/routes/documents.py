@@ -17,7 +17,7 @@ from gedge_provision.gse._openapi import changes, document_body, json_body, need
 from gedge_provision.gse._pages import Cursor, Limit, Page, paged
 from gedge_provision.gse._problems import ProblemError, WrongField
 from gedge_provision.gse._rollouts import LINGER_S, Going, Options, Plain, TimeoutS, load
-from gedge_provision.gse.routes._permissions import DELETES, FITS, LISTS, ROLLS_OUT
+from gedge_provision.gse.routes._permissions import DELETES_MESHES, FITS, MESHES, ROLLS_MESHES_OUT, ROLLS_OUT
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.documents import Source, parse_yaml, validate
 from gedge_provision.models.fit import Obstacle, ServiceFit
@@ -235,7 +235,7 @@ def list_stored_templates(
     summary="Create a template",
     tags=["templates"],
     status_code=201,
-    openapi_extra=needs("get configmaps", "create configmaps", "patch configmaps", "get namespaces @cluster")
+    openapi_extra=needs("get configmaps", "create configmaps", "patch configmaps", "get namespaces")
     | {
         "requestBody": {
             "required": True,
@@ -274,7 +274,7 @@ def show_template(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -> 
     "/templates/{name}",
     summary="Create or replace a template",
     tags=["templates"],
-    openapi_extra=needs("get configmaps", "create configmaps", "patch configmaps", "get namespaces @cluster")
+    openapi_extra=needs("get configmaps", "create configmaps", "patch configmaps", "get namespaces")
     | document_body(DocumentKind.TEMPLATE),
     responses={201: {"model": StoredTemplate, "description": "It is new, or changed."}},
 )
@@ -299,7 +299,7 @@ def remove_template(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -
     delete_template(kube, namespace, name)
 
 
-@router.get("/meshes", summary="List service meshes", tags=["meshes"], openapi_extra=needs(*LISTS, "list configmaps"))
+@router.get("/meshes", summary="List service meshes", tags=["meshes"], openapi_extra=needs(*MESHES, "list configmaps"))
 def list_namespace_meshes(
     kube: KubeOf, namespace: NamespaceName, limit: Limit = 100, cursor: Cursor = ""
 ) -> Page[MeshLine]:
@@ -322,7 +322,7 @@ def show_mesh(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -> Mesh
     "/meshes/{name}/status",
     summary="Show how a service mesh does",
     tags=["meshes"],
-    openapi_extra=needs(*LISTS, "get configmaps"),
+    openapi_extra=needs(*MESHES, "get configmaps"),
 )
 def mesh_status(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -> MeshStatus:
     """Return a mesh with its versions, its routes, and who routes by them."""
@@ -334,7 +334,7 @@ def mesh_status(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -> Me
     summary="Create or replace a service mesh",
     tags=["meshes"],
     status_code=202,
-    openapi_extra=needs(*ROLLS_OUT) | document_body(DocumentKind.MESH),
+    openapi_extra=needs(*ROLLS_MESHES_OUT) | document_body(DocumentKind.MESH),
     responses={200: {"model": MeshApplied, "description": "It has ended already, or a dry run."}},
 )
 def put_mesh(
@@ -379,7 +379,7 @@ def put_mesh(
     summary="Delete a service mesh",
     tags=["meshes"],
     status_code=202,
-    openapi_extra=needs(*DELETES) | changes(),
+    openapi_extra=needs(*DELETES_MESHES) | changes(),
     responses={204: {"description": "Nothing of it is left."}},
 )
 def remove_mesh(

@@ -111,7 +111,7 @@ def list_all_services(  # noqa: PLR0913, PLR0917 - one per parameter
 @router.get(
     _ALL,
     summary="List services",
-    openapi_extra=needs(*LISTS, "get namespaces @cluster"),
+    openapi_extra=needs(*LISTS),
 )
 def list_namespace_services(  # noqa: PLR0913, PLR0917 - one per parameter
     kube: KubeOf,

@@ -78,7 +78,7 @@ class Paused(BaseModel):
 @router.get(
     "/status",
     summary="Show how a service does",
-    openapi_extra=needs(*OBSERVES, *READS_REVISIONS, "list nodes @cluster"),
+    openapi_extra=needs(*OBSERVES, *READS_REVISIONS),
 )
 def service_status(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -> ServiceStatus:
     """Return a service with its pods, what keeps it, and how its rollout stands."""
@@ -244,17 +244,19 @@ def _simple(verb: Callable[..., Applied]) -> Callable[..., Ended]:
     return run
 
 
-for path, verb, summary in (
-    ("/promote", promote_service, "Promote what is on trial"),
-    ("/resume", resume_service, "Go on with a rollout"),
-    ("/restart", restart_service, "Restart a service's pods"),
+_LOOKS = (*OBSERVES, *READS_REVISIONS)
+for path, verb, summary, permissions in (
+    ("/promote", promote_service, "Promote what is on trial", ROLLS_OUT),
+    # Where nothing is to be gone on with, it only looks.
+    ("/resume", resume_service, "Go on with a rollout", _LOOKS),
+    ("/restart", restart_service, "Restart a service's pods", (*_LOOKS, "patch deployments.apps")),
 ):
     router.post(
         path,
         summary=summary,
         status_code=202,
         operation_id=f"{path[1:]}_service",
-        openapi_extra=needs(*ROLLS_OUT) | changes(),
+        openapi_extra=needs(*permissions) | changes(),
         responses={200: {"model": Ended, "description": "It has ended already."}},
     )(_simple(verb))
 

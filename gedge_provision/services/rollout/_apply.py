@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gedge_provision.adapters.interrupts import interrupts_at_the_end
-from gedge_provision.adapters.kube import Kube
+from gedge_provision.adapters.kube import ForbiddenError, Kube
 from gedge_provision.adapters.tcp import answers
 from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import SERVICE, ServiceState
@@ -141,6 +141,7 @@ def apply_services(  # noqa: PLR0913 - what, where and how long
 
     Raises:
         NotFittingError: no node can hold one.
+        ForbiddenError: the user may not do this to the only one of them.
         ConflictError: somebody else owns what this would change.
         UsageError: two have one name, they wait for one another, or the strategy is not possible.
         GedgeError: an external port is taken.
@@ -167,6 +168,8 @@ def apply_services(  # noqa: PLR0913 - what, where and how long
     del planned  # each rollout lets go of its own when it ends
     settings = Settings(timeout_s, take_over, rollback)
     Engine(kube, namespace, list(going.values()), settings, reporter, world.addresses).run()
+    if len(going) == 1:
+        _refuse(going[services[0].name])
     urls = _urls(kube, namespace, list(going))
     if len(services) == 1:
         _try_port(urls.get(services[0].name, ()), reporter)
@@ -208,8 +211,13 @@ def rollout_of(world: World, planned: Planned) -> Rollout:
 def carry_through(
     world: World, rollout: Rollout, reporter: Reporter, settings: Settings, changes: tuple[Change, ...] = ()
 ) -> Applied:
-    """Carry out one rollout, and return what became of it."""
+    """Carry out one rollout, and return what became of it.
+
+    Raises:
+        ForbiddenError: the user may not.
+    """
     Engine(world.kube, world.namespace, [rollout], settings, reporter, world.addresses).run()
+    _refuse(rollout)
     urls = _urls(world.kube, world.namespace, [rollout.name])
     return _applied(rollout, world.namespace, changes, urls.get(rollout.name, ()))
 
@@ -223,6 +231,11 @@ def succeeded(applied: Applied) -> Applied:
     if applied.error is not None:
         raise applied.error
     return applied
+
+
+def _refuse(rollout: Rollout) -> None:
+    if isinstance(rollout.error, ForbiddenError):
+        raise rollout.error
 
 
 def _aim(strategy: Strategy) -> RevisionState:

@@ -212,7 +212,8 @@ class Engine:
             self._next_look = time.monotonic() + _POLL_S
             return
         began = time.monotonic()
-        details = began >= self._next_details or any(self._is_over(one) for one in waiting)
+        # Of one service all is asked for each time: its QoS is told, which only its pods say.
+        details = len(names) == 1 or began >= self._next_details or any(self._is_over(one) for one in waiting)
         try:
             seen = observe_all(self._kube, self._namespace, names, details=details)
         except (UnreachableError, BusyError) as error:
