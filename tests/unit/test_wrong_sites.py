@@ -117,8 +117,7 @@ CASES = [
     ("40.21", "40.1", 21, "nodes[1].address", "is reserved in lab.subnet", "this machine's own"),
     ("virtual_router_id: 51", "virtual_ip: 192.168.40.11", 7, "control_plane.virtual_ip", "of nodes[0]", "no host has"),
     # the GSE API server
-    ("lab:", "gse_api_server: {port: 9443}\nlab:", 22, "gse_api_server.port", "unknown key", "'external_port'?"),
-    ("lab:", "gse_api_server:\nlab:", 22, "gse_api_server", "the key has no value", "give it one, or remove"),
+    ("lab:", "gse_api_server: {externalport: 1}\nlab:", 22, "server.externalport", "unknown key", "'external_port'?"),
     ("lab:", "gse_api_server: {replicas: 0}\nlab:", 22, "gse_api_server.replicas", "0 is out of range", "from 1"),
     (
         "lab:",

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from jinja2 import Environment
 
+from gedge_provision.gse import openapi_document
 from gedge_provision.models import cluster
 from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import APPLIED_KINDS, Kind
@@ -280,3 +281,22 @@ def test_nobody_reads_secrets_or_enters_pods_by_them(name: str) -> None:
         "services/proxy",
     }
     assert not {verb for _, _, verb in rights(name)} & {"*", "impersonate", "escalate", "bind"}
+
+
+READING = ("/check", "/render", "/fit", "/schedule-hint")
+
+
+def test_the_rights_are_those_that_the_operations_of_the_api_name() -> None:
+    named: dict[str, set[tuple[str, str, str]]] = {"gedge-viewer": set(), "gedge-editor": set()}
+    for path, operations in openapi_document()["paths"].items():
+        for method, told in operations.items():
+            reads = method == "get" or path.endswith(READING)
+            for text in told.get("x-gse-permissions", ()) if isinstance(told, dict) else ():
+                verb, resource = text.removesuffix(" @cluster").split()
+                plural, _, group = resource.partition(".")
+                named["gedge-editor"].add((group, plural, verb))
+                if reads:
+                    named["gedge-viewer"].add((group, plural, verb))
+    assert len(named["gedge-editor"]) > 25
+    assert named["gedge-viewer"] <= rights("gedge-viewer")
+    assert named["gedge-editor"] <= rights("gedge-editor")
