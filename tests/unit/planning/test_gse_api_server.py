@@ -201,6 +201,9 @@ def test_no_request_is_lost_while_its_pods_change() -> None:
     pod = spec["template"]["spec"]
     (container,) = pod["containers"]
     away, ending = container["lifecycle"]["preStop"]["sleep"]["seconds"], 30
+    # While the Kubernetes API is away its callers are told so, by pods that stay in the Service.
+    paths = {name: container[name]["httpGet"]["path"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
+    assert paths == {"startupProbe": "/readyz", "readinessProbe": "/healthz", "livenessProbe": "/healthz"}
     # Longer than a pod that does not get ready counts for kube-proxy, and enough for what is under way then.
     assert away > container["readinessProbe"]["periodSeconds"]
     assert pod["terminationGracePeriodSeconds"] > away + ending
