@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 ANSIBLE_CONTENT := .ansible-lint .config .yamllint galaxy.yml meta molecule playbooks plugins requirements.yml roles
 PACKAGES := python3-venv podman netavark conmon runc uidmap mmdebstrap buildah gcc libc6-dev libseccomp-dev pkg-config \
-	nftables iptables openssh-client skopeo
+	nftables iptables openssh-client skopeo chromium fonts-dejavu-core
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ up: setup ## Artifacts, lab, cluster, service: everything, from nothing
 down: setup ## Remove the lab; artifacts and images stay cached outside the tree
 	@$(BIN)/gedge lab down $(SITE)
 
-check: setup ## Format, lint, types, layers, unit tests
+check: setup ## Format, lint, types, layers, unit tests, the web page
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/ruff check -q .
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync types lint unit
@@ -79,8 +79,8 @@ own-labs: setup
 	$(BIN)/pytest --durations=25 -m 'own_lab and not long' tests/roles tests/e2e >$$log 2>&1
 
 # Those of programs first: they wait for much of their time, and in `make check` types and lint have the cores then.
-unit: setup ## Unit tests
-	@$(BIN)/pytest -q -n 2 tests/unit/programs tests/unit
+unit: setup ## Unit tests, and the web page in chromium
+	@$(BIN)/pytest -q -n 2 tests/unit/programs tests/unit tests/page
 
 roles: setup ## Molecule on container nodes
 	@$(BIN)/pytest tests/roles

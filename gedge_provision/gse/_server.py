@@ -178,7 +178,9 @@ def _check(certificate: Certificate) -> None:
 
 def _log_config(level: str) -> dict[str, Any]:
     """Return what logging does: one line each to standard error, with its time in UTC."""
-    loggers = {name: {"level": level.upper()} for name in ("uvicorn", "uvicorn.error", "gedge.gse")}
+    # uvicorn tells of each step of its start and end.
+    quiet = "warning" if level == "info" else level
+    loggers = {"uvicorn": {"level": quiet.upper()}, "gedge.gse": {"level": level.upper()}}
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -182,7 +182,7 @@ class NodeImage(Observed):
     """An image that a node has, by all of its names; kubelets tell of the largest 50."""
 
     names: tuple[str, ...] = ()
-    size_bytes: int = 0
+    size_bytes: int = Field(0, validation_alias="sizeBytes", serialization_alias="size_bytes")
 
 
 class _NodeInfo(Observed):

@@ -132,7 +132,10 @@ def show_node(kube: KubeOf, node: NodeName) -> NodeDetail:
 
 
 @router.get(
-    "/nodes/{node}/images", summary="List a node's images", tags=["nodes"], openapi_extra=needs("get nodes @cluster")
+    "/nodes/{node}/images",
+    summary="List a node's images",
+    tags=["nodes"],
+    openapi_extra=needs("get nodes @cluster"),
 )
 def list_node_images(kube: KubeOf, node: NodeName, limit: Limit = 100, cursor: Cursor = "") -> Page[ImageLine]:
     """Return the images that a node has, largest first; kubelets tell of 50."""
