@@ -61,8 +61,9 @@ def create_app(settings: Settings, kubes: CallerKubes) -> FastAPI:
 
 
 def drain(app: FastAPI) -> None:
-    """Have an application say that it is not ready, and end logs that would go on without end."""
+    """Have an application say that it is not ready, and end what would go on without end: watches, followed logs."""
     app.state.draining.set()
+    app.state.watches.end()
     for pieces in tuple(app.state.followed):
         pieces.stop()
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _HEADER_S = 10.0
 _HEADER_BYTES = 32 * 1024
 _IDLE_S = 75
 _END_S = 30
+_LET_GO_S = 2.0
 _CONNECTIONS = 4000
 _NO_HTTP = problem_of(
     ProblemError("malformed-request", f"this is no HTTP/1.1 request, or its header is above {_HEADER_BYTES} bytes"), ""
@@ -62,6 +64,23 @@ class _Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._header_is_there()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._let_go()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """End a connection that is closing: clients that hold one for later do not answer the close of TLS."""
+        if self.transport.is_closing():
+            self.loop.call_later(_LET_GO_S, self._abort)
+
+    def _abort(self) -> None:
+        if not self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the problem tells it
         """Answer what is no HTTP by a problem, if an answer can still be made, and close the connection."""
@@ -101,7 +120,8 @@ class _Server(uvicorn.Server):
         self._ending = ending
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._ending()
+        # In a thread: the signal may have come while this one holds a lock that it needs.
+        threading.Thread(target=self._ending, name="ending", daemon=True).start()
         super().handle_exit(sig, frame)
 
 
