@@ -15,12 +15,12 @@ from gedge_provision.models.documents import Source, parse_yaml
 from gedge_provision.models.wording import in_plain_words
 
 __all__ = [
+    "DIGITS",
     "Document",
     "Flag",
     "Json",
     "NamespaceName",
     "NodeName",
-    "Number",
     "ObjectName",
     "RawBody",
     "ServiceName",
@@ -59,7 +59,8 @@ def _flag(value: Any) -> Any:  # noqa: ANN401 - whatever stands in the query
     return value
 
 
-Number = Annotated[int, BeforeValidator(_number)]
+DIGITS = BeforeValidator(_number)
+"""Annotates a whole number of the query, after its bounds: those of `Query` would not be in its JSON Schema."""
 Flag = Annotated[bool, BeforeValidator(_flag), Query()]
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from gedge_provision.gse._inputs import Number
+from gedge_provision.gse._inputs import DIGITS
 from gedge_provision.gse._problems import ProblemError, WrongField
 
 __all__ = ["Cursor", "Limit", "Page", "paged"]
@@ -18,7 +18,7 @@ __all__ = ["Cursor", "Limit", "Page", "paged"]
 T = TypeVar("T")
 Key = tuple[Any, ...]
 
-Limit = Annotated[Number, Query(ge=1, le=500, description="So many items at most.")]
+Limit = Annotated[int, Field(ge=1, le=500), DIGITS, Query(description="So many items at most.")]
 Cursor = Annotated[str, Query(max_length=1024, pattern=r"^[A-Za-z0-9_-]*$", description="`next` of the page before.")]
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request
+from pydantic import Field
 
 from gedge_provision.adapters.kube import Kube, NotFoundError
 from gedge_provision.gse._callers import Asked
-from gedge_provision.gse._inputs import Flag, Number, RawBody, document_of
+from gedge_provision.gse._inputs import DIGITS, Flag, RawBody, document_of
 from gedge_provision.gse._problems import ProblemError, WrongField
 from gedge_provision.models.cluster import Manifest
 from gedge_provision.models.progress import Reporter
@@ -38,7 +39,10 @@ LINGER_S = 1.5
 """So long an answer waits for the end of a rollout that may have nothing to do."""
 
 TimeoutS = Annotated[
-    Number, Query(ge=1, le=3600, description="Seconds without any headway after which a service has failed.")
+    int,
+    Field(ge=1, le=3600),
+    DIGITS,
+    Query(description="Seconds without any headway after which a service has failed."),
 ]
 Plain = Annotated[Flag, Query(description="Drop every acceleration block: no devices, no CPUs of its own.")]
 
@@ -55,7 +59,8 @@ class RolloutOptions:
         Flag, Query(description="Go back to the revision that ran when the new one does not get ready.")
     ] = True
     canary: Annotated[
-        Number | None, Query(ge=1, le=99, description="Give the new revision this share of the pods, in percent.")
+        Annotated[int, Field(ge=1, le=99), DIGITS] | None,
+        Query(description="Give the new revision this share of the pods, in percent."),
     ] = None
     blue_green: Annotated[Flag, Query(description="Bring it up beside the old one, without traffic.")] = False
     without_acceleration: Plain = False

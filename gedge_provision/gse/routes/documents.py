@@ -119,6 +119,7 @@ class ServiceDocuments(BaseModel):
 @router.post("/check", summary="Check a document", tags=["documents"], openapi_extra=needs() | document_body(*_ANY))
 def check_body(asked: Asked, namespace: NamespaceName, body: Document) -> CheckedDocument:
     """Say whether a document of a service, template or mesh is right, with what is rounded or read otherwise."""
+    asked.kube.user()  # nothing else may be asked of the cluster: a wrong token must be found all the same
     source = document_of(body)
     templates, site = StoredTemplates(asked.kube, namespace), asked.site
     if _is_mesh(source):
@@ -138,6 +139,7 @@ def render_document(
     asked: Asked, namespace: NamespaceName, body: Document, without_acceleration: Plain = False
 ) -> list[dict[str, Any]]:
     """Return the Kubernetes manifests of a service or mesh; nothing is applied."""
+    asked.kube.user()  # nothing else may be asked of the cluster: a wrong token must be found all the same
     source = document_of(body)
     templates, site = StoredTemplates(asked.kube, namespace), asked.site
     if _is_mesh(source):

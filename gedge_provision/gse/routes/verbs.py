@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gedge_provision.adapters.kube import LogPieces
 from gedge_provision.gse._callers import Asked, KubeOf
-from gedge_provision.gse._inputs import Flag, Json, NamespaceName, Number, ServiceName, read_json
+from gedge_provision.gse._inputs import DIGITS, Flag, Json, NamespaceName, ServiceName, read_json
 from gedge_provision.gse._openapi import changes, json_body, needs
 from gedge_provision.gse._pages import Cursor, Limit, Page, paged
 from gedge_provision.gse._problems import ProblemError
@@ -44,6 +44,7 @@ __all__ = ["Back", "Scale", "router"]
 
 router = APIRouter(prefix="/gse/v1/namespaces/{namespace}/services/{name}", tags=["services"])
 
+Revision = Annotated[int, Field(ge=1), DIGITS]
 _SILENT_S, _FOLLOWED_S = 60.0, 3600.0
 _TEXT: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Text."}
@@ -106,14 +107,14 @@ def service_history(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -
     summary="Show the difference of two revisions",
     openapi_extra=needs(*READS_REVISIONS),
     response_class=PlainTextResponse,
-    responses=_TEXT,
+    responses=_TEXT | {409: {"$ref": "#/components/responses/409"}},
 )
 def service_diff(
     kube: KubeOf,
     namespace: NamespaceName,
     name: ServiceName,
-    old: Annotated[Number | None, Query(ge=1, description="The one; that before `new` if left out.")] = None,
-    new: Annotated[Number | None, Query(ge=1, description="The other; the newest if left out.")] = None,
+    old: Annotated[Revision | None, Query(description="The one; that before `new` if left out.")] = None,
+    new: Annotated[Revision | None, Query(description="The other; the newest if left out.")] = None,
 ) -> PlainTextResponse:
     """Return what differs between the manifests of two revisions, as diff -u prints it; nothing when nothing does."""
     return PlainTextResponse(read_diff(kube, name, namespace, old=old, new=new))
@@ -124,7 +125,9 @@ def service_fit(
     kube: KubeOf,
     namespace: NamespaceName,
     name: ServiceName,
-    replicas: Annotated[Number | None, Query(ge=1, le=1000, description="How many are to fit.")] = None,
+    replicas: Annotated[
+        Annotated[int, Field(ge=1, le=1000), DIGITS] | None, Query(description="How many are to fit.")
+    ] = None,
 ) -> ServiceFit:
     """Return on which nodes a service fits beside what runs, and how often."""
     _, service = wanted_service(kube, name, namespace)
@@ -152,7 +155,9 @@ def service_logs(  # noqa: PLR0913, PLR0917 - one per parameter
     name: ServiceName,
     pod: Annotated[str | None, Query(max_length=253, pattern="^[a-z0-9.-]+$", description="The first by name.")] = None,
     container: Annotated[str | None, Query(max_length=63, pattern="^[a-z0-9-]+$", description="The first.")] = None,
-    tail: Annotated[Number, Query(ge=0, le=10_000, description="So many lines of what was said before.")] = 100,
+    tail: Annotated[
+        int, Field(ge=0, le=10_000), DIGITS, Query(description="So many lines of what was said before.")
+    ] = 100,
     follow: Annotated[Flag, Query(description="Go on until the container ends.")] = False,
     previous: Annotated[Flag, Query(description="Of the run before the present one.")] = False,
 ) -> StreamingResponse:
