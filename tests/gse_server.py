@@ -39,6 +39,7 @@ class GseServer:
     certificate: Path
     process: subprocess.Popen[str]
     output: list[str] = field(default_factory=list)
+    _told_to_end: bool = False
 
     @property
     def port(self) -> int:
@@ -57,7 +58,8 @@ class GseServer:
 
     def stop(self) -> int:
         """End it as a service manager does; return its exit code."""
-        if self.process.poll() is None:
+        if not self._told_to_end:
+            self._told_to_end = True
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(_END_S)
 

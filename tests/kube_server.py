@@ -5,13 +5,14 @@ A controller that is applied is ready at once, unless the image of its pods is `
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -75,6 +76,16 @@ class Cluster:
         self._lock = threading.Lock()
         self._seen: dict[str, str] = {}
         self._changes: list[tuple[str, str, dict[str, Any]]] = []
+        self._owned: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def begin_anew(self) -> None:
+        """Forget all objects, and behave as at first; versions go on."""
+        fresh = Cluster()
+        for one in fields(Cluster):
+            if one.name != "objects":
+                setattr(self, one.name, getattr(fresh, one.name))
+        self.objects.clear()
+        self._owned.clear()
 
     def changes(self, since: int) -> list[tuple[int, str, str, dict[str, Any]]]:
         """Return what happened after a version: its number, its type, the path of the object and the object then."""
@@ -88,6 +99,20 @@ class Cluster:
                     self._changes.append(("MODIFIED" if path in self._seen else "ADDED", path, json.loads(text)))
                     self._seen[path] = text
             return [(number, *change) for number, change in enumerate(self._changes[since:], since + 1)]
+
+    def forget(self, path: str) -> None:
+        """Forget who applied what of an object."""
+        self._owned = {key: value for key, value in self._owned.items() if key[0] != path}
+
+    def applied(self, path: str, manager: str, manifest: dict[str, Any], *, dry: bool) -> dict[str, Any]:
+        """Return an object after server-side apply: what its manager applied before and leaves out now goes away.
+
+        No conflicts: the last one wins. Lists are replaced as a whole.
+        """
+        before = self._owned.get((path, manager), {})
+        if not dry:
+            self._owned[path, manager] = copy.deepcopy(manifest)
+        return _merged(_without(self.objects.get(path, {}), before, manifest), manifest)
 
     @property
     def version(self) -> int:
@@ -218,6 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self._taken():
             return
         url = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
         manifest = json.loads(self.body)
         path = url.path.removesuffix("/status")
         if not self._has_namespace(path):
@@ -232,13 +258,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.objects[path]["metadata"]["annotations"] = kept
             self._send(200, self.objects[path])
             return
-        if (
-            "spec" in manifest
-            and "template" not in manifest["spec"]
-            and path in self.objects
-            and manifest["kind"] != "Service"
-        ):
-            manifest = {**self.objects[path], "spec": {**self.objects[path]["spec"], **manifest["spec"]}}
+        dry, manager = "dryRun" in query, query["fieldManager"]
+        manifest = self.cluster.applied(path, manager, manifest, dry=dry)
         manifest["metadata"]["generation"] = 1
         if path != url.path:
             manifest = {**self.objects[path], "status": manifest["status"]}
@@ -248,7 +269,7 @@ class _Handler(BaseHTTPRequestHandler):
             manifest["status"] = {"phase": "Active"}
         elif "status" in self.objects.get(path, {}):
             manifest["status"] = self.objects[path]["status"]
-        if "dryRun" not in parse_qs(url.query):
+        if not dry:
             self.objects[path] = _born(manifest)
         self._send(200, manifest)
 
@@ -260,6 +281,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing()
             return
         gone = self.objects.pop(path)
+        self.cluster.forget(path)
         if path.startswith("/api/v1/namespaces/") and path.count("/") == _DEFAULT.count("/"):
             inside = f"/namespaces/{path.rpartition('/')[2]}/"
             for own in [own for own in self.objects if inside in own]:
@@ -270,6 +292,25 @@ class _Handler(BaseHTTPRequestHandler):
         found = re.search("/namespaces/([^/]+)/", path)
         place = f"/api/v1/namespaces/{found[1]}" if found else _DEFAULT
         return place == _DEFAULT or place in self.objects
+
+
+def _without(item: dict[str, Any], before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without the fields that stood in one manifest, and do not in the next."""
+    kept = {}
+    for key, value in item.items():
+        if key in before and key not in now:
+            continue
+        both = key in before and all(isinstance(one, dict) for one in (value, before[key], now[key]))
+        kept[key] = _without(value, before[key], now[key]) if both else value
+    return kept
+
+
+def _merged(item: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(item)
+    for key, value in manifest.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else copy.deepcopy(value)
+    return merged
 
 
 def _lists(path: str) -> tuple[str, str]:

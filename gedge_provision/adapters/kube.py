@@ -25,6 +25,7 @@ from gedge_provision.adapters.kube_errors import (
     refusal,
 )
 from gedge_provision.adapters.kube_exec import Executed, execute
+from gedge_provision.adapters.kube_logs import LogPieces
 from gedge_provision.models.cluster import (
     APPLIED_KINDS,
     EVENT,
@@ -52,6 +53,7 @@ __all__ = [
     "GoneError",
     "Kube",
     "KubeError",
+    "LogPieces",
     "NotFoundError",
     "UnreachableError",
     "check_there",
@@ -64,7 +66,6 @@ FIELD_MANAGER = "gedge"
 
 _CONNECT_S, _READ_S = 5.0, 30.0
 _PAGE = 200
-_PIECE = 16 * 1024
 _WHOLE = "application/json, */*"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LARGEST_OK = 299
@@ -327,8 +328,8 @@ class Kube:
         query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
         return self._text(Call("GET", f"{_path(POD, namespace, pod)}/log", query))
 
-    def follow_log(self, namespace: str, pod: str, query: Mapping[str, str], limit_s: float) -> Iterator[bytes]:
-        """Ask for a container's log at once, and yield it as it comes, in pieces of any size.
+    def follow_log(self, namespace: str, pod: str, query: Mapping[str, str], limit_s: float) -> LogPieces:
+        """Ask for a container's log at once, and return it as it comes, in pieces of any size.
 
         Args:
             namespace: the pod's namespace.
@@ -336,20 +337,7 @@ class Kube:
             query: of the API's path /log: container, follow, tailLines, previous.
             limit_s: seconds without a word after which it ends.
         """
-        answer = self._answer(Call("GET", f"{_path(POD, namespace, pod)}/log", query), read_s=limit_s)
-        return self._pieces(answer)
-
-    def _pieces(self, answer: RESTResponse) -> Iterator[bytes]:
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - see connect
-
-        try:
-            while piece := answer.response.read1(_PIECE):
-                yield piece
-        except (HTTPError, OSError):  # broken in mid-air, or silent
-            return
-        finally:
-            answer.response.close()
-            answer.response.release_conn()
+        return LogPieces(self._answer(Call("GET", f"{_path(POD, namespace, pod)}/log", query), read_s=limit_s))
 
     def kubelet_configuration(self, node: str) -> Manifest:
         """Return the KubeletConfiguration that a node's kubelet runs with (its /configz, through the API server)."""

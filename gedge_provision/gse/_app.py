@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from gedge_provision.adapters.kube_callers import CallerKubes
 from gedge_provision.gse._guard import Guard
@@ -31,7 +33,7 @@ from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.wording import in_plain_words
 from gedge_provision.services import LimitRange
 
-__all__ = ["create_app", "openapi_document"]
+__all__ = ["create_app", "drain", "openapi_document"]
 
 _BODIES = (LimitRange, services.Changed, verbs.Scale, verbs.Back, documents.FromService, documents.ServiceDocuments)
 _STREAM_THREADS = 200
@@ -53,8 +55,17 @@ def create_app(settings: Settings, kubes: CallerKubes) -> FastAPI:
     app.state.watches = Watches(settings, metrics)
     app.state.work = Work(settings.rollouts, metrics)
     app.state.draining = threading.Event()
+    app.state.followed = set()
     app.add_middleware(Guard, settings=settings, metrics=metrics)
     return app
+
+
+def drain(app: FastAPI) -> None:
+    """Have an application say that it is not ready, and end what would go on without end: watches, followed logs."""
+    app.state.draining.set()
+    app.state.watches.end()
+    for pieces in tuple(app.state.followed):
+        pieces.stop()
 
 
 @cache
@@ -125,7 +136,20 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
         problem = ProblemError("not-found", "there is no such path", remedy="see /gse/v1/openapi.json")
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        problem = ProblemError(code, f"{request.method[:20]} is not for this path", headers=error.headers)
+        allowed = {"Allow": ", ".join(_methods(request.url.path)) or dict(error.headers or {}).get("Allow", "GET")}
+        problem = ProblemError(code, f"{request.method[:20]} is not for this path", headers=allowed)
     else:
         problem = ProblemError(code, str(error.detail), headers=error.headers)
     return await _on_error(request, problem)
+
+
+def _methods(path: str) -> list[str]:
+    """Return the methods of the operations of a path: the routes tell only those of the first that has it."""
+    found = [operations for pattern, operations in _patterns() if pattern.fullmatch(path)]
+    return sorted(method.upper() for operations in found[:1] for method in operations)
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    paths = openapi_document()["paths"]
+    return [(compile_path(path)[0], operations) for path, operations in paths.items()]

@@ -14,6 +14,7 @@ from contextlib import suppress
 from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from sse_starlette.sse import SendTimeoutError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gedge_provision.gse._metrics import Metrics
@@ -29,6 +30,7 @@ _LARGEST_HEADER = 32 * 1024
 _VERSIONS = {"1.0", "1.1"}
 _CLOSE = {"Connection": "close"}
 _BURST_S = 2
+_FORGET_S, _FORGET_BYTES = 2.0, 8 * 1024 * 1024
 _OPEN = {"/healthz", "/readyz", "/metrics"}
 _SECURITY = {
     b"content-security-policy": b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -65,6 +67,9 @@ class Guard:
             await self._app(scope, _Replay(body, receive), answer.send)
         except ProblemError as error:
             await answer.problem(error)
+        except SendTimeoutError:
+            self._metrics.dropped.inc()
+            log.info("%s %s: its client reads too slowly, and is cut off", scope["method"], answer.pattern)
         except asyncio.CancelledError:
             raise
         except Exception:
@@ -109,6 +114,7 @@ class Guard:
             detail = "the body has both Content-Length and Transfer-Encoding"
             raise ProblemError("malformed-request", detail, headers=_CLOSE)
         if lengths and lengths[0].isdigit() and int(lengths[0]) > self._settings.body_bytes:
+            await self._forget(scope, receive)
             raise self._too_large()
         if not lengths and not chunked:
             return b""
@@ -123,12 +129,26 @@ class Guard:
                     pieces.append(message.get("body", b""))
                     size += len(pieces[-1])
                     if size > self._settings.body_bytes:
+                        await self._forget(scope, receive)
                         raise self._too_large()
                     if not message.get("more_body"):
                         return b"".join(pieces)
         except TimeoutError:
             detail = f"the body did not come within {self._settings.body_s:g} s"
             raise ProblemError("timeout", detail, headers=_CLOSE) from None
+
+    async def _forget(self, scope: Scope, receive: Receive) -> None:
+        """Take in some more of a body that is too large: a client that is still sending would lose the answer."""
+        if any(key == b"expect" for key, _ in scope["headers"]):
+            return
+        size = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FORGET_S):
+                while size < _FORGET_BYTES:
+                    message = await receive()
+                    size += len(message.get("body", b""))
+                    if not message.get("more_body"):
+                        return
 
     def _too_large(self) -> ProblemError:
         detail = f"the body is larger than {self._settings.body_bytes} bytes"
@@ -162,9 +182,9 @@ class _Answer:
         await self._send(message)
 
     async def problem(self, error: ProblemError) -> None:
-        """Answer by a problem, unless an answer has begun: that one is cut off."""
+        """Answer by a problem; an answer that has begun is cut off, since it does not end."""
         if self._status:
-            raise error
+            return
         problem, headers = problem_of(error, self._scope["path"])
         body = json.dumps(problem.model_dump()).encode(errors="replace")
         told = [(key.lower().encode(), value.encode()) for key, value in headers.items()]

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import signal
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,7 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gedge_provision.adapters.kube_callers import connect_callers
-from gedge_provision.gse._app import create_app
+from gedge_provision.gse._app import create_app, drain
 from gedge_provision.gse._problems import MEDIA_TYPE, ProblemError, problem_of
 from gedge_provision.gse._settings import Settings
 from gedge_provision.models.errors import UsageError
@@ -31,10 +33,10 @@ _HEADER_S = 10.0
 _HEADER_BYTES = 32 * 1024
 _IDLE_S = 75
 _END_S = 30
+_LET_GO_S = 2.0
 _CONNECTIONS = 4000
 _NO_HTTP = problem_of(
-    ProblemError("malformed-request", f"this is no HTTP/1.1 request, or its header is larger than {_HEADER_BYTES} bytes"),
-    "",
+    ProblemError("malformed-request", f"this is no HTTP/1.1 request, or its header is above {_HEADER_BYTES} bytes"), ""
 )[0].model_dump_json().encode()  # fmt: skip
 
 
@@ -62,6 +64,23 @@ class _Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._header_is_there()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._let_go()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """End a connection that is closing: clients that hold one for later do not answer the close of TLS."""
+        if self.transport.is_closing():
+            self.loop.call_later(_LET_GO_S, self._abort)
+
+    def _abort(self) -> None:
+        if not self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the problem tells it
         """Answer what is no HTTP by a problem, if an answer can still be made, and close the connection."""
@@ -101,7 +120,8 @@ class _Server(uvicorn.Server):
         self._ending = ending
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._ending()
+        # In a thread: the signal may have come while this one holds a lock that it needs.
+        threading.Thread(target=self._ending, name="ending", daemon=True).start()
         super().handle_exit(sig, frame)
 
 
@@ -150,7 +170,7 @@ def serve(  # noqa: PLR0913 - where, how, and who is told
         config.load()
         assert config.ssl is not None  # noqa: S101 - there is a certificate
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-        server = _Server(config, app.state.draining.set)
+        server = _Server(config, partial(drain, app))
         try:
             listener = config.bind_socket()
         except SystemExit as error:

@@ -62,6 +62,13 @@ class Watches:
             raise ProblemError("too-busy", f"{self._open} watches are open here")
         return Watch(feed, next(self._numbers), path, self)
 
+    def end(self) -> None:
+        """End all of them, since the server does."""
+        with self._lock:
+            feeds = list(self._feeds.values())
+        for feed in feeds:
+            feed.end(ProblemError("too-busy", "the server is ending", remedy="watch again"))
+
     def begun(self) -> None:
         """A watch is open."""
         self._open += 1
@@ -94,6 +101,7 @@ class Watch:
             loop.call_soon_threadsafe(self._put, change)
 
         self._watches.begun()
+        slow = False
         try:
             last, lines = self._feed.listen(self._number, tell)
             yield b"".join(_event("added", last, line) for line in lines) + _event("synced", last, b"{}")
@@ -105,9 +113,10 @@ class Watch:
                 if change.number > last:
                     last = change.number
                     yield _event(change.type, change.number, change.line)
+            slow = True
         finally:
             self._feed.leave(self._number)
-            self._watches.ended(dropped=self._dropped)
+            self._watches.ended(dropped=slow)
 
     def _put(self, change: Change | GedgeError) -> None:
         if self._queue.qsize() >= _BEHIND:

@@ -33,6 +33,7 @@ from gedge_provision.services.mesh_status import (
 from gedge_provision.services.meshes import MeshApplied, apply_mesh, delete_mesh
 from gedge_provision.services.namespaces import NamespaceMissingError
 from gedge_provision.services.nodes import (
+    ImageLine,
     NodeDetail,
     NodeLine,
     PodOnNode,
@@ -76,6 +77,7 @@ __all__ = [
     "Checked",
     "EventLine",
     "HistoryLine",
+    "ImageLine",
     "Limit",
     "LimitRange",
     "MeshApplied",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gedge_provision.adapters.kube import Kube, NotFoundError
+from gedge_provision.adapters.kube import Kube, LogPieces, NotFoundError
 from gedge_provision.models.cluster import POD
 from gedge_provision.planning.manifests import INVENTORY_LABEL
 from gedge_provision.services.status import observe
@@ -25,7 +24,7 @@ class PodLog:
 
     pod: str
     container: str
-    pieces: Iterator[bytes]
+    pieces: LogPieces
 
 
 def follow_log(  # noqa: PLR0913 - of what, and how much

@@ -8,13 +8,13 @@ from typing import Any
 
 from gedge_provision.adapters.kube import Kube
 from gedge_provision.models.alignment import Alignment
-from gedge_provision.models.cluster import NODE, POD, Condition, Manifest, NodeImage, NodeState
+from gedge_provision.models.cluster import NODE, POD, Condition, Manifest, NodeState
 from gedge_provision.models.pod_specs import RunningPod
 from gedge_provision.planning.alignment import read_alignment
 from gedge_provision.planning.fit import ask_of
 from gedge_provision.planning.manifests import INVENTORY_LABEL
 
-__all__ = ["NodeDetail", "NodeLine", "PodOnNode", "list_nodes", "node_images", "node_line", "read_node"]
+__all__ = ["ImageLine", "NodeDetail", "NodeLine", "PodOnNode", "list_nodes", "node_images", "node_line", "read_node"]
 
 _ROLE = "node-role.kubernetes.io/"
 
@@ -86,6 +86,19 @@ class NodeDetail(NodeLine):
     pods: tuple[PodOnNode, ...]
 
 
+@dataclass(frozen=True)
+class ImageLine:
+    """An image that a node has.
+
+    Attributes:
+        names: all of its names.
+        size_bytes: as the kubelet counts it.
+    """
+
+    names: tuple[str, ...]
+    size_bytes: int
+
+
 def list_nodes(kube: Kube) -> tuple[NodeLine, ...]:
     """Return the nodes, by name."""
     return tuple(sorted((node_line(item) for item in kube.each(NODE)), key=lambda line: line.name))
@@ -114,14 +127,15 @@ def read_node(kube: Kube, name: str) -> NodeDetail:
     )
 
 
-def node_images(kube: Kube, name: str) -> tuple[NodeImage, ...]:
-    """Return the images that a node has, largest first.
+def node_images(kube: Kube, name: str) -> tuple[ImageLine, ...]:
+    """Return the images that a node has, largest first; kubelets tell of 50.
 
     Raises:
         NotFoundError: there is no such node.
     """
     state = NodeState.model_validate(kube.get(NODE, "", name))
-    return tuple(sorted(state.status.images, key=lambda image: -image.size_bytes))
+    lines = (ImageLine(image.names, image.size_bytes) for image in state.status.images)
+    return tuple(sorted(lines, key=lambda line: -line.size_bytes))
 
 
 def _of_line(state: NodeState) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from gedge_provision.gse._openapi import json_body, needs
 from gedge_provision.gse._pages import Cursor, Limit, Page, paged
 from gedge_provision.gse._problems import ProblemError
 from gedge_provision.models.autoscalers import AutoscalerState
-from gedge_provision.models.cluster import AUTOSCALER, NAMESPACE, Manifest, Metadata, NodeImage
+from gedge_provision.models.cluster import AUTOSCALER, NAMESPACE, Manifest, Metadata
 from gedge_provision.planning.manifests import INVENTORY_LABEL
 from gedge_provision.planning.scaling_status import scaling_line, scaling_trouble
 from gedge_provision.services import (
+    ImageLine,
     LimitRange,
     NodeDetail,
     NodeLine,
@@ -136,7 +137,7 @@ def show_node(kube: KubeOf, node: NodeName) -> NodeDetail:
     tags=["nodes"],
     openapi_extra=needs("get nodes @cluster"),
 )
-def list_node_images(kube: KubeOf, node: NodeName, limit: Limit = 100, cursor: Cursor = "") -> Page[NodeImage]:
+def list_node_images(kube: KubeOf, node: NodeName, limit: Limit = 100, cursor: Cursor = "") -> Page[ImageLine]:
     """Return the images that a node has, largest first; kubelets tell of 50."""
     found = node_images(kube, node)
     return paged(found, limit, cursor, lambda one: (one.size_bytes, *one.names), backwards=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import anyio
@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from gedge_provision.adapters.kube import LogPieces
 from gedge_provision.gse._callers import Asked, KubeOf
 from gedge_provision.gse._inputs import Flag, Json, NamespaceName, Number, ServiceName, read_json
 from gedge_provision.gse._openapi import changes, json_body, needs
@@ -261,12 +262,14 @@ for path, verb, summary, permissions in (
     )(_simple(verb))
 
 
-async def _pieces(request: Request, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _pieces(request: Request, pieces: LogPieces) -> AsyncIterator[bytes]:
     """Yield pieces of a log, each waited for in a thread of those for streams."""
     state = request.app.state
     if state.stream_threads.available_tokens <= 0:
+        pieces.stop()
         raise ProblemError("too-busy", "too many logs are followed here")
     state.metrics.logs.inc()
+    state.followed.add(pieces)
     try:
         while True:
             piece = await anyio.to_thread.run_sync(
@@ -276,4 +279,6 @@ async def _pieces(request: Request, pieces: Iterator[bytes]) -> AsyncIterator[by
                 return
             yield piece
     finally:
+        pieces.stop()  # the thread that waits for the next piece would keep the server from ending
+        state.followed.discard(pieces)
         state.metrics.logs.dec()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import anyio
 from fastapi import APIRouter, Query, Request
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +18,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/gse/v1/watch", tags=["watches"])
 
-_PING_S, _STUCK_S = 15, 20.0
+_PING_S, _STUCK_S, _FAREWELL_S = 15, 20.0, 5.0
 _EVENTS = (
     "Server-sent events: `added` for each that there is, then `synced`, then `added`, `modified` and `deleted` as it"
     " happens, each with an item of the list as data; `problem` if it ends for a reason. A comment comes each 15 s."
@@ -59,4 +60,11 @@ async def _watched(request: Request, caller: Caller, subject: Subject, namespace
     watches = request.app.state.watches
     feed = await run_in_threadpool(watches.feed, caller.token, caller.kube, subject, namespace)
     watch = watches.watch(feed, request.url.path)
-    return EventSourceResponse(watch.events(), ping=_PING_S, send_timeout=_STUCK_S, sep="\n")
+    return EventSourceResponse(
+        watch.events(),
+        ping=_PING_S,
+        send_timeout=_STUCK_S,
+        sep="\n",
+        shutdown_event=anyio.Event(),
+        shutdown_grace_period=_FAREWELL_S,
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import httpx
@@ -27,12 +26,7 @@ def _kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, P
 def cluster(_kept: tuple[Cluster, Path]) -> Cluster:
     """The cluster, as it is when nothing has happened yet."""
     kept = _kept[0]
-    kept.objects.clear()
-    for field in fields(Cluster):
-        fresh = getattr(Cluster(), field.name)
-        if field.name not in {"objects", "oldest"}:
-            setattr(kept, field.name, fresh)
-    kept.oldest = 0
+    kept.begin_anew()
     kept.objects["/api/v1/nodes/gedgew01"] = copy.deepcopy(NODE)
     return kept
 
