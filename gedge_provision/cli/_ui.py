@@ -26,9 +26,9 @@ __all__ = ["Output", "OutputOption", "console", "errors", "lines", "print_json",
 # A pipe has no width: tables keep one line per row there, for grep and awk.
 _PIPE_WIDTH = 1000
 console = Console(
-    highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else _PIPE_WIDTH
+    highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else _PIPE_WIDTH
 )
-errors = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
 
 _SIGNS: dict[Outcome, tuple[str, str]] = {
     "done": ("done", "green"),

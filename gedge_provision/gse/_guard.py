@@ -25,6 +25,9 @@ __all__ = ["Guard"]
 log = logging.getLogger("gedge.gse")
 
 _LONGEST_PATH = 2048
+_LARGEST_HEADER = 32 * 1024
+_VERSIONS = {"1.0", "1.1"}
+_CLOSE = {"Connection": "close"}
 _BURST_S = 2
 _OPEN = {"/healthz", "/readyz", "/metrics"}
 _SECURITY = {
@@ -86,6 +89,13 @@ class Guard:
             bytes(scope["query_string"]).decode("ascii")
         except UnicodeDecodeError:
             raise ProblemError("malformed-request", "path and query must be ASCII, the rest percent-encoded") from None
+        headers = dict(scope["headers"])
+        if sum(len(key) + len(value) for key, value in scope["headers"]) > _LARGEST_HEADER:
+            raise ProblemError("too-large", f"the header is larger than {_LARGEST_HEADER} bytes")
+        if scope["http_version"] not in _VERSIONS:
+            raise ProblemError("malformed-request", "this is not HTTP/1.1", headers=_CLOSE)
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise ProblemError("unsupported-media-type", "the body is compressed", remedy="send it as it is")
         if self._in_flight > self._settings.in_flight:
             raise ProblemError("too-busy", f"more than {self._settings.in_flight} requests are under way")
         if self._settings.rate and not self._limiter.hit(self._rate, _caller(scope)):
@@ -94,9 +104,13 @@ class Guard:
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """Take in the whole body, which is bounded in size and time."""
         lengths = [value for key, value in scope["headers"] if key == b"content-length"]
+        chunked = any(key == b"transfer-encoding" for key, _ in scope["headers"])
+        if lengths and chunked:  # RFC 9112, section 6.1: two servers on the way may read it differently
+            detail = "the body has both Content-Length and Transfer-Encoding"
+            raise ProblemError("malformed-request", detail, headers=_CLOSE)
         if lengths and lengths[0].isdigit() and int(lengths[0]) > self._settings.body_bytes:
             raise self._too_large()
-        if not lengths and not any(key == b"transfer-encoding" for key, _ in scope["headers"]):
+        if not lengths and not chunked:
             return b""
         pieces: list[bytes] = []
         size = 0
@@ -114,11 +128,11 @@ class Guard:
                         return b"".join(pieces)
         except TimeoutError:
             detail = f"the body did not come within {self._settings.body_s:g} s"
-            raise ProblemError("timeout", detail, headers={"Connection": "close"}) from None
+            raise ProblemError("timeout", detail, headers=_CLOSE) from None
 
     def _too_large(self) -> ProblemError:
         detail = f"the body is larger than {self._settings.body_bytes} bytes"
-        return ProblemError("too-large", detail, headers={"Connection": "close"})
+        return ProblemError("too-large", detail, headers=_CLOSE)
 
 
 class _Answer:

@@ -64,7 +64,7 @@ def _opened(cursor: str) -> Key:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
         raise _wrong() from None
-    if not isinstance(key, list):
+    if not isinstance(key, list) or not key:
         raise _wrong()
     return tuple(key)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import ssl
 import time
 from collections.abc import Callable
@@ -12,11 +13,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gedge_provision.adapters.kube_callers import connect_callers
 from gedge_provision.gse._app import create_app
+from gedge_provision.gse._problems import MEDIA_TYPE, ProblemError, problem_of
 from gedge_provision.gse._settings import Settings
 from gedge_provision.models.errors import UsageError
 
@@ -29,6 +32,10 @@ _HEADER_BYTES = 32 * 1024
 _IDLE_S = 75
 _END_S = 30
 _CONNECTIONS = 4000
+_NO_HTTP = problem_of(
+    ProblemError("malformed-request", f"this is no HTTP/1.1 request, or its header is larger than {_HEADER_BYTES} bytes"),
+    "",
+)[0].model_dump_json().encode()  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,18 @@ class _Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._header_is_there()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the problem tells it
+        """Answer what is no HTTP by a problem, if an answer can still be made, and close the connection."""
+        begun = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if not begun and self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            headers = [("content-type", MEDIA_TYPE), ("content-length", str(len(_NO_HTTP))), ("connection", "close")]
+            for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=_NO_HTTP), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self._close()
 
     def _await_header(self) -> None:
         """Give a header that has begun to come its time; between requests the connection may be idle for longer."""
@@ -140,6 +159,9 @@ def serve(  # noqa: PLR0913 - where, how, and who is told
                 f"{address}:{port} cannot be listened on", remedy="choose another one: --address, --port"
             ) from error
         ready(listener.getsockname()[1])
+        # uvicorn raises the signal that ended it once more at the end: that is its ordinary end, with exit code 0.
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, server.handle_exit)
         server.run(sockets=[listener])
 
 

@@ -5,7 +5,6 @@ JSON is read as YAML (of which it is a subset), so that both give line numbers.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -22,13 +21,16 @@ from gedge_provision.models.wording import in_plain_words
 __all__ = ["Path", "Problem", "Source", "parse_yaml", "validate"]
 
 _MOST_VALUES = 100_000  # aliases can unfold a small file to any size
+_DEEPEST = 64  # libyaml's composer and ours recurse: some ten thousand levels end the process
+_LONG = 64 * 1024  # PyYAML's own parser takes seconds for more
 _MOST_DIGITS = 4000  # Python refuses to read more than 4300
+_NO_KEY = ("a list or mapping cannot be a key", "write plain text before the colon")
 _YAML_PROBLEMS = (
     (r"'\t'", "a tab stands where YAML wants spaces", "indent by spaces"),
     ("found another document", "a second document begins here", "keep one document, remove the line ---"),
     ("undefined alias", "no anchor of this name stands before", "write the value itself"),
     ("determine a constructor", "a YAML tag (!...) asks for a kind of value that documents do not have", "remove it"),
-    ("unhashable key", "a list or mapping cannot be a key", "write plain text before the colon"),
+    ("unhashable key", *_NO_KEY),
 )
 """What a person meets often: part of PyYAML's words, ours, what to do."""
 
@@ -67,7 +69,7 @@ def parse_yaml(text: str, name: str) -> Source:
         DocumentError: it is no YAML, it is empty, it has several documents, or a key stands twice.
     """
     try:
-        root = _composed(text)
+        root = _composed(text, name)
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, name) from error
     except yaml.reader.ReaderError as error:
@@ -75,9 +77,7 @@ def parse_yaml(text: str, name: str) -> Source:
         finding = Finding(f"{name}:{line}", "", "a control character stands here", "remove it")
         raise DocumentError([finding]) from error
     except RecursionError as error:
-        raise DocumentError(
-            [Finding(f"{name}:1", "", "the values are nested too deeply", "use fewer levels")]
-        ) from error
+        raise _too_deep(f"{name}:1") from error
     if root is None:
         raise DocumentError(
             [
@@ -112,11 +112,32 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema(by_alias=True)
 
 
-def _composed(text: str) -> yaml.Node | None:
+def _composed(text: str, name: str) -> yaml.Node | None:
     """Return the nodes of a document: by libyaml where it can, ten times quicker; errors are worded by the other."""
-    with contextlib.suppress(AttributeError, yaml.YAMLError):
-        return yaml.compose(text, Loader=yaml.CSafeLoader)
+    quick = getattr(yaml, "CSafeLoader", None)
+    if quick is not None:
+        try:
+            _check_depth(yaml.parse(text, Loader=quick), name)
+            return yaml.compose(text, Loader=quick)
+        except yaml.YAMLError:
+            if len(text) > _LONG:
+                raise
     return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+def _check_depth(events: Iterable[yaml.Event], name: str) -> None:
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise _too_deep(f"{name}:{event.start_mark.line + 1}")
+
+
+def _too_deep(place: str) -> DocumentError:
+    return DocumentError([Finding(place, "", "the values are nested too deeply", "use fewer levels")])
 
 
 def _not_yaml(error: yaml.MarkedYAMLError, name: str) -> DocumentError:
@@ -176,14 +197,20 @@ def _walk(  # noqa: PLR0913, PLR0917 - what the recursion carries
             "write the values themselves",
         )
         raise DocumentError([finding])
+    if len(parents) > _DEEPEST:
+        raise _too_deep(f"{name}:{node.start_mark.line + 1}")
     parents = (*parents, node)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
-            text = str(key.value)
             line = key.start_mark.line + 1
-            if text in seen:
+            if not isinstance(key, yaml.ScalarNode):
+                findings.append(Finding(f"{name}:{line}", _dotted(path), *_NO_KEY))
+                continue
+            text = str(key.value)
+            if text in seen:  # not looked into: aliases under one key would be gone through without end
                 findings.append(Finding(f"{name}:{line}", _dotted((*path, text)), "this key stands twice", "keep one"))
+                continue
             seen.add(text)
             lines[(*path, text)] = line
             _walk(value, (*path, text), name, lines, findings, parents)

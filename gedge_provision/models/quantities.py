@@ -11,9 +11,12 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from gedge_provision.models.wording import shown
+
 __all__ = ["Quantity"]
 
 _PATTERN = r"^\d+(\.\d+)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$"
+_LARGEST = 2**63 - 1  # of apimachinery resource.Quantity
 _UNITS = {
     "": Decimal(1),
     "m": Decimal("0.001"),
@@ -42,12 +45,14 @@ class Quantity:
         Raises:
             ValueError: it is no quantity.
         """
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([A-Za-z]*)", str(text))
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)", str(text))
         if not match or match[2] not in _UNITS:
-            raise ValueError(f"{text!r} is no Kubernetes quantity -> write it like 500m, 2 or 1Gi")
+            raise ValueError(f"{shown(str(text))} is no Kubernetes quantity -> write it like 500m, 2 or 1Gi")
         self.text = str(text)
         self.unit = match[2]
         self.amount = Decimal(match[1]) * _UNITS[match[2]]
+        if self.amount > _LARGEST:
+            raise ValueError(f"{shown(self.text)} is more than Kubernetes can count -> write at most 2^63 - 1")
 
     def __str__(self) -> str:
         return self.text

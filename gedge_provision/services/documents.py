@@ -196,8 +196,7 @@ def read_service(
     """Return the service of a parsed document as `load_service` reads it, and what its reader is told.
 
     Raises:
-        DocumentError: with every finding.
-        UsageError: it is another kind of document.
+        DocumentError: with every finding, or it is another kind of document.
     """
     _refuse_others(source)
     return complete_service(source, templates, site, accelerated=accelerated)
@@ -256,8 +255,5 @@ def _on_template(merged: MergedSource, checks: Callable[[ServiceFile], Iterator[
 def _refuse_others(source: Source) -> None:
     for key, (what, remedy) in _OTHERS.items():
         if isinstance(source.data, dict) and key in source.data and "service" not in source.data:
-            raise UsageError(
-                f"this is {what}, and only service documents can be deployed",
-                place=source.place((key,)),
-                remedy=remedy,
-            )
+            message = f"this is {what}, and only service documents can be deployed"
+            raise DocumentError([Finding(source.place((key,)), "", message, remedy)])

@@ -9,7 +9,7 @@ from pathlib import Path
 from gedge_provision.adapters.files import read_document
 from gedge_provision.models.documents import Path as FieldPath
 from gedge_provision.models.documents import Source, validate
-from gedge_provision.models.errors import DocumentError, Finding, UsageError
+from gedge_provision.models.errors import DocumentError, Finding
 from gedge_provision.models.mesh import LoadedMesh, Mesh, MeshFile, MeshService, MeshVersion
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.site import Site
@@ -82,7 +82,6 @@ def read_mesh(
 
     Raises:
         DocumentError: with every finding.
-        UsageError: it is another kind of document.
     """
     _refuse_others(source)
     document = validate(source, MeshFile, check_mesh).service_mesh
@@ -132,8 +131,5 @@ def _in_the_mesh(finding: Finding, index: int) -> Finding:
 def _refuse_others(source: Source) -> None:
     for key, (what, remedy) in _OTHERS.items():
         if isinstance(source.data, dict) and key in source.data and "serviceMesh" not in source.data:
-            raise UsageError(
-                f"this is {what}, and only service meshes can be deployed here",
-                place=source.place((key,)),
-                remedy=remedy,
-            )
+            message = f"this is {what}, and only service meshes can be deployed here"
+            raise DocumentError([Finding(source.place((key,)), "", message, remedy)])

@@ -77,7 +77,7 @@ class Mig(CamelCase):
 class Compute(CamelCase):
     """A computing device: `{GPU: n}`, or `{MIG: {profile, count}}`."""
 
-    gpu: Annotated[int, Field(ge=1, le=64)] | None = Field(None, alias="GPU", description="Number of whole GPUs.")
+    gpu: Annotated[int, Field(ge=1, le=64, strict=True)] | None = Field(None, alias="GPU", description="Number of whole GPUs.")
     mig: Mig | None = Field(None, alias="MIG", description="Parts of GPUs.")
     shared: Boolean = Field(
         default=False, description="With `GPU`: shares of GPUs that others use too, where the site offers such."

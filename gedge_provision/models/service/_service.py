@@ -24,7 +24,7 @@ __all__ = [
 
 
 class _Common(CamelCase):
-    replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    replicas: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
     scaling: Scaling | None = Field(
         None, description="Let the number of pods follow what they use, instead of `replicas`."
     )

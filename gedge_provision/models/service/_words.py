@@ -30,7 +30,7 @@ __all__ = [
 MISSPELLINGS = {"toploygyAware": "topologyAware"}
 """Spellings in the platform's own documents that are accepted, each with the right one."""
 
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
+PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 _LETTERS = "use lower-case letters, digits and '-', first a letter, last no '-'"
 Name = Annotated[str, Form(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "name", f"{_LETTERS}; at most 63")]
 # Room for "-external" and "-headless", and for the ends that Kubernetes adds to the names of ReplicaSets and pods.
