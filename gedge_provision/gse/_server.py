@@ -31,6 +31,7 @@ _HEADER_S = 10.0
 _HEADER_BYTES = 32 * 1024
 _IDLE_S = 75
 _END_S = 30
+_GOODBYE_S = 5.0
 _CONNECTIONS = 4000
 _NO_HTTP = problem_of(
     ProblemError("malformed-request", f"this is no HTTP/1.1 request, or its header is larger than {_HEADER_BYTES} bytes"),
@@ -74,6 +75,12 @@ class _Protocol(H11Protocol):
             for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=_NO_HTTP), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self._close()
+
+    def shutdown(self) -> None:
+        """Close, if nothing is under way; browsers say no goodbye on connections that they keep for later."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(_GOODBYE_S, self.transport.abort)
 
     def _await_header(self) -> None:
         """Give a header that has begun to come its time; between requests the connection may be idle for longer."""
