@@ -59,6 +59,7 @@ class Cluster:
         logs: of pods, by their paths: pieces, of which None ends the log.
         oldest: watches from an older version than this are refused (410).
         asked: of every request: method, path with query, token.
+        managed: the fields below spec that field managers have applied as parts, by path and manager.
     """
 
     objects: Objects = field(default_factory=dict)
@@ -70,15 +71,24 @@ class Cluster:
     logs: dict[str, list[bytes | None]] = field(default_factory=dict)
     oldest: int = 0
     asked: list[tuple[str, str, str]] = field(default_factory=list)
+    managed: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[str, str] = {}
         self._changes: list[tuple[str, str, dict[str, Any]]] = []
+        self._looked_at = 0.0
 
-    def changes(self, since: int) -> list[tuple[int, str, str, dict[str, Any]]]:
-        """Return what happened after a version: its number, its type, the path of the object and the object then."""
+    def changes(self, since: int, *, lately: bool = False) -> list[tuple[int, str, str, dict[str, Any]]]:
+        """Return what happened after a version: its number, its type, the path of the object and the object then.
+
+        Args:
+            since: the version.
+            lately: be content with what was seen a moment ago, by whichever watch: looking at many objects takes time.
+        """
         with self._lock:
+            if lately and time.monotonic() - self._looked_at < _LOOK_S:
+                return [(number, *change) for number, change in enumerate(self._changes[since:], since + 1)]
             present = dict(self.objects)
             for path in [path for path in self._seen if path not in present]:
                 self._changes.append(("DELETED", path, json.loads(self._seen.pop(path))))
@@ -87,6 +97,7 @@ class Cluster:
                 if self._seen.get(path) != text:
                     self._changes.append(("MODIFIED" if path in self._seen else "ADDED", path, json.loads(text)))
                     self._seen[path] = text
+            self._looked_at = time.monotonic()
             return [(number, *change) for number, change in enumerate(self._changes[since:], since + 1)]
 
     @property
@@ -192,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Yield what happens to objects of a list after a version."""
         version, end = int(query["resourceVersion"]), time.monotonic() + float(query["timeoutSeconds"])
         while time.monotonic() < end and not (self.cluster.away or self.cluster.failing):
-            for version, type_, own, item in self.cluster.changes(version):  # noqa: B007, B020 - goes on from the last
+            for version, type_, own, item in self.cluster.changes(version, lately=True):  # noqa: B020 - from the last
                 if path in _lists(own) and _matches(item, query):
                     told = {**item, "metadata": {**item["metadata"], "resourceVersion": str(version)}}
                     yield json.dumps({"type": type_, "object": told}).encode() + b"\n"
@@ -224,21 +235,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing("namespaces")
             return
         if self.headers["Content-Type"].startswith("application/merge-patch"):
-            if path not in self.objects:
-                self._missing()
-                return
-            annotations = {**self.objects[path]["metadata"]["annotations"], **manifest["metadata"]["annotations"]}
-            kept = {key: value for key, value in annotations.items() if value is not None}
-            self.objects[path]["metadata"]["annotations"] = kept
-            self._send(200, self.objects[path])
+            self._annotate(path, manifest)
             return
-        if (
-            "spec" in manifest
-            and "template" not in manifest["spec"]
-            and path in self.objects
-            and manifest["kind"] != "Service"
-        ):
-            manifest = {**self.objects[path], "spec": {**self.objects[path]["spec"], **manifest["spec"]}}
+        is_part = "spec" not in manifest.get("spec", {}).get("template", {}) and manifest["kind"] != "Service"
+        if "spec" in manifest and path in self.objects and is_part:
+            manifest = self._with_the_rest(path, manifest)
         manifest["metadata"]["generation"] = 1
         if path != url.path:
             manifest = {**self.objects[path], "status": manifest["status"]}
@@ -251,6 +252,26 @@ class _Handler(BaseHTTPRequestHandler):
         if "dryRun" not in parse_qs(url.query):
             self.objects[path] = _born(manifest)
         self._send(200, manifest)
+
+    def _annotate(self, path: str, patch: dict[str, Any]) -> None:
+        if path not in self.objects:
+            self._missing()
+            return
+        annotations = {**self.objects[path]["metadata"]["annotations"], **patch["metadata"]["annotations"]}
+        kept = {key: value for key, value in annotations.items() if value is not None}
+        self.objects[path]["metadata"]["annotations"] = kept
+        self._send(200, self.objects[path])
+
+    def _with_the_rest(self, path: str, part: dict[str, Any]) -> dict[str, Any]:
+        """Return an object of which a field manager has applied a part; what it left out, and applied before, goes."""
+        query = parse_qs(urlsplit(self.path).query)
+        key = (path, query.get("fieldManager", [""])[0])
+        left = self.cluster.managed.get(key, set()) - part["spec"].keys()
+        if "dryRun" not in query:
+            self.cluster.managed[key] = set(part["spec"])
+        kept = {**self.objects[path]}
+        kept["spec"] = {name: value for name, value in kept["spec"].items() if name not in left}
+        return _merged(kept, {"spec": part["spec"]})
 
     def do_DELETE(self) -> None:
         if self._taken():
@@ -294,6 +315,14 @@ def _field(item: Any, path: str) -> str:
     for key in path.split("."):
         item = item.get(key, {})
     return str(item or "")
+
+
+def _merged(kept: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _merged(kept[key], value) if isinstance(value, dict) and isinstance(kept.get(key), dict) else value
+        for key, value in part.items()
+    }
+    return {**kept, **both}
 
 
 def _born(manifest: dict[str, Any]) -> dict[str, Any]:
