@@ -19,7 +19,7 @@ from gedge_provision.adapters.locations import content_dir
 from gedge_provision.adapters.run_records import Journal
 from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.progress import WAITS, Outcome, Reporter
-from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult, phase_name
+from gedge_provision.models.runs import HostFailure, PhaseTiming, RunResult, Server, phase_name
 from gedge_provision.models.selection import Selection
 
 __all__ = ["run_playbook"]
@@ -45,6 +45,7 @@ class _Recorder:
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     topologies: dict[str, dict[str, Any]] = field(default_factory=dict)
     pods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    servers: list[Server] = field(default_factory=list)
     _play: str = ""
     _batch: int = 1
     _phase: str = ""
@@ -110,6 +111,8 @@ class _Recorder:
                 ("gedge_pod_resources", self.pods),
             ):
                 kept.update({host: told[name]} if name in told else {})
+            if (server := told.get("gedge_serving_certificate")) is not None:
+                self.servers.append(Server(**server | {"urls": tuple(server["urls"])}))
         if kind == "runner_on_ok" and data.get("task_action", "").endswith("cluster_verify"):
             self.differences += [Difference(**found) for found in result["problems"]]
         # The loop that looks at hosts that left the site file goes on without those that do not answer.
@@ -253,6 +256,7 @@ def run_playbook(  # noqa: PLR0913 - what ansible-playbook takes
         networks=dict(sorted(recorder.networks.items())),
         topologies=dict(sorted(recorder.topologies.items())),
         pods=dict(sorted(recorder.pods.items())),
+        servers=tuple(recorder.servers),
     )
     _write_record(result, folder)
     journal.write("run", detail=result.status)

@@ -31,6 +31,7 @@ from gedge_provision.models.cluster import (
     NODE,
     POD,
     SELF_SUBJECT_REVIEW,
+    SERVICE,
     Kind,
     Manifest,
     WatchEvent,
@@ -105,6 +106,17 @@ class Kube:
         except KubeError:
             return False
         return answer == b"ok"
+
+    def ask_server(self, namespace: str, service: str, path: str) -> str:
+        """Return what a server in the cluster answers at a path, through the API server; its port is named https.
+
+        Raises:
+            KubeError: it does not answer, or refuses.
+        """
+        call = Call("GET", f"{_path(SERVICE, namespace, f'https:{service}:https')}/proxy{path}")
+        with self._told():
+            text: str = self._called(call, _READ_S).read().decode(errors="replace")  # type: ignore[no-untyped-call]
+        return text
 
     def version(self) -> str:
         """Return the version of the API server, with the v."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import ssl
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from gedge_provision.models.snapshot import Certificate
 
-__all__ = ["read_certificate"]
+__all__ = ["read_certificate", "shown_fingerprint"]
 
 
 def read_certificate(address: str, port: int, ca_file: Path | None, limit_s: float) -> Certificate:
@@ -38,3 +39,22 @@ def read_certificate(address: str, port: int, ca_file: Path | None, limit_s: flo
         names=tuple(sorted(str(pair[1]) for pair in pairs)),
         not_after=datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC),
     )
+
+
+def shown_fingerprint(address: str, port: int, limit_s: float) -> str:
+    """Return the SHA-256 of the certificate that a server shows, as browsers write it; empty without an answer.
+
+    Whoever signed it: the fingerprint is what the caller compares.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((address, port), limit_s) as connection,
+            context.wrap_socket(connection) as secured,
+        ):
+            shown = secured.getpeercert(binary_form=True) or b""
+    except OSError:
+        return ""
+    return hashlib.sha256(shown).digest().hex(":").upper()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from gedge_provision.adapters import go, hosttools, image_bases, processes, programs
+from gedge_provision.adapters import go, hosttools, image_bases, processes, programs, python_modules
 from gedge_provision.adapters.images import ImageTool, image_tool
 from gedge_provision.adapters.interrupts import interrupts_at_the_end
 from gedge_provision.adapters.locations import content_dir
@@ -70,7 +70,7 @@ def build(  # noqa: PLR0913 - where from, where to, and what
         source: make it from this source only; None accepts what is stored from either and builds the rest. What is ours
             alone is always built.
         force: make them even when they are up to date, e.g. for newer packages of the bases.
-        content: the folder of gobuild/ and programs/; that of this installation when None.
+        content: the folder of gobuild/, programs/ and pybuild/; that of this installation when None.
 
     Raises:
         UsageError: a name is not in the catalog, or names what cannot be built and was not asked from upstream.
@@ -244,6 +244,9 @@ class _Builder:
         partial = file.with_name(f"{file.name}.{os.getpid()}")
         if program.program is not None:
             programs.pack_program(self.sources.programs[program.program], partial)
+            return partial.replace(file)
+        if program.module is not None:
+            python_modules.pack_module(self.sources.python[program.module], program.leave_out, partial)
             return partial.replace(file)
         module, product = self._module(str(program.product))
         if program.package is not None:

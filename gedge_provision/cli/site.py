@@ -145,3 +145,6 @@ def show_run(result: RunResult, output: _ui.Output, *, check: bool) -> None:
         for host, changes in result.changes.items():
             for change in changes:
                 _ui.console.print(f"  {host}: {change}")
+        return
+    for server in result.servers:
+        _ui.console.print(str(server), soft_wrap=True)

@@ -110,7 +110,6 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._ending()
         super().handle_exit(sig, frame)
-        self._captured_signals.clear()  # which would be raised again at the end: that is in order, so exit code 0
 
 
 def serve(  # noqa: PLR0913 - where, how, and who is told
@@ -186,7 +185,9 @@ def _check(certificate: Certificate) -> None:
 
 def _log_config(level: str) -> dict[str, Any]:
     """Return what logging does: one line each to standard error, with its time in UTC."""
-    loggers = {name: {"level": level.upper()} for name in ("uvicorn", "uvicorn.error", "gedge.gse")}
+    # uvicorn tells of each step of its start and end.
+    quiet = "warning" if level == "info" else level
+    loggers = {"uvicorn": {"level": quiet.upper()}, "gedge.gse": {"level": level.upper()}}
     return {
         "version": 1,
         "disable_existing_loggers": False,

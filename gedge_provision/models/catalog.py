@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Self
@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 from gedge_provision.models.base import Document
 
 __all__ = [
+    "PYTHON_OF_BASES",
     "Artifact",
     "Base",
     "Build",
@@ -23,16 +24,21 @@ __all__ = [
     "Kind",
     "NeededOn",
     "Product",
+    "PythonSource",
     "Source",
     "Sources",
     "Upstream",
 ]
+
+PYTHON_OF_BASES = "3.11"
+"""The Python of the Debian release that bases are made of."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 RelativePath = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$")
 ]
+ModuleName = Annotated[str, StringConstraints(pattern=r"^gedge_provision(\.[a-z_]+)*$")]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_.-]+)+$")]
 Version = Annotated[str, StringConstraints(pattern=r"^v\d+\.\d+\.\d+")]
 
@@ -68,6 +74,7 @@ class Feature(StrEnum):
     EMULATED_GPUS = "emulated_gpus"
     GPU = "gpu"
     GPU_CHART = "gpu_chart"
+    GSE_API_SERVER = "gse_api_server"
     METRICS_SERVER = "metrics_server"
     MULTUS = "multus"
     PERF = "perf"
@@ -93,16 +100,31 @@ class GoModule:
 
 
 @dataclass(frozen=True)
+class PythonSource:
+    """What an image with a module of this package is made of.
+
+    Attributes:
+        requirements: the packages that it needs, each with version and hashes, as pip reads them.
+        files: our own files that it needs, by path from the folder that Python imports from.
+    """
+
+    requirements: str
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
 class Sources:
     """What the repository itself contributes to artifacts.
 
     Attributes:
         modules: the Go module of each product.
         programs: the files of each program of ours (programs/NAME) and of its library, by relative path.
+        python: what each module of this package that is put into an image is made of, by its name.
     """
 
     modules: Mapping[str, GoModule]
     programs: Mapping[str, Mapping[str, bytes]]
+    python: Mapping[str, PythonSource] = field(default_factory=dict)
 
 
 class Product(Document):
@@ -131,7 +153,9 @@ class Build(Document):
     """How a program is built.
 
     One of: a Go package of a product; a C file inside the product's module, with -D `defines`; a Python program of ours
-    (the folder programs/PROGRAM, with what it shares from programs/LIBRARY, packed into one executable file).
+    (the folder programs/PROGRAM, with what it shares from programs/LIBRARY, packed into one executable file); a module
+    of this package with everything that it imports, and the packages of pybuild/REQUIREMENTS without what of them is
+    left out (folders, from where Python imports).
     """
 
     product: Name | None = None
@@ -140,29 +164,37 @@ class Build(Document):
     defines: dict[str, str] = Field(default_factory=dict)
     program: Name | None = None
     library: Name | None = None
+    module: ModuleName | None = None
+    requirements: Name | None = None
+    leave_out: tuple[RelativePath, ...] = ()
 
     @model_validator(mode="after")
     def _one_language(self) -> Self:
-        if (self.package, self.c_source, self.program).count(None) != 2:  # noqa: PLR2004 - one of three
+        if (self.package, self.c_source, self.program, self.module).count(None) != 3:  # noqa: PLR2004 - one of four
             raise ValueError(
-                "exactly one of package, c_source and program is needed -> name the Go package, the C file or ours"
+                "exactly one of package, c_source, program and module is needed -> name the Go package, the C file or "
+                "ours"
             )
-        if (self.program is None) != (self.product is not None):
+        if (self.program is None and self.module is None) != (self.product is not None):
             raise ValueError("a Go package and a C file, and nothing else, belong to a product")
         if self.defines and self.c_source is None:
             raise ValueError("defines are for c_source only -> a Go product takes variables")
         if self.library is not None and self.program is None:
             raise ValueError("library is for program only -> a Go package names what it needs in go.mod")
+        if (self.module is None) != (self.requirements is None) or (self.leave_out and self.module is None):
+            raise ValueError("a module, and nothing else, has requirements -> name its folder in pybuild/")
         return self
 
 
 class Image(Document):
     """How an image is assembled: a base, if any, a program, and files of the product's Go module.
 
-    Without a base it holds nothing else; without a program it is its base.
+    Without a base it holds nothing else; without a program it is its base. A Python module has a `folder` instead of a
+    program: Python imports from there.
     """
 
     program: AbsolutePath | None = None
+    folder: AbsolutePath | None = None
     files: dict[AbsolutePath, RelativePath] = Field(default_factory=dict)
     entrypoint: tuple[str, ...] = Field(min_length=1)
     command: tuple[str, ...] = ()
@@ -235,8 +267,11 @@ class Artifact(Document):
             raise ValueError("a chart is its publisher's file -> give it an upstream with a url, and nothing else")
 
     def _check_image(self, image: Image) -> None:
-        if (image.program is None) != (self.build is None):
-            raise ValueError("an image with a build section, and no other, has a program")
+        module = self.build is not None and self.build.module is not None
+        if (image.program is None) != (self.build is None or module) or (image.folder is None) == module:
+            raise ValueError("an image with a build section, and no other, has a program; one with a module a folder")
+        if module and image.base is None:
+            raise ValueError("a module needs a base that has Python")
         if self.build is None and image.base is None:
             raise ValueError("an image without a program needs a base")
         if image.files and (self.build is None or self.build.product is None):

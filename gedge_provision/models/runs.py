@@ -15,6 +15,7 @@ __all__ = [
     "RunFailedError",
     "RunInterruptedError",
     "RunResult",
+    "Server",
     "phase_name",
     "play_of",
 ]
@@ -64,6 +65,29 @@ class HostFailure:
 
 
 @dataclass(frozen=True)
+class Server:
+    """A server of ours in the cluster.
+
+    Attributes:
+        server: its name, for people.
+        urls: where it is reached.
+        fingerprint: SHA-256 of the certificate that it shows there, as browsers write it.
+        not_after: until when that is valid, as ISO 8601.
+    """
+
+    server: str
+    urls: tuple[str, ...]
+    fingerprint: str
+    not_after: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.server}: {', '.join(self.urls)}\n"
+            f"  certificate SHA-256 {self.fingerprint}, until {self.not_after.partition('T')[0]}"
+        )
+
+
+@dataclass(frozen=True)
 class RunResult:
     """The outcome of a run.
 
@@ -80,6 +104,7 @@ class RunResult:
         networks: what each host told of cards and secondary networks, when it was asked (playbook look).
         topologies: what each host told of CPUs, memory and devices, when it was asked (playbook topology).
         pods: what each host's kubelet told of CPUs, memory and devices of pods, when it was asked (playbook pods).
+        servers: the servers of ours whose certificates were seen to.
     """
 
     status: str
@@ -94,6 +119,7 @@ class RunResult:
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     topologies: dict[str, dict[str, Any]] = field(default_factory=dict)
     pods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    servers: tuple[Server, ...] = ()
 
     @property
     def parked(self) -> tuple[str, ...]:

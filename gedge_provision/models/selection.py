@@ -19,6 +19,7 @@ CONCERNS = {
     "network": "flannel and the nodes' pod networks",
     "attachments": "Multus, device plugin, secondary networks of pods",
     "metrics": "metrics-server, by which services scale",
+    "gse": "the GSE API server",
     "nodes": "labels and taints",
     "gpu": "the GPU operator, the look at GPUs of hosts, the device plugin of emulated ones",
     "kubeconfig": "the administrator's kubeconfig on this machine",

@@ -16,7 +16,9 @@ from gedge_provision.models.emulated_gpus import EmulatedGpus
 from gedge_provision.models.emulation import EmulatedNode
 from gedge_provision.models.gpu import GpuIntent, NodeGpu
 from gedge_provision.models.gpu_operator import GpuOperator
+from gedge_provision.models.gse_api_server import GseApiServer
 from gedge_provision.models.kubelet import KubeletSettings
+from gedge_provision.models.paths import HomePath, MountPoint
 from gedge_provision.models.sriov import SharedRdma, SriovPolicy
 from gedge_provision.models.wording import Form
 
@@ -46,7 +48,6 @@ Port = Annotated[Integer, Field(ge=1, le=65535)]
 SshHost = Annotated[str, Form(r"[^\s-]\S*", "name or address for SSH", "write it without spaces, first no '-'")]
 Registry = Annotated[str, Form(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?", "registry", "write its host: docker.io")]
 MirrorUrl = Annotated[str, Form(r"https?://[^\s/\"]+(/[^\s\"]*)?", "URL of a mirror", "begin it with https://")]
-HomePath = Annotated[str, Form(r"(/|~/).*", "path from / or from the home folder", "begin it with / or ~/")]
 
 
 _PART = r"[1-9]\d*|([1-9]\d?|100)%"
@@ -54,28 +55,6 @@ _PART = r"[1-9]\d*|([1-9]\d?|100)%"
 
 def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-_SYSTEM_FOLDERS = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
-_FEWEST_LEVELS = 2
-
-
-def _check_mount_point(path: str) -> str:
-    levels = path.split("/")[1:]
-    if any(level in {"", ".", ".."} for level in levels):
-        raise ValueError(f"{path!r} is not written plainly -> write it without //, ., .. and a / at the end")
-    if re.search(r"[:,]|[^ -~]", path):
-        raise ValueError(f"{path!r} cannot be mounted at -> use letters, digits, '-', '_', '.'")
-    if len(levels) < _FEWEST_LEVELS:
-        raise ValueError(f"{path} may hold other things -> name a folder of its own, like /srv/gedge")
-    if f"/{levels[0]}" in _SYSTEM_FOLDERS:
-        raise ValueError(f"{path} lies in a folder of the system's -> name a folder of its own, like /srv/gedge")
-    return path
-
-
-MountPoint = Annotated[
-    str, AfterValidator(_check_mount_point), Form(r"/.*", "absolute path", "begin it with /, like /srv/gedge")
-]
 
 
 def _check_user(name: str) -> str:
@@ -272,6 +251,9 @@ class Site(Document):
     rollout: Rollout = Field(default_factory=Rollout)
     gpu_operator: GpuOperator | None = Field(
         None, description="The NVIDIA GPU operator; unset means its defaults where a class has `gpu`."
+    )
+    gse_api_server: GseApiServer | None = Field(
+        None, description="The GSE API server in the cluster: services over HTTP, and a web page; unset means none."
     )
     kubeconfig: HomePath | None = Field(
         None,

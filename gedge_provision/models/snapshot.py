@@ -28,6 +28,7 @@ __all__ = [
     "KubeletAnswer",
     "MetricsAnswer",
     "PoolState",
+    "ServerAnswer",
 ]
 
 
@@ -106,6 +107,22 @@ class MetricsAnswer(_Collected):
     problem: str = ""
 
 
+class ServerAnswer(_Collected):
+    """What the GSE API server tells of itself.
+
+    Attributes:
+        problem: why it is not ready, or does not answer.
+        fingerprint: SHA-256 of the certificate that its pods were started with.
+        not_after: until when that is valid.
+        shown: SHA-256 of the certificate that it shows, by ADDRESS:PORT; those without an answer are left out.
+    """
+
+    problem: str = ""
+    fingerprint: str = ""
+    not_after: AwareDatetime | None = None
+    shown: dict[str, str] = Field(default_factory=dict)
+
+
 class ClusterSnapshot(_Collected):
     """The objects of a cluster that tell whether it is as its site file says.
 
@@ -125,6 +142,7 @@ class ClusterSnapshot(_Collected):
         definitions: the NetworkAttachmentDefinitions of all namespaces.
         pools: the ranges of whereabouts.
         metrics: the nodes that the cluster's metrics tell of, or why they do not answer.
+        gse_api_server: what the GSE API server tells of itself, where the site has one.
     """
 
     taken: AwareDatetime
@@ -142,6 +160,7 @@ class ClusterSnapshot(_Collected):
     definitions: tuple[DefinitionState, ...] = ()
     pools: tuple[PoolState, ...] = ()
     metrics: MetricsAnswer = Field(default_factory=MetricsAnswer)
+    gse_api_server: ServerAnswer = Field(default_factory=ServerAnswer)
 
     @cached_property
     def _by_name(self) -> dict[str, NodeState]:

@@ -23,6 +23,7 @@ Concern = Literal[
     "gpu",
     "emulated gpus",
     "metrics",
+    "gse",
 ]
 Status = Literal["pass", "fail", "not-applicable"]
 

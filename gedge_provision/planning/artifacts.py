@@ -161,11 +161,18 @@ def plan_build(
 def _program_parts(catalog: Catalog, build: Build, sources: Sources) -> list[object]:
     if build.program is not None:
         files = sources.programs[build.program]
-        return [build.program, {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}]
-    described = build.model_dump(mode="json", exclude={"program", "library"})
+        return [build.program, _digests(files)]
+    if build.module is not None:
+        source = sources.python[build.module]
+        return [build.module, source.requirements, list(build.leave_out), _digests(source.files)]
+    described = build.model_dump(mode="json", include={"product", "package", "c_source", "defines"})
     module = sources.modules[str(build.product)]
     product = catalog.products[str(build.product)].model_dump(mode="json")
     return [product, described, module.go_mod, module.go_sum, link_flags(catalog, build)]
+
+
+def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 def _hash(parts: object) -> str:

@@ -13,6 +13,7 @@ __all__ = [
     "DEVICE_PLUGIN",
     "GPU",
     "GPU_CHART",
+    "GSE_API_SERVER",
     "METRICS_SERVER",
     "MULTUS",
     "OPERATOR_LABEL",
@@ -34,6 +35,7 @@ __all__ = [
 GPU = "gpu"
 GPU_CHART = "gpu_chart"
 """The operator's chart is the artifact store's, and not that of a server of the site's own."""
+GSE_API_SERVER = "gse_api_server"
 METRICS_SERVER = "metrics_server"
 MULTUS = "multus"
 SRIOV = "sriov"
@@ -75,6 +77,7 @@ def site_features(site: Site) -> frozenset[str]:
     switched = {
         PERF: MULTUS in found if tools is None else tools,
         EMULATED_GPUS: bool(emulated_classes(site)),
+        GSE_API_SERVER: site.gse_api_server is not None,
         METRICS_SERVER: site.kubernetes.metrics_server,
     }
     return frozenset(found).union(name for name, on in switched.items() if on)

@@ -31,6 +31,7 @@ from gedge_provision.planning.features import (
     site_features,
 )
 from gedge_provision.planning.gpu_labels import gpu_labels
+from gedge_provision.planning.gse_api_server import gse_variables
 
 __all__ = [
     "API_PORT",
@@ -57,6 +58,7 @@ _LOOK_AGAIN_S = 60  # how often the RDMA shared device plugin looks for devices
 _IMAGES = (
     ("emulated-gpu-device-plugin", "emulated_gpu_image"),
     ("flannel", "flannel_image"),
+    ("gse-api-server", "gse_api_server_image"),
     ("metrics-server", "metrics_server_image"),
     ("multus", "multus_image"),
     ("pause", "containerd_sandbox_image"),
@@ -118,6 +120,7 @@ def compile_inventory(  # noqa: PLR0913 - what a site is compiled from
         },
         variables=_site_variables(site, kubeconfig=kubeconfig)
         | dict(gpu or {})
+        | gse_variables(site, artifacts["control_plane"])
         | {variable: (images or {})[name] for name, variable in _IMAGES if name in (images or {})}
         | {"artifacts_problem": artifacts_problem},
         host_variables={

@@ -20,6 +20,7 @@ from gedge_provision.planning.kubelet_changes import HugePages, KubeletChange, c
 from gedge_provision.planning.node_plans import with_plans
 from gedge_provision.planning.offline_emulated_gpus import emulated_gpu_changes
 from gedge_provision.planning.offline_gpu_operator import operator_changes
+from gedge_provision.planning.offline_gse_api_server import gse_changes
 from gedge_provision.planning.offline_kernel import is_kernel_change, kernel_changes, new_kernel_changes
 from gedge_provision.planning.offline_metrics import metrics_changes
 from gedge_provision.planning.offline_networks import (
@@ -102,6 +103,7 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
     yield from ((first, "attachments", change) for change in attachment_changes(old.variables, new.variables))
     yield from ((first, "gpu", change) for change in emulated_gpu_changes(old.variables, new.variables))
     yield from ((first, "metrics", change) for change in metrics_changes(old.variables, new.variables))
+    yield from ((first, "gse", change) for change in gse_changes(old.variables, new.variables))
     yield from ((first, "gpu", change) for change in operator_changes(old.variables, new.variables))
     for host in installed:
         yield from ((host, "attachments", change) for change in attachment_files(old.variables, new.variables))

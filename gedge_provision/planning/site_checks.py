@@ -12,6 +12,7 @@ from gedge_provision.planning.attachment_checks import check_attachments
 from gedge_provision.planning.emulated_gpu_checks import check_emulated_gpus
 from gedge_provision.planning.emulation_checks import check_emulated
 from gedge_provision.planning.gpu_checks import check_gpus
+from gedge_provision.planning.gse_api_server import check_gse_api_server
 from gedge_provision.planning.ipam_checks import TAKEN_RANGES
 from gedge_provision.planning.kernel_checks import check_kernel_arguments
 from gedge_provision.planning.kubelet_checks import check_kubelets
@@ -55,6 +56,7 @@ def _problems(site: Site) -> Iterator[Problem]:
     yield from check_gpus(site)
     yield from check_emulated_gpus(site)
     yield from check_emulated(site)
+    yield from check_gse_api_server(site)
 
 
 def _duplicates(site: Site) -> Iterator[Problem]:

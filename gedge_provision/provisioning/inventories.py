@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from gedge_provision.adapters.locations import cache_dir
 from gedge_provision.adapters.site_records import read_record
 from gedge_provision.adapters.store import Store
 from gedge_provision.models.catalog import Catalog, Kind, NeededOn
-from gedge_provision.models.errors import DocumentError, Finding, GedgeError
+from gedge_provision.models.errors import DocumentError, Finding, GedgeError, UsageError
 from gedge_provision.models.site import Role, Site
 from gedge_provision.models.site_records import SiteRecord
 from gedge_provision.planning.artifacts import select
@@ -42,6 +43,8 @@ def site_inventory(path: Path, *, installing: bool = False) -> Inventory:
         GedgeError: (installing) the artifact store lacks something.
     """
     site = load_site(path)
+    if installing:
+        _check_certificate(site, path)
     catalog = load_catalog()
     store = Store(cache_dir() / "store")
     problem = ""
@@ -117,6 +120,24 @@ def _gpu_variables(site: Site) -> dict[str, Any]:
 
 def _first_only(catalog: Catalog) -> list[str]:
     return [one.name for one in catalog.artifacts if one.needed_on == (NeededOn.FIRST_CONTROL_PLANE,)]
+
+
+def _check_certificate(site: Site, path: Path) -> None:
+    wanted = site.gse_api_server
+    if wanted is None or wanted.certificate is None or wanted.key is None:
+        return
+    # Most commands need none of this.
+    from gedge_provision.adapters.certificates import read_pair  # noqa: PLC0415
+
+    files = {"certificate": Path(wanted.certificate).expanduser(), "key": Path(wanted.key).expanduser()}
+    try:
+        read_pair(files["certificate"], files["key"], datetime.now(UTC))
+    except UsageError as error:
+        field = next(name for name, file in files.items() if str(file) == error.place)
+        key = ("gse_api_server", field)
+        place = read_document(path).place(key)
+        message = f"{error.place}: {error.message}"
+        raise DocumentError([Finding(place, ".".join(key), message, error.remedy)]) from error
 
 
 def _check_chart(site: Site, catalog: Catalog, path: Path) -> None:

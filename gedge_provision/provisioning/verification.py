@@ -32,14 +32,15 @@ from gedge_provision.models.probes import Probes
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.runs import RunFailedError
 from gedge_provision.models.site import Site
-from gedge_provision.models.snapshot import ClusterSnapshot, KubeletAnswer, MetricsAnswer
+from gedge_provision.models.snapshot import ClusterSnapshot, KubeletAnswer, MetricsAnswer, ServerAnswer
 from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Report
-from gedge_provision.planning.features import GPU, METRICS_SERVER, MULTUS, site_features
+from gedge_provision.planning.features import GPU, GSE_API_SERVER, METRICS_SERVER, MULTUS, site_features
 from gedge_provision.planning.gpu_stack import Finding
 from gedge_provision.planning.inventory import API_PORT, endpoint_port
 from gedge_provision.planning.verification import host_problems, make_report
 from gedge_provision.provisioning.gpu import gpu_findings
+from gedge_provision.provisioning.gse_api_server import ask_gse_api_server
 from gedge_provision.provisioning.plans import plan
 from gedge_provision.provisioning.probes import probe as start_probes
 from gedge_provision.provisioning.runs import look_closer
@@ -186,10 +187,18 @@ def snapshot(site: Site, kubeconfig: Path) -> ClusterSnapshot:
             kubelets = dict(zip(names, pool.map(lambda name: _kubelet(kube, name), names), strict=True))
             version = kube.version()
             metrics = _metrics(kube) if METRICS_SERVER in site_features(site) else MetricsAnswer()
+            server = ask_gse_api_server(kube, site) if GSE_API_SERVER in site_features(site) else ServerAnswer()
         except KubeError as error:
             return empty.model_copy(update={"problem": error.message})
     return ClusterSnapshot.model_validate(
-        {**empty.model_dump(by_alias=True), **objects, "kubelets": kubelets, "version": version, "metrics": metrics}
+        {
+            **empty.model_dump(by_alias=True),
+            **objects,
+            "kubelets": kubelets,
+            "version": version,
+            "metrics": metrics,
+            "gseApiServer": server,
+        }
     )
 
 

@@ -22,6 +22,9 @@ UNKNOWN_KIND = ()
 KEEP_USED = "gedge.dev/keep-while-used"  # on a definition of a kind: objects of others keep it
 OWNER_LABEL = "gedge.dev/role"  # the role that applied an object
 FIELD_MANAGER = "gedge"
+# Of Secrets only whose they are is asked: what is in them stays at the API server.
+PLACE = '"namespace":"{.metadata.namespace}","name":"{.metadata.name}"'
+NAMES = '{range .items[*]}{"{"}"kind":"{.kind}","metadata":{"{"}%s{"}"}{"}"}{end}' % PLACE
 CORDON_MANAGER = "gedge-cordon"  # of node_drain
 # Kubernetes notes there that a node is not ready, cordoned, out of memory and the like.
 TAINTS_OF_KUBERNETES = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
@@ -57,7 +60,9 @@ class ActionModule(ActionBase):
         )
         self._args = args
         self._nodes = {}
+        self._published = {}
         self._read_nodes()
+        self._read_published()
         objects = self._would_change() if self._task.check_mode else self._change()
         objects += self._prune()
         return {**result, "changed": bool(objects), "objects": objects}
@@ -79,6 +84,23 @@ class ActionModule(ActionBase):
                 }
         self._args["manifests"] = yaml.safe_dump_all(wanted)
 
+    def _read_published(self):
+        """Take out of Services on which addresses they are published: a subresource, which `apply` leaves alone."""
+        if "\nstatus:" not in self._args["manifests"]:
+            return
+        wanted = [document for document in yaml.safe_load_all(self._args["manifests"]) if document]
+        for item in wanted:
+            if item["kind"] == "Service" and "status" in item:
+                self._published[name_of(item)] = item.pop("status")["loadBalancer"]
+        self._args["manifests"] = yaml.safe_dump_all(wanted)
+
+    def _publish(self, live):
+        """Write where Services are published, and return what differed."""
+        late = [item for item in live.values() if self._published.get(name_of(item), place_of(item)) != place_of(item)]
+        for item in [] if self._task.check_mode else late:
+            self._patch(item, "merge", {"status": {"loadBalancer": self._published[name_of(item)]}}, "status")
+        return [{"kind": item["kind"], "name": name_of(item)[1], "action": "change"} for item in late]
+
     def _started(self):
         return self._low_level_execute_command("test -e %s" % shlex.quote(self._args["kubeconfig"]))["rc"] == 0
 
@@ -98,7 +120,7 @@ class ActionModule(ActionBase):
         if after is UNKNOWN_KIND:  # what defines the kind is to be made in the same run
             after = old
         found = differences(live, by_name([*after, *new]))
-        return told(found, live) + node_changes(self._nodes, live)
+        return told(merged(found, self._publish(live)), live) + node_changes(self._nodes, live)
 
     def _change(self):
         live = by_name(self._kubectl(GET))
@@ -109,7 +131,7 @@ class ActionModule(ActionBase):
             after = by_name(self._kubectl(APPLY))
         found = differences(live, after)
         self._change_nodes(live)
-        return told(found, live) + node_changes(
+        return told(merged(found, self._publish(after)), live) + node_changes(
             {name: self._nodes[name] for kind, name in live if kind == "Node"}, live
         )
 
@@ -162,7 +184,8 @@ class ActionModule(ActionBase):
         wanted = {name_of(item) for item in yaml.safe_load_all(self._args["manifests"]) if item}
         gone = []
         for kinds in asked["kinds"]:
-            found = self._call(("get", kinds, "-A", "-l", label + others, "-o", "json"))
+            form = "jsonpath=" + NAMES if kinds == "secrets" else "json"
+            found = self._call(("get", kinds, "-A", "-l", label + others, "-o", form))
             gone += [item for item in found if name_of(item) not in wanted]
         for item in [found for found in gone if KEEP_USED in found["metadata"].get("annotations", {})]:
             ours, others = self._objects_of(item)
@@ -194,11 +217,12 @@ class ActionModule(ActionBase):
             if left_cordoned(wanted, item):
                 self._patch(item, "merge", {"spec": {"unschedulable": None}})
 
-    def _patch(self, item, form, patch):
+    def _patch(self, item, form, patch, subresource=""):
         meta = item["metadata"]
         place = ("-n", meta["namespace"]) if "namespace" in meta else ()
         what = (item["kind"].lower(), meta["name"], *place)
         how = ("--type=" + form, "--field-manager=" + FIELD_MANAGER, "-o", "json", "-p", json.dumps(patch))
+        how = ("--subresource=" + subresource, *how) if subresource else how
         self._kubectl(("patch", *what, *how))
 
     def _kubectl(self, arguments):
@@ -253,6 +277,17 @@ def items(text):
 def name_of(item):
     meta = item["metadata"]
     return item["kind"], "/".join(part for part in (meta.get("namespace"), meta["name"]) if part)
+
+
+def place_of(item):
+    """Return on which addresses a Service is published."""
+    return item.get("status", {}).get("loadBalancer", {})
+
+
+def merged(found, more):
+    """Add changes of objects to what is described already."""
+    known = {(entry["kind"], entry["name"]) for entry in found}
+    return found + [entry for entry in more if (entry["kind"], entry["name"]) not in known]
 
 
 def last_change(item):

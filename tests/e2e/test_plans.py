@@ -242,7 +242,7 @@ def lab_address(lab: LabCluster, number: int) -> str:
 def newer_tree(folder: Path, reference: str, newer: str) -> tuple[Path, Path]:
     """Make a tree and a store whose catalog has the image under a newer reference."""
     tree, cache = folder / "tree", folder / "cache"
-    for name in ("gedge_provision", "roles", "playbooks", "plugins", "inventories", "gobuild"):
+    for name in ("gedge_provision", "roles", "playbooks", "plugins", "inventories", "gobuild", "pybuild"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "ansible.cfg", tree)
     catalog = tree / "gedge_provision" / "data" / "catalog.yml"

@@ -12,7 +12,7 @@ from gedge_provision.models.site import Node, Site
 from gedge_provision.models.snapshot import ClusterSnapshot
 from gedge_provision.models.topology import Topology
 from gedge_provision.models.verification import Check, Counts, Report, Status
-from gedge_provision.planning.features import GPU, METRICS_SERVER, MULTUS, site_features
+from gedge_provision.planning.features import GPU, GSE_API_SERVER, METRICS_SERVER, MULTUS, site_features
 from gedge_provision.planning.gpu_stack import Finding
 from gedge_provision.planning.verification._attachments import NODE_ATTACHMENTS
 from gedge_provision.planning.verification._cluster import CLUSTER
@@ -20,6 +20,7 @@ from gedge_provision.planning.verification._control_plane import CONTROL_PLANE
 from gedge_provision.planning.verification._definitions import CLUSTER_ATTACHMENTS
 from gedge_provision.planning.verification._emulated_gpus import GPUS
 from gedge_provision.planning.verification._gpu_stack import CLUSTER_GPU
+from gedge_provision.planning.verification._gse_api_server import CLUSTER_GSE
 from gedge_provision.planning.verification._host import HOST
 from gedge_provision.planning.verification._kubelet import KUBELET
 from gedge_provision.planning.verification._metrics import CLUSTER_METRICS
@@ -35,6 +36,7 @@ CLUSTER_PROMISES: tuple[Promise[Look], ...] = (
     *CLUSTER,
     *CLUSTER_NETWORK,
     *CLUSTER_METRICS,
+    *CLUSTER_GSE,
     *CLUSTER_GPU,
     *CLUSTER_ATTACHMENTS,
     *PROBES,
@@ -60,15 +62,12 @@ def runs_on(promise: Promise[AnyLook], site: Site, node: Node | None = None) -> 
     """Tell whether a promise is of this site, or node.
 
     Those of the control plane are of its nodes, those of virtual functions and of emulated GPUs of nodes whose class
-    has some, those of attachments of sites with secondary networks, those of the GPU operator and of metrics of sites
-    that have them.
+    has some, those of attachments of sites with secondary networks, those of the GPU operator, of metrics and of the
+    GSE API server of sites that have them.
     """
-    if promise.concern == "metrics":
-        return METRICS_SERVER in site_features(site)
-    if promise.concern == "gpu":
-        return GPU in site_features(site)
-    if promise.concern == "attachments":
-        return MULTUS in site_features(site)
+    features = {"metrics": METRICS_SERVER, "gpu": GPU, "attachments": MULTUS, "gse": GSE_API_SERVER}
+    if promise.concern in features:
+        return features[promise.concern] in site_features(site)
     if promise.concern == "sriov" and node is not None:
         return any(policy.owner == "host" for policy in site.node_classes[node.node_class].sriov)
     if promise.concern == "emulated gpus" and node is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gedge_provision.adapters.catalog_file import load_catalog
+from gedge_provision.adapters.certificates import LIFE, self_signed
 from gedge_provision.adapters.store import INDEX_FIELDS
 from gedge_provision.cli import main
 from gedge_provision.models.runs import RunResult
@@ -209,6 +211,40 @@ def test_a_key_that_is_missing_is_named_with_its_line(
     code, text = gedge(monkeypatch, capsys, "apply", "--site", home / "site.yml")
     assert code == 2
     assert f"{home}/site.yml:2: ssh.private_key: no such file: {home}/key\n  -> correct the path" in text
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "field", "message"),
+    [
+        ("", "", "certificate", "it cannot be read: No such file or directory"),
+        ("first", "second", "key", "this key is not that of"),
+        ("old", "old", "certificate", "this certificate ended on"),
+    ],
+)
+def test_a_certificate_that_cannot_serve_is_named_before_anything_is_changed(  # noqa: PLR0913, PLR0917 - a table
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    certificate: str,
+    key: str,
+    field: str,
+    message: str,
+) -> None:
+    fill_store(home / "cache")
+    now = datetime.now(UTC)
+    made = {name: self_signed("x", ["x"], now) for name in ("first", "second")}
+    made["old"] = self_signed("x", ["x"], now - LIFE)
+    if certificate:
+        (home / "server.pem").write_bytes(made[certificate].certificate)
+        (home / "server.key").write_bytes(made[key].key)
+    site = home / "site.yml"
+    section = f"gse_api_server:\n  certificate: {home}/server.pem\n  key: {home}/server.key\n"
+    site.write_text(site.read_text() + section)
+    code, text = gedge(monkeypatch, capsys, "apply", "--site", site)
+    assert code == 2
+    line, file = (7, "server.pem") if field == "certificate" else (8, "server.key")
+    assert f"{site}:{line}: gse_api_server.{field}: {home}/{file}: {message}" in text
+    assert not (home / "state").exists()
 
 
 def test_a_lab_that_is_not_up_is_named(

@@ -82,7 +82,7 @@ def test_the_stand_in_says_so() -> None:
         (("artifacts", 0, "needed_on"), [], "needed_on"),
         (("artifacts", 0, "reference"), "a:1", "nothing else"),
         (("artifacts", 0, "build", "product"), "other", "unknown product"),
-        (("artifacts", 0, "build", "c_source"), "a.c", "exactly one of package, c_source and program"),
+        (("artifacts", 0, "build", "c_source"), "a.c", "exactly one of package, c_source, program and module"),
         (("artifacts", 0, "build", "defines"), {"A": "1"}, "for c_source only"),
         (("artifacts", 0, "upstream", "sha256"), "abc", "sha256"),
         (("artifacts", 0, "upstream", "url"), "ftp://example.org", "url"),

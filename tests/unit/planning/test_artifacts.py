@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from gedge_provision.adapters.catalog_file import load_catalog
 from gedge_provision.adapters.locations import content_dir
 from gedge_provision.artifacts.sources import read_sources
-from gedge_provision.models.catalog import Artifact, Catalog, Feature, GoModule, NeededOn, Source, Sources
+from gedge_provision.models.catalog import Artifact, Catalog, Feature, GoModule, NeededOn, PythonSource, Source, Sources
 from gedge_provision.models.stored import StoredArtifact
 from gedge_provision.planning import artifacts as planning
 from gedge_provision.planning.containerfiles import containerfile
@@ -87,6 +88,7 @@ def test_select_gives_each_host_what_it_needs_and_no_more() -> None:
         (Feature.PERF, {"network-tools"}),
         (Feature.GPU, set()),
         (Feature.METRICS_SERVER, set()),
+        (Feature.GSE_API_SERVER, {"gse-api-server"}),
     ],
 )
 def test_a_feature_adds_its_artifacts_and_nothing_else(feature: Feature, wanted: set[str]) -> None:
@@ -150,7 +152,7 @@ def test_what_is_ours_alone_is_always_built() -> None:
 @given(st.sampled_from(sorted(MODULES)), st.text(min_size=1))
 def test_a_changed_module_changes_the_recipes_of_its_product_only(product: str, text: str) -> None:
     other = GoModule(MODULES[product].go_mod, MODULES[product].go_sum + text)
-    found = _recipes(CATALOG, Sources({**MODULES, product: other}, SOURCES.programs))
+    found = _recipes(CATALOG, replace(SOURCES, modules={**MODULES, product: other}))
     assert {name for name in found if found[name] != RECIPES[name]} == {
         a.name for a in CATALOG.artifacts if a.product == product
     }
@@ -292,5 +294,25 @@ def test_what_is_ours_has_the_version_of_the_project() -> None:
 
 def test_a_changed_program_of_ours_changes_its_artifact_only() -> None:
     changed = {**SOURCES.programs, "soft-rdma-cni": {"__main__.py": b"pass\n"}}
-    found = _recipes(CATALOG, Sources(MODULES, changed))
+    found = _recipes(CATALOG, replace(SOURCES, programs=changed))
     assert {name for name in found if found[name] != RECIPES[name]} == {"soft-rdma"}
+
+
+def test_a_changed_module_of_the_package_or_another_requirement_changes_its_image_only() -> None:
+    source = SOURCES.python["gedge_provision.gse"]
+    for changed in (
+        PythonSource(source.requirements, {**source.files, "gedge_provision/__init__.py": b"pass\n"}),
+        PythonSource(source.requirements + "\n", source.files),
+    ):
+        found = _recipes(CATALOG, replace(SOURCES, python={"gedge_provision.gse": changed}))
+        assert {name for name in found if found[name] != RECIPES[name]} == {"gse-api-server"}
+
+
+def test_images_of_python_hold_the_packages_that_are_tested() -> None:
+    tested = set(
+        re.findall(r"^(\S+==\S+) ", (content_dir() / "requirements/dev.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    for source in SOURCES.python.values():
+        pinned = re.findall(r"^(\S+==\S+) ", source.requirements, re.MULTILINE)
+        assert pinned
+        assert set(pinned) <= tested

@@ -100,11 +100,26 @@ def named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return next(item for item in items if item["metadata"]["name"] == name)
 
 
+def server_pod(node: str) -> dict[str, Any]:
+    """A ready pod of the GSE API server."""
+    metadata = {"name": f"gse-api-server-{node}", "namespace": "kube-system", "labels": {"app": "gse-api-server"}}
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    return {"metadata": metadata, "spec": {"nodeName": node}, "status": ready}
+
+
 def promising() -> World:
     """A world whose site promises everything that a site can promise, and whose cluster keeps it."""
     world = World()
     world.site["kubernetes"] = {"metrics_server": True}
     world.cluster["metrics"] = {"nodes": [M1, W1, W2]}
+    world.site["gse_api_server"] = {"external_port": 9443}
+    places = [f"{node['address']}:9443" for node in world.site["nodes"]]
+    world.cluster["gseApiServer"] = {
+        "fingerprint": "AB:CD",
+        "notAfter": "2030-01-01T00:00:00Z",
+        "shown": dict.fromkeys(places, "AB:CD"),
+    }
+    world.cluster["pods"] += [server_pod(M1), server_pod(W1)]
     world.site["control_plane"] = {"virtual_ip": "192.0.2.10", "extra_sans": ["edge.example.org"]}
     world.site["node_classes"]["ai-worker"] = {
         "labels": {"example.org/a": "b"},
@@ -295,6 +310,9 @@ BREAKS: dict[str, tuple[str, Callable[[World], None], set[tuple[str, str]]]] = {
     ),
     "network-kube-proxy": (W1, lambda w: w.cluster["pods"].remove(w.pod("kube-proxy", W1)), set()),
     "metrics-answer": ("", lambda w: w.cluster["metrics"]["nodes"].remove(W2), set()),
+    "gse-pods": ("", lambda w: w.cluster["pods"].remove(w.pod("gse-api-server", W1)), set()),
+    "gse-answers": ("", lambda w: w.cluster["gseApiServer"].update(problem="no endpoints available"), set()),
+    "gse-certificate": ("", lambda w: w.cluster["gseApiServer"]["shown"].popitem(), set()),
     "host-files": (W1, to_do("change", "file", "/etc/a"), set()),
     "host-units": (W1, to_do("start", "unit", "kubelet.service"), set()),
     "host-kernel": (W1, to_do("set", "sysctl", "a=1"), set()),
@@ -319,6 +337,32 @@ def test_a_cluster_that_keeps_everything_passes_everything() -> None:
     assert passed == set(BREAKS)
     # The manager's class leaves open what that of the workers decides.
     assert {check.node for check in report.checks if check.status == "not-applicable"} == {M1}
+
+
+@pytest.mark.parametrize(
+    ("told", "evidence"),
+    [
+        ({"notAfter": "2026-01-01T00:00:00Z"}, "it ends on 2026-01-01"),
+        ({"notAfter": None}, "its pods were started without one that is known"),
+        ({"fingerprint": "12:34"}, "192.0.2.11:9443 shows AB:CD"),
+    ],
+)
+def test_a_certificate_that_ends_or_is_another_one_is_told(told: dict[str, Any], evidence: str) -> None:
+    world = promising()
+    world.cluster["gseApiServer"].update(told)
+    (failed,) = world.report().failed
+    assert failed.id == "gse-certificate"
+    assert evidence in failed.evidence
+
+
+def test_a_server_that_is_reached_inside_only_shows_its_certificate_to_nobody_here() -> None:
+    world = promising()
+    world.site["gse_api_server"] = {}
+    world.cluster["gseApiServer"]["shown"] = {}
+    checks = {check.id: check for check in world.report().checks}
+    assert checks["gse-certificate"].status == "pass"
+    assert checks["gse-certificate"].evidence == "SHA-256 AB:CD, until 2030-01-01"
+    assert "gse-api-server.kube-system.svc" in checks["gse-answers"].evidence
 
 
 @pytest.mark.parametrize("name", BREAKS)
