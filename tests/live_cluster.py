@@ -165,7 +165,6 @@ class LiveCluster:
         self.objects.clear()
         self.logs.clear()
         self.forbidden.clear()
-        self.cluster.managed.clear()
         self.token = TOKEN
 
     def add(self, *objects: tuple[str, dict[str, Any]]) -> None:
