@@ -72,7 +72,10 @@ def _operation(pair: _Pair, place: str, old: Node, new: Node) -> Iterator[str]:
 
 def _parameters(pair: _Pair, place: str, old: Node, new: Node) -> Iterator[str]:
     before, now = (
-        {(one["in"], one["name"]): one for one in (_resolved(document, entry) for entry in operation.get("parameters", ()))}
+        {
+            (one["in"], one["name"]): one
+            for one in (_resolved(document, entry) for entry in operation.get("parameters", ()))
+        }
         for document, operation in ((pair.old, old), (pair.new, new))
     )
     for key, one in before.items():
@@ -115,7 +118,9 @@ def _contents(pair: _Pair, place: str, old: Node, new: Node, way: Way) -> Iterat
         if media_type not in new.get("content", {}):
             yield f"{place}: {media_type} is gone"
         else:
-            yield from _schemas(pair, place, content.get("schema", {}), new["content"][media_type].get("schema", {}), way)
+            yield from _schemas(
+                pair, place, content.get("schema", {}), new["content"][media_type].get("schema", {}), way
+            )
 
 
 def _schemas(pair: _Pair, place: str, old: Node, new: Node, way: Way) -> Iterator[str]:
@@ -160,7 +165,9 @@ def _kind(pair: _Pair, place: str, old: Node, new: Node, way: Way) -> Iterator[s
 def _widens(old: Node, new: Node, way: Way) -> bool:
     """Tell whether another type is one that takes, or is, all of the former: number and integer, anything at all."""
     narrow, wide = (old, new) if way == "request" else (new, old)
-    return "type" not in wide and not wide.get("enum") or (narrow.get("type"), wide.get("type")) == ("integer", "number")
+    return (
+        "type" not in wide and not wide.get("enum") or (narrow.get("type"), wide.get("type")) == ("integer", "number")
+    )
 
 
 def _bounds(place: str, old: Node, new: Node) -> Iterator[str]:
@@ -196,7 +203,9 @@ def _properties(pair: _Pair, place: str, old: Node, new: Node, way: Way) -> Iter
         if new.get("additionalProperties") is False and old.get("additionalProperties", True) is not False:
             yield f"{place}: other keys are not taken any more"
     else:
-        yield from (f"{place}.{name} need not be there any more" for name in sorted((required - required_now) & now.keys()))
+        yield from (
+            f"{place}.{name} need not be there any more" for name in sorted((required - required_now) & now.keys())
+        )
 
 
 def _kinds(document: Node, schema: Node) -> list[Node]:

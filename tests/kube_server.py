@@ -77,6 +77,7 @@ class Cluster:
         self._seen: dict[str, str] = {}
         self._changes: list[tuple[str, str, dict[str, Any]]] = []
         self._owned: dict[tuple[str, str], dict[str, Any]] = {}
+        self._looked_at = 0.0
 
     def begin_anew(self) -> None:
         """Forget all objects, and behave as at first; versions go on."""
@@ -87,9 +88,16 @@ class Cluster:
         self.objects.clear()
         self._owned.clear()
 
-    def changes(self, since: int) -> list[tuple[int, str, str, dict[str, Any]]]:
-        """Return what happened after a version: its number, its type, the path of the object and the object then."""
+    def changes(self, since: int, *, lately: bool = False) -> list[tuple[int, str, str, dict[str, Any]]]:
+        """Return what happened after a version: its number, its type, the path of the object and the object then.
+
+        Args:
+            since: the version.
+            lately: be content with what was seen a moment ago, by whichever watch: looking at many objects takes time.
+        """
         with self._lock:
+            if lately and time.monotonic() - self._looked_at < _LOOK_S:
+                return [(number, *change) for number, change in enumerate(self._changes[since:], since + 1)]
             present = dict(self.objects)
             for path in [path for path in self._seen if path not in present]:
                 self._changes.append(("DELETED", path, json.loads(self._seen.pop(path))))
@@ -98,6 +106,7 @@ class Cluster:
                 if self._seen.get(path) != text:
                     self._changes.append(("MODIFIED" if path in self._seen else "ADDED", path, json.loads(text)))
                     self._seen[path] = text
+            self._looked_at = time.monotonic()
             return [(number, *change) for number, change in enumerate(self._changes[since:], since + 1)]
 
     def forget(self, path: str) -> None:
@@ -217,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Yield what happens to objects of a list after a version."""
         version, end = int(query["resourceVersion"]), time.monotonic() + float(query["timeoutSeconds"])
         while time.monotonic() < end and not (self.cluster.away or self.cluster.failing):
-            for version, type_, own, item in self.cluster.changes(version):  # noqa: B007, B020 - goes on from the last
+            for version, type_, own, item in self.cluster.changes(version, lately=True):  # noqa: B020 - from the last
                 if path in _lists(own) and _matches(item, query):
                     told = {**item, "metadata": {**item["metadata"], "resourceVersion": str(version)}}
                     yield json.dumps({"type": type_, "object": told}).encode() + b"\n"
@@ -250,13 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._missing("namespaces")
             return
         if self.headers["Content-Type"].startswith("application/merge-patch"):
-            if path not in self.objects:
-                self._missing()
-                return
-            annotations = {**self.objects[path]["metadata"]["annotations"], **manifest["metadata"]["annotations"]}
-            kept = {key: value for key, value in annotations.items() if value is not None}
-            self.objects[path]["metadata"]["annotations"] = kept
-            self._send(200, self.objects[path])
+            self._annotate(path, manifest)
             return
         dry, manager = "dryRun" in query, query["fieldManager"]
         manifest = self.cluster.applied(path, manager, manifest, dry=dry)
@@ -272,6 +275,15 @@ class _Handler(BaseHTTPRequestHandler):
         if not dry:
             self.objects[path] = _born(manifest)
         self._send(200, manifest)
+
+    def _annotate(self, path: str, patch: dict[str, Any]) -> None:
+        if path not in self.objects:
+            self._missing()
+            return
+        annotations = {**self.objects[path]["metadata"]["annotations"], **patch["metadata"]["annotations"]}
+        kept = {key: value for key, value in annotations.items() if value is not None}
+        self.objects[path]["metadata"]["annotations"] = kept
+        self._send(200, self.objects[path])
 
     def do_DELETE(self) -> None:
         if self._taken():
@@ -335,6 +347,14 @@ def _field(item: Any, path: str) -> str:
     for key in path.split("."):
         item = item.get(key, {})
     return str(item or "")
+
+
+def _merged(kept: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        key: _merged(kept[key], value) if isinstance(value, dict) and isinstance(kept.get(key), dict) else value
+        for key, value in part.items()
+    }
+    return {**kept, **both}
 
 
 def _born(manifest: dict[str, Any]) -> dict[str, Any]:

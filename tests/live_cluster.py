@@ -1,21 +1,16 @@
-"""An API server as kube_server has it, and alive: watches, tokens, logs, pods that come and go with controllers."""
+"""A cluster as kube_server has it, and alive: one user with a token, and pods that come and go with Deployments."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from http.server import ThreadingHTTPServer
-from io import BytesIO
 from pathlib import Path
-from threading import Condition, Event, Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-import yaml
-from kube_server import KINDS, _Handler, _lists
+from kube_server import Cluster, Objects, serving_cluster
 
+from gedge_provision.adapters.kube_callers import endpoint_of
 from gedge_provision.planning.manifests import INVENTORY_LABEL, MANAGED
 
 __all__ = ["ALIGNMENT", "DOCUMENT", "HOSTILE", "TOKEN", "LiveCluster", "deployment", "node"]
@@ -47,52 +42,25 @@ ALIGNMENT = {
     "policies": {"cpu": "static", "topology": "single-numa-node", "memory": "Static", "reserved": "0,8"},
 }
 
-_SILENT_S = 0.2
 
-
-class LiveObjects(dict[str, dict[str, Any]]):
-    """Objects by their paths, with versions, and what happened to them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.changed = Condition()
-        self.happened: list[tuple[str, str, dict[str, Any]]] = []
-
-    @property
-    def version(self) -> int:
-        return len(self.happened)
-
-    def items(self) -> Any:
-        with self.changed:
-            return list(super().items())
+class _Objects(Objects):
+    """Objects, with the pods of their Deployments: as many as are asked for, ready at once."""
 
     def __setitem__(self, path: str, item: dict[str, Any]) -> None:
-        with self.changed:
-            known = "MODIFIED" if path in self else "ADDED"
-            item["metadata"].setdefault("creationTimestamp", datetime.now(UTC).isoformat())
-            item["metadata"].setdefault("uid", path)
-            item["metadata"]["resourceVersion"] = str(self.version + 1)
-            super().__setitem__(path, item)
-            self.happened.append((known, path, json.loads(json.dumps(item))))
-            self.changed.notify_all()
+        super().__setitem__(path, item)
         if "/deployments/" in path:
-            self._make_pods(item)
+            self._make_pods(item, item["spec"]["replicas"])
 
-    def pop(self, path: str) -> dict[str, Any]:  # type: ignore[override]
-        with self.changed:
-            item = super().pop(path)
-            item["metadata"]["resourceVersion"] = str(self.version + 1)
-            self.happened.append(("DELETED", path, item))
-            self.changed.notify_all()
-        if "/deployments/" in path:
-            self._make_pods({**item, "spec": {**item["spec"], "replicas": 0}})
+    def pop(self, path: str, *default: Any) -> Any:
+        item = super().pop(path, *default)
+        if "/deployments/" in path and item is not None:
+            self._make_pods(item, 0)
         return item
 
-    def _make_pods(self, controller: dict[str, Any]) -> None:
-        """Have as many pods as a Deployment asks for, ready at once."""
-        metadata, spec = controller["metadata"], controller["spec"]
+    def _make_pods(self, controller: dict[str, Any], count: int) -> None:
+        metadata = controller["metadata"]
         folder = f"/api/v1/namespaces/{metadata['namespace']}/pods/"
-        wanted = [f"{metadata['name']}-7d9c8-{number:03d}" for number in range(spec["replicas"])]
+        wanted = [f"{metadata['name']}-7d9c8-{number:03d}" for number in range(count)]
         there = [one for one in self if one.startswith(f"{folder}{metadata['name']}-7d9c8-")]
         for name in wanted:
             if folder + name not in there:
@@ -167,179 +135,47 @@ def node(name: str, alignment: dict[str, Any] | None = None, *, ready: bool = Tr
     return f"/api/v1/nodes/{name}", item
 
 
-class _LiveHandler(_Handler):
-    """Asks for a token, and streams watches and logs."""
-
-    cluster: LiveCluster
-    protocol_version = "HTTP/1.1"  # of which streams have chunks, which clients wait for
-
-    def _send(self, status: int, body: dict[str, Any]) -> None:
-        if "items" in body:
-            body["metadata"] = {"resourceVersion": str(self.cluster.objects.version)}
-            selector = parse_qs(urlsplit(self.path).query).get("fieldSelector", [""])[0]
-            for name, _, value in (pair.partition("=") for pair in selector.split(",") if pair):
-                body["items"] = [item for item in body["items"] if str(_at(item, name)) == value]
-        super()._send(status, body)
-
-    def _is_known(self) -> bool:
-        if self.headers["Authorization"] == f"Bearer {self.cluster.token}":
-            return True
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._send(401, {"kind": "Status", "code": 401, "reason": "Unauthorized", "message": "Unauthorized"})
-        return False
-
-    def do_GET(self) -> None:  # noqa: N802 - a name of http.server
-        url = urlsplit(self.path)
-        query = parse_qs(url.query)
-        if url.path == "/readyz":
-            self._text("ok")
-        elif not self._is_known():
-            return
-        elif url.path in self.cluster.forbidden:
-            self._send(
-                403, {"kind": "Status", "code": 403, "reason": "Forbidden", "message": f"{url.path} is forbidden"}
-            )
-        elif "watch" in query:
-            self._watch(url.path, int(query["resourceVersion"][0]))
-        elif url.path.endswith("/log"):
-            self._log(url.path.split("/")[-2], follow=query.get("follow") == ["true"])
-        else:
-            super().do_GET()
-
-    def do_POST(self) -> None:  # noqa: N802 - a name of http.server
-        if not self._is_known():
-            return
-        if self.path.endswith("/selfsubjectreviews"):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self._send(201, {"status": {"userInfo": {"username": "system:serviceaccount:default:operator"}}})
-            return
-        super().do_POST()
-
-    def do_PATCH(self) -> None:  # noqa: N802 - a name of http.server
-        if not self._is_known():
-            return
-        manifest = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        kept = self.objects.get(urlsplit(self.path).path)
-        if kept and "spec" in manifest and "dryRun" not in self.path:
-            self._take_back(kept, manifest)
-        template = manifest.get("spec", {}).get("template")
-        if kept and template and "spec" not in template:  # a restart: another manager's own fields
-            manifest = _merged(kept, manifest)
-        body = json.dumps(manifest).encode()
-        self.headers.replace_header("Content-Length", str(len(body)))
-        connection, self.rfile = self.rfile, BytesIO(body)
-        try:
-            super().do_PATCH()
-        finally:
-            self.rfile = connection
-
-    def _take_back(self, kept: dict[str, Any], manifest: dict[str, Any]) -> None:
-        """Take away what a field manager set before and now leaves out, as server-side apply does."""
-        url = urlsplit(self.path)
-        manager = (url.path, parse_qs(url.query).get("fieldManager", [""])[0])
-        for key in self.cluster.managed.get(manager, set()) - manifest["spec"].keys():
-            kept["spec"].pop(key, None)
-        self.cluster.managed[manager] = set(manifest["spec"])
-
-    def do_DELETE(self) -> None:  # noqa: N802 - a name of http.server
-        if self._is_known():
-            super().do_DELETE()
-
-    def _text(self, text: str) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def _watch(self, path: str, version: int) -> None:
-        self._begin_stream()
-        objects = self.cluster.objects
-        while not self.cluster.ended.is_set() and not self.close_connection:
-            with objects.changed:
-                if objects.version == version:
-                    objects.changed.wait(_SILENT_S)
-                news, version = objects.happened[version:], objects.version
-            for kind, where, item in news:
-                if path in _lists(where):
-                    self._stream(json.dumps({"type": kind, "object": item}) + "\n")
-
-    def _log(self, pod: str, *, follow: bool) -> None:
-        self._begin_stream()
-        self._stream("".join(f"\x1b[32mINFO\x1b[0m {pod} frame {number} {HOSTILE}\n" for number in range(30)))
-        number = 30
-        while follow and not self.cluster.ended.wait(_SILENT_S) and not self.close_connection:
-            self._stream(f"INFO {pod} frame {number}\n")
-            number += 1
-        self._stream("")
-
-    def _begin_stream(self) -> None:
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-
-    def _stream(self, text: str) -> None:
-        """Send a chunk; an empty one ends the stream."""
-        try:
-            self.wfile.write(f"{len(text.encode()):x}\r\n{text}\r\n".encode())
-        except OSError:  # nobody reads any more
-            self.close_connection = True
-
-
-def _merged(kept: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    both = {
-        key: _merged(kept[key], value) if isinstance(value, dict) and isinstance(kept.get(key), dict) else value
-        for key, value in given.items()
-    }
-    return {**kept, **both}
-
-
-def _at(item: dict[str, Any], path: str) -> Any:
-    for name in path.split("."):
-        item = item.get(name, {})
-    return item
-
-
 class LiveCluster:
-    """An API server on loopback with its objects."""
+    """A cluster with one user.
+
+    Attributes:
+        objects: what it has, by path.
+        token: of the user; any other is refused.
+        forbidden: paths that even the user may not read.
+        logs: of pods, by their paths; what is appended is followed.
+        kubeconfig: leads to it.
+        server: its address.
+    """
 
     def __init__(self) -> None:
-        self.objects = LiveObjects()
+        self.cluster = Cluster(_Objects(), refuses=self._refused)
+        self.objects, self.logs = self.cluster.objects, self.cluster.logs
         self.token = TOKEN
         self.forbidden: set[str] = set()
-        self.ended = Event()
+        self.kubeconfig = Path()
         self.server = ""
-        self.managed: dict[tuple[str, str], set[str]] = {}
+
+    def _refused(self, _method: str, path: str, token: str) -> int:
+        if token != self.token:
+            return 401
+        return 403 if path in self.forbidden else 0
+
+    def forget(self) -> None:
+        """Be as at the beginning."""
+        self.objects.clear()
+        self.logs.clear()
+        self.forbidden.clear()
+        self.token = TOKEN
 
     def add(self, *objects: tuple[str, dict[str, Any]]) -> None:
         for path, item in objects:
             self.objects[path] = item
 
-    def kubeconfig(self, folder: Path) -> Path:
-        """Write a kubeconfig of this cluster, which has no user."""
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "c", "cluster": {"server": self.server}}],
-            "users": [],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": ""}}],
-            "current-context": "x",
-        }
-        path = folder / "kubeconfig"
-        path.write_text(yaml.safe_dump(config), encoding="utf-8")
-        return path
-
     @contextmanager
-    def serving(self) -> Iterator[LiveCluster]:
-        kinds = KINDS | {"namespaces", "limitranges"}
-        handler = type("BoundLive", (_LiveHandler,), {"objects": self.objects, "kinds": kinds, "cluster": self})
-        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            server.daemon_threads = True
-            self.server = f"http://127.0.0.1:{server.server_port}"
-            thread = Thread(target=server.serve_forever, args=(0.01,))
-            thread.start()
+    def serving(self, folder: Path) -> Iterator[LiveCluster]:
+        with serving_cluster(self.cluster, folder) as self.kubeconfig:
+            self.server = endpoint_of(self.kubeconfig).server
             try:
                 yield self
             finally:
-                self.ended.set()
-                server.shutdown()
-                thread.join()
+                self.cluster.away = True  # ends the watches

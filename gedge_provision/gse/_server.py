@@ -52,6 +52,7 @@ class _Protocol(H11Protocol):
     """HTTP/1.1, whose request headers must come in time."""
 
     _late: asyncio.TimerHandle | None = None
+    _lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -62,6 +63,7 @@ class _Protocol(H11Protocol):
         self._await_header()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
         self._header_is_there()
         super().connection_lost(exc)
 
@@ -79,7 +81,7 @@ class _Protocol(H11Protocol):
             self.loop.call_later(_LET_GO_S, self._abort)
 
     def _abort(self) -> None:
-        if not self.transport.get_write_buffer_size():
+        if not self._lost and not self.transport.get_write_buffer_size():
             self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the problem tells it

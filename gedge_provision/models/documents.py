@@ -133,7 +133,7 @@ def _check_depth(events: Iterable[yaml.Event], name: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            raise _too_deep(f"{name}:{event.start_mark.line + 1}")
+            raise _too_deep(f"{name}:{event.start_mark.line + 1 if event.start_mark else 1}")
 
 
 def _too_deep(place: str) -> DocumentError:

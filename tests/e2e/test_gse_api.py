@@ -219,7 +219,9 @@ def prepare(client: httpx.Client, namespace: str) -> None:
         client.put(f"{place}/services/{name}", json=document(name)).raise_for_status()
     for name in ("matrix", "on-trial"):
         ready(client, namespace, name)
-    client.put(f"{place}/services/matrix", json=document("matrix", env=[{"name": "SECOND", "value": "1"}])).raise_for_status()
+    client.put(
+        f"{place}/services/matrix", json=document("matrix", env=[{"name": "SECOND", "value": "1"}])
+    ).raise_for_status()
     trial = document("on-trial", env=[{"name": "SECOND", "value": "1"}])
     client.put(f"{place}/services/on-trial?blue_green=true", json=trial).raise_for_status()
     ready(client, namespace, "matrix")
@@ -284,15 +286,7 @@ class Faces:
 
     def settled(self, path: str) -> None:
         """Wait until what goes on after an answer has ended."""
-        end = time.monotonic() + 120
-        while True:
-            answer = self.client.get(path)
-            if answer.status_code == 404 or (
-                answer.json()["ready"] and not answer.json().get("rollout", "").count("rolling")
-            ):
-                return
-            assert time.monotonic() < end, answer.text
-            time.sleep(0.5)
+        until(lambda: _has_ended(self.client.get(path)))
 
 
 def _has_ended(answer: httpx.Response) -> bool:
@@ -377,14 +371,17 @@ def meshes_by_both(faces: Faces) -> Iterator[tuple[str, Any, Any]]:
     checked = cli("mesh", "check", MESH)[0]
     yield "check", checked | {"kind": "mesh"}, http("POST", "check", mesh)
     yield "render", cli("mesh", "render", MESH, plain), http("POST", "render", mesh, without_acceleration="true")
+    # One after the other: the mesh is published on a port of every node.
     cli("mesh", "apply", MESH, plain)
-    http("PUT", f"meshes/{name}", mesh, without_acceleration="true")
-    yield "apply", None, None
-    yield "list", cli("mesh", "list"), http("GET", "meshes")["items"]
-    yield "status", cli("mesh", "status", name), http("GET", f"meshes/{name}/status")
+    listed, status = cli("mesh", "list"), cli("mesh", "status", name)
     cli("mesh", "delete", name)
+    gone = cli("mesh", "list")
+    http("PUT", f"meshes/{name}", mesh, without_acceleration="true")
+    yield "apply", listed, http("GET", "meshes")["items"]
+    yield "list", listed, http("GET", "meshes")["items"]
+    yield "status", status, http("GET", f"meshes/{name}/status")
     http("DELETE", f"meshes/{name}")
-    yield "delete", cli("mesh", "list"), http("GET", "meshes")["items"]
+    yield "delete", gone, http("GET", "meshes")["items"]
 
 
 def verbs_of(app: Any) -> set[str]:

@@ -239,7 +239,11 @@ def test_a_certificate_of_the_site_takes_the_place_of_the_made_one(
     assert result["servers"][0]["fingerprint"] == certificates.fingerprint(own.certificate)
     changed = {f"{change['action']} {change['kind']}" for one in result["changes"].values() for change in one}
     assert changed == {"change Secret", "change Deployment"}
-    assert {shown(address) for address in addresses(lab)} == {certificates.fingerprint(own.certificate)}
+    # Nodes learn a moment later that a pod is going.
+    end = time.monotonic() + 20
+    while {shown(address) for address in addresses(lab)} != {certificates.fingerprint(own.certificate)}:
+        assert time.monotonic() < end
+        time.sleep(0.5)
     key = own.key.decode().splitlines()[1:-1]
     records = [
         path.read_text(encoding="utf-8", errors="replace")

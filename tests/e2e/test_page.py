@@ -55,8 +55,7 @@ def test_from_a_document_to_a_deleted_service(lab: LabCluster, token: str, tmp_p
         browser = stack.enter_context(chromium())
         server = stack.enter_context(gse_server(kubeconfig=lab.kubeconfig))
         tabs = Tabs(browser, server.url, stack)
-        # Nobody has signed the certificate; that it is the server's own is what its fingerprint is for.
-        page = tabs.open("#/nodes", ignore_https_errors=True)
+        page = tabs.open("#/nodes")
         page.get_by_label("Bearer token").fill(token)
         page.get_by_role("button", name="Go on").click()
         expect(page.locator("#user")).to_have_text(f"system:serviceaccount:{NAMESPACE}:user")

@@ -1,4 +1,4 @@
-"""The page in Debian's chromium, with the real GSE API server behind it and an API server on loopback behind that."""
+"""The page in Debian's chromium, with `gedge serve` behind it and an API server on loopback behind that."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser_tabs import Tabs, chromium
-from live_cluster import LiveCluster
-from page_server import serving
+from gse_server import gse_server
+from live_cluster import TOKEN, LiveCluster
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -23,20 +23,28 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture
-def cluster() -> Iterator[LiveCluster]:
-    with LiveCluster().serving() as running:
+@pytest.fixture(scope="session")
+def _kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
+    with LiveCluster().serving(tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
 
 @pytest.fixture
-def address(cluster: LiveCluster) -> Iterator[str]:
-    with serving(cluster) as told:
-        yield told
+def cluster(_kept: LiveCluster) -> LiveCluster:
+    """The cluster, as empty as at the beginning."""
+    _kept.forget()
+    return _kept
+
+
+@pytest.fixture(scope="session")
+def address(_kept: LiveCluster) -> Iterator[str]:
+    with gse_server("--rate", "0", kubeconfig=_kept.kubeconfig) as server:
+        yield server.url
+    assert TOKEN not in server.printed()
 
 
 @pytest.fixture
-def tabs(browser: Browser, address: str) -> Iterator[Tabs]:
+def tabs(browser: Browser, address: str, cluster: LiveCluster) -> Iterator[Tabs]:  # noqa: ARG001 - it is emptied first
     with ExitStack() as stack:
         tabs = Tabs(browser, address, stack)
         yield tabs

@@ -1,7 +1,7 @@
 /** One service: how it is, its pods, events, history and logs, and what can be done with it. */
 
 import { actions } from "./actions.js";
-import { get, path, request, send } from "./api.js";
+import { Problem, get, path, request, send } from "./api.js";
 import { address, badge, button, facts, h, link, moment, readiness, replace, section, show, table } from "./dom.js";
 import { logs } from "./logs.js";
 import { attempt, notice, tell } from "./messages.js";
@@ -40,28 +40,34 @@ export async function service({ main, parts: [namespace, name], signal }) {
 
   const refresh = async () => {
     const status = await get(`${home}/status`, { signal });
-    if (changed(told, "status", status)) {
+    await renew("status", status, async () => {
       replace(state, stateOf(status));
       replace(pods, table("Pods", PODS, status.pods, "No pods."));
       log.offer(status.pods);
       const lines = (await ifThere(get(`${home}/history`, { signal }))) ?? [];
       bar.offer(status, lines);
-      if (changed(told, "history", lines)) {
+      await renew("history", lines, async () => {
         replace(history, table("Revisions", historyColumns(home), [...lines].reverse(), "No revision is kept."));
         const kept = await ifThere(get(home, { signal }));
         document.textContent = kept ? written(kept.document) : "No document is kept: it was not deployed by gedge, or long ago.";
-      }
-    }
-    const page = await get(`${home}/events?limit=100`, { signal });
-    if (changed(told, "events", page.items)) {
-      replace(events, table("Events", EVENTS, page.items, "No events. The cluster forgets them after an hour."));
-    }
+      });
+    });
+    const { items } = await get(`${home}/events?limit=100`, { signal });
+    await renew("events", items, () => replace(events, table("Events", EVENTS, items, "No events. The cluster forgets them after an hour.")));
+  };
+  /** Show what has changed since it was shown; what fails half-way is shown again the next time. */
+  const renew = async (what, value, put) => {
+    const text = JSON.stringify(value);
+    if (told[what] === text) return;
+    await put();
+    told[what] = text;
   };
   const log = logs(home, name, signal);
   const bar = actions({ namespace, name, home, act: (said, where, body) => attempt(async () => {
-    await send("POST", home + where, body);
-    notice(said);
+    const answer = await send("POST", home + where, body);
     told.status = null;
+    if (answer.problem) throw new Problem({ detail: answer.problem, remedy: answer.remedy }, 200);
+    notice(said);
     await refresh();
   }) });
 
@@ -85,13 +91,6 @@ const ifThere = (asked) => asked.catch((error) => {
   if (error.status !== 404) throw error;
   return null;
 });
-
-function changed(told, what, value) {
-  const text = JSON.stringify(value);
-  if (told[what] === text) return false;
-  told[what] = text;
-  return true;
-}
 
 function stateOf(status) {
   return [

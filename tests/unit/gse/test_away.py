@@ -53,7 +53,9 @@ def test_every_answer_is_a_503_until_it_is_back(client: httpx.Client, cluster: C
     before = dict(cluster.objects)
     cluster.away, cluster.failing = trouble == "away", 0 if trouble == "away" else int(trouble)
     wrong = [path for path in READS if not unavailable(client.get(path))]
-    wrong += [f"{method} {path}" for method, path, body in WRITES if not unavailable(client.request(method, path, json=body))]
+    wrong += [
+        f"{method} {path}" for method, path, body in WRITES if not unavailable(client.request(method, path, json=body))
+    ]
     assert wrong == []
     assert client.get("/healthz").status_code == 200
     cluster.away, cluster.failing = False, 0
@@ -139,7 +141,10 @@ def _talk(server: GseServer, cluster: Cluster, said: list[str]) -> None:
     cluster.objects["/api/v1/namespaces/default/secrets/keys"] = {
         "metadata": {"name": "keys", "namespace": "default"}, "data": {"key": SECRET},
     }  # fmt: skip
-    container = {"image": "app:1", "env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "key"}}}]}
+    container = {
+        "image": "app:1",
+        "env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "key"}}}],
+    }
     documents = [SERVICE, {"service": {"name": "app", "containers": [container]}}]
     with server.client(TOKEN) as client:
         for trouble in (401, 403, 409, 500):
@@ -152,5 +157,7 @@ def _talk(server: GseServer, cluster: Cluster, said: list[str]) -> None:
         said += [client.get(path).text for path in READS]
         cluster.away = False
         for document in documents:
-            said.append(client.put(APP, content=json.dumps(document), headers={"Content-Type": "application/json"}).text)
+            said.append(
+                client.put(APP, content=json.dumps(document), headers={"Content-Type": "application/json"}).text
+            )
         said += [client.get(path).text for path in (*READS[:-3], "/metrics", "/gse/v1/problems", "/")]

@@ -183,7 +183,9 @@ ADDED: dict[str, Change] = {
         {"in": "query", "name": "new", "schema": {"type": "string"}}
     ),
     "a field of an answer": lambda d: _schema("ServiceStatus")(d)["properties"].update(new={"type": "string"}),
-    "a key of a document": lambda d: _schema("service-document.Service")(d)["properties"].update(new={"type": "string"}),
+    "a key of a document": lambda d: _schema("service-document.Service")(d)["properties"].update(
+        new={"type": "string"}
+    ),
     "an error": lambda d: d["paths"][ONE]["get"]["responses"].update({"418": {"description": "new"}}),
     "a wider bound": lambda d: _parameter(d, ALL, "limit")["schema"].update(maximum=1000),
     "no pattern": lambda d: _parameter(d, ALL, "cursor")["schema"].pop("pattern"),

@@ -100,7 +100,10 @@ def test_what_takes_longer_goes_on_after_the_answer(client: httpx.Client, cluste
     assert status["ready"]
     assert "broken" not in image_of(cluster)  # taken back, since nothing got ready in 3 s
     history = client.get(f"{APP}/history").json()
-    assert [(line["number"], line["state"], line["runs"]) for line in history] == [(1, "good", True), (2, "failed", False)]
+    assert [(line["number"], line["state"], line["runs"]) for line in history] == [
+        (1, "good", True),
+        (2, "failed", False),
+    ]
 
 
 def test_put_makes_and_replaces(client: httpx.Client, cluster: Cluster) -> None:
@@ -130,13 +133,17 @@ def test_etags_keep_two_writers_apart(client: httpx.Client, cluster: Cluster) ->
     assert present != tag
     assert client.patch(APP, json={"labels": {"a": "b"}}, headers={"If-Match": present}).status_code == 200
     assert client.put(APP, json=document("app:4"), headers={"If-Match": "*"}).status_code == 200
-    problem(client.put(f"{SERVICES}/new", json=document(name="new"), headers={"If-Match": "*"}), "precondition-failed", 412)
+    problem(
+        client.put(f"{SERVICES}/new", json=document(name="new"), headers={"If-Match": "*"}), "precondition-failed", 412
+    )
 
 
 def test_a_patch_merges_and_null_takes_away(client: httpx.Client, cluster: Cluster) -> None:
     cluster.objects["/api/v1/nodes/gedgew01"]["metadata"]["labels"] = {"kubernetes.io/os": "linux"}
     client.put(APP, json=document(labels={"tier": "front", "team": "a"}))
-    answer = client.patch(APP, json={"labels": {"team": None, "zone": "z"}, "nodeSelector": {"kubernetes.io/os": "linux"}})
+    answer = client.patch(
+        APP, json={"labels": {"team": None, "zone": "z"}, "nodeSelector": {"kubernetes.io/os": "linux"}}
+    )
     assert answer.status_code == 200
     shown = client.get(APP).json()
     assert shown["labels"] == {"tier": "front", "zone": "z"}
@@ -185,7 +192,9 @@ def test_several_are_applied_in_order_or_not_at_all(client: httpx.Client, cluste
     assert done.status_code in {200, 202}
     for name in ("front", "back"):
         assert settled(client, f"{SERVICES}/{name}")["ready"]
-    wrong = client.post(apply, json={"documents": [document(name="good"), {"service": {"name": "bad", "containers": []}}]})
+    wrong = client.post(
+        apply, json={"documents": [document(name="good"), {"service": {"name": "bad", "containers": []}}]}
+    )
     told = problem(wrong, "invalid-document", 422)
     assert told["findings"][0]["path"].startswith("service.containers")
     assert not any("good" in path for path in cluster.objects)

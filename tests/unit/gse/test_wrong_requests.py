@@ -198,7 +198,9 @@ def _tokens() -> Iterator[Wrong]:
         "in a cookie": ("Cookie: token=abc",),
     }.items():  # fmt: skip
         yield _case(f"token {name}", request("GET", "/gse/v1/nodes", headers=("-Authorization", *header)), 401)
-    yield _case("token in the query", request("GET", "/gse/v1/nodes?access_token=a", headers=("-Authorization",)), (400, 401))
+    yield _case(
+        "token in the query", request("GET", "/gse/v1/nodes?access_token=a", headers=("-Authorization",)), (400, 401)
+    )
     for path in (ONE, f"{ONE}/logs", "/gse/v1/watch/services", "/gse/v1/whoami", f"{NS}/templates"):
         yield _case(f"no token for {path}", request("GET", path, headers=("-Authorization",)), 401)
 
@@ -224,7 +226,9 @@ def _broken_json() -> Iterator[Wrong]:
         b"[" * 5000 + b"]" * 5000, b'{"a":' * 500 + b"1" + b"}" * 500,
     ):  # fmt: skip
         yield _case(f"JSON {body[:20]!r} {body[-8:]!r} {len(body)}", request("POST", SERVICES, body, JSON), (400, 422))
-        yield _case(f"JSON of scale {body[:20]!r} {body[-8:]!r} {len(body)}", request("POST", f"{ONE}/scale", body, JSON), 400)
+        yield _case(
+            f"JSON of scale {body[:20]!r} {body[-8:]!r} {len(body)}", request("POST", f"{ONE}/scale", body, JSON), 400
+        )
 
 
 def _broken_yaml() -> Iterator[Wrong]:
@@ -295,10 +299,14 @@ def _documents() -> Iterator[Wrong]:
     yield _case("a mesh of nothing", _json("PUT", f"{NS}/meshes/shop", {"serviceMesh": {}}), (400, 422))
     yield _case("a mesh of text", _json("PUT", f"{NS}/meshes/shop", {"serviceMesh": "x"}), (400, 422))
     yield _case("a mesh of another name", _json("PUT", f"{NS}/meshes/shop", {"serviceMesh": {"name": "b"}}), 400)
-    yield _case("a canary of a mesh", _json("PUT", f"{NS}/meshes/shop?canary=5", {"serviceMesh": {"name": "shop"}}), (400, 422))
+    yield _case(
+        "a canary of a mesh", _json("PUT", f"{NS}/meshes/shop?canary=5", {"serviceMesh": {"name": "shop"}}), (400, 422)
+    )
     yield _case("a template of nothing", _json("PUT", f"{NS}/templates/web", {"template": {}}), 422)
     yield _case("a template of another name", _json("PUT", f"{NS}/templates/web", {"template": {"name": "b"}}), 400)
-    yield _case("a template of a service of a number", _json("POST", f"{NS}/templates", {"from_service": 1, "name": "a"}), 422)
+    yield _case(
+        "a template of a service of a number", _json("POST", f"{NS}/templates", {"from_service": 1, "name": "a"}), 422
+    )
     yield _case("a template of a service without name", _json("POST", f"{NS}/templates", {"from_service": "app"}), 422)
 
 
@@ -332,9 +340,15 @@ def _bodies_of_models() -> Iterator[Wrong]:
 
 
 def _headers() -> Iterator[Wrong]:
-    yield _case("a thousand headers", request("GET", "/gse/v1/nodes", headers=tuple(f"X-{n}: a" * 4 for n in range(4000))), (400, 413))
+    yield _case(
+        "a thousand headers",
+        request("GET", "/gse/v1/nodes", headers=tuple(f"X-{n}: a" * 4 for n in range(4000))),
+        (400, 413),
+    )
     yield _case("a header of 64 KiB", request("GET", "/gse/v1/nodes", headers=("X-A: " + "a" * 65_536,)), (400, 413))
-    yield _case("a header of 1 MiB", request("GET", "/gse/v1/nodes", headers=("X-A: " + "a" * 1_048_576,)), (400, 413, CLOSED))
+    yield _case(
+        "a header of 1 MiB", request("GET", "/gse/v1/nodes", headers=("X-A: " + "a" * 1_048_576,)), (400, 413, CLOSED)
+    )
     yield _case("a name of 40 KiB", request("GET", "/gse/v1/nodes", headers=("X" * 40_000 + ": a",)), (400, 413))
     yield _case("a header without colon", request("GET", "/gse/v1/nodes", headers=("nothing",)), 400)
     yield _case("a header without name", request("GET", "/gse/v1/nodes", headers=(": a",)), 400)
@@ -357,8 +371,12 @@ def _framing() -> Iterator[Wrong]:
         return request("POST", f"{SERVICES}?dry_run=true", body, JSON, (*left, *headers))
 
     chunk = b"%x\r\n%s\r\n" % (len(good), good)
-    yield _case("both lengths", post(chunk + b"0\r\n\r\n", f"Content-Length: {len(good)}", "Transfer-Encoding: chunked"), 400)
-    yield _case("both, the length short", post(chunk + b"0\r\n\r\n", "Content-Length: 4", "Transfer-Encoding: chunked"), 400)
+    yield _case(
+        "both lengths", post(chunk + b"0\r\n\r\n", f"Content-Length: {len(good)}", "Transfer-Encoding: chunked"), 400
+    )
+    yield _case(
+        "both, the length short", post(chunk + b"0\r\n\r\n", "Content-Length: 4", "Transfer-Encoding: chunked"), 400
+    )
     yield _case("two lengths", post(good, f"Content-Length: {len(good)}", "Content-Length: 1"), 400)
     yield _case("two lengths in one", post(good, f"Content-Length: {len(good)}, 1"), 400)
     yield _case("length negative", post(good, "Content-Length: -1"), 400)
@@ -376,12 +394,22 @@ def _framing() -> Iterator[Wrong]:
     yield _case("chunk of negative size", post(b"-1\r\nab\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), 400)
     yield _case("chunk of huge size", post(b"f" * 30 + b"\r\nab", "Transfer-Encoding: chunked"), 400)
     yield _case("chunk without its end", post(b"2\r\nabc\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), 400)
-    yield _case("chunk with a long extension", post(b"2;" + b"a" * 70_000 + b"\r\nab\r\n0\r\n\r\n", "Transfer-Encoding: chunked"), (400, 422))
-    yield _case("trailers without end", post(chunk + b"0\r\n" + b"X: " + b"a" * 70_000, "Transfer-Encoding: chunked"), 400)
+    yield _case(
+        "chunk with a long extension",
+        post(b"2;" + b"a" * 70_000 + b"\r\nab\r\n0\r\n\r\n", "Transfer-Encoding: chunked"),
+        (400, 422),
+    )
+    yield _case(
+        "trailers without end", post(chunk + b"0\r\n" + b"X: " + b"a" * 70_000, "Transfer-Encoding: chunked"), 400
+    )
     yield _case("encoding gzip", post(good, "Transfer-Encoding: gzip"), 400)
     yield _case("encoding twice", post(chunk + b"0\r\n\r\n", "Transfer-Encoding: chunked, chunked"), 400)
     yield _case("encoding xchunked", post(chunk + b"0\r\n\r\n", "Transfer-Encoding: xchunked"), 400)
-    yield _case("encoding twice in two", post(chunk + b"0\r\n\r\n", "Transfer-Encoding: chunked", "Transfer-Encoding: identity"), 400)
+    yield _case(
+        "encoding twice in two",
+        post(chunk + b"0\r\n\r\n", "Transfer-Encoding: chunked", "Transfer-Encoding: identity"),
+        400,
+    )
     yield _case("encoding behind a tab", post(chunk + b"0\r\n\r\n", "Transfer-Encoding:\x0bchunked"), 400)
     yield _case("body compressed", post(good, f"Content-Length: {len(good)}", "Content-Encoding: gzip"), 415)
     yield _case("body and no length", post(good), (400, 415, 422))
