@@ -4,7 +4,8 @@
 
 Prints a line for each break, and ends with 1 if there is one. A request that was right must stay right, and an answer
 must keep what it had: nothing taken away, no other type, no null where there was none. What is added breaks nothing:
-operations, optional parameters and keys, fields of answers, further errors, further values of an enumeration in answers.
+operations, optional parameters and keys, fields of answers, further errors, further values of an enumeration in
+answers.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def _contents(pair: _Pair, place: str, old: Node, new: Node, way: Way) -> Iterat
 
 
 def _schemas(pair: _Pair, place: str, old: Node, new: Node, way: Way) -> Iterator[str]:
-    """Compare what may stand at a place: of a request each former kind must still be taken, of an answer no other may come."""
+    """Compare what may stand at a place: a request's former kinds must still be taken, an answer may have no other."""
     key = (str(old.get("$ref", "")), str(new.get("$ref", "")), way)
     if all(key[:2]):
         if key in pair.under_way:
@@ -165,8 +166,9 @@ def _kind(pair: _Pair, place: str, old: Node, new: Node, way: Way) -> Iterator[s
 def _widens(old: Node, new: Node, way: Way) -> bool:
     """Tell whether another type is one that takes, or is, all of the former: number and integer, anything at all."""
     narrow, wide = (old, new) if way == "request" else (new, old)
-    return (
-        "type" not in wide and not wide.get("enum") or (narrow.get("type"), wide.get("type")) == ("integer", "number")
+    return ("type" not in wide and not wide.get("enum")) or (narrow.get("type"), wide.get("type")) == (
+        "integer",
+        "number",
     )
 
 

@@ -19,7 +19,11 @@ from typing import Any
 
 import httpx
 
-__all__ = ["GseServer", "gse_server"]
+__all__ = ["SECRET", "TOKEN", "GseServer", "gse_server"]
+
+# What must be in nothing that the server says.
+TOKEN = "tellme-7c1f0e9b5d.of-a_caller~who+is/here"  # noqa: S105 - of nobody
+SECRET = "c3dvcmRmaXNoLTQ3MTE"  # noqa: S105 - of nothing
 
 _BEGIN_S, _END_S = 60.0, 40.0
 

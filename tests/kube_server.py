@@ -294,6 +294,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         gone = self.objects.pop(path)
         self.cluster.forget(path)
+        if "/apis/apps/" in path:  # as the garbage collector does: pods go with what made them
+            chosen = gone["spec"].get("selector", {}).get("matchLabels", {})
+            for own in [own for own in self.objects if "/pods/" in own and chosen]:
+                if chosen.items() <= self.objects[own]["metadata"].get("labels", {}).items():
+                    self.objects.pop(own, None)
         if path.startswith("/api/v1/namespaces/") and path.count("/") == _DEFAULT.count("/"):
             inside = f"/namespaces/{path.rpartition('/')[2]}/"
             for own in [own for own in self.objects if inside in own]:

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from gse_server import GseServer, gse_server
+from gse_server import SECRET, TOKEN, GseServer, gse_server
 from kube_server import NODE, Cluster, serving_cluster
-
-TOKEN = "tellme-7c1f0e9b5d.of-a_caller~who+is/here"
-SECRET = "c3dvcmRmaXNoLTQ3MTE"
 
 
 @pytest.fixture(scope="session")

@@ -89,9 +89,11 @@ def test_autoscalers_are_told(client: httpx.Client, cluster: Cluster) -> None:
     cluster.objects["/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/app"] = {
         "metadata": {"name": "app", "namespace": "default", "labels": {"gedge.dev/service": "app"}},
         "spec": {
-            "minReplicas": 1, "maxReplicas": 5, "metrics": [],
+            "minReplicas": 1,
+            "maxReplicas": 5,
+            "metrics": [],
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app"},
-        },  # fmt: skip
+        },
         "status": {"currentReplicas": 1, "desiredReplicas": 1, "conditions": []},
     }
     place = f"{NAMESPACES}/default/autoscalers"

@@ -75,7 +75,7 @@ def test_a_template_is_made_of_a_service(client: httpx.Client) -> None:
     assert made.json()["document"] == {"template": {"name": "again", "service": {"containers": containers}}}
 
 
-def test_a_mesh_is_applied_shown_and_deleted(client: httpx.Client, cluster: Cluster) -> None:
+def test_a_mesh_is_applied_shown_and_deleted(client: httpx.Client) -> None:
     template = {"template": {"name": "page", "service": {"containers": [
         {"image": "page:1", "ports": [{"containerPort": 8080}]}
     ]}}}  # fmt: skip

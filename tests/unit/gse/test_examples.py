@@ -17,7 +17,8 @@ from gedge_provision.gse import openapi_document
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "gse-api-examples.md"
 EXAMPLE = re.compile(
-    r"^## (?P<operation>\w+)[^\n]*\n\n.*?^```sh\n(?P<command>curl .*?)```\n\nAnswer (?P<status>\d+)(?P<empty>, without a body)?"
+    r"^## (?P<operation>\w+)[^\n]*\n\n.*?^```sh\n(?P<command>curl .*?)```\n\n"
+    r"Answer (?P<status>\d+)(?P<empty>, without a body)?"
     r"(?::\n\n```(?P<kind>json|text)\n(?P<answer>.*?)```)?",
     re.MULTILINE | re.DOTALL,
 )
@@ -108,9 +109,11 @@ def prepare(cluster: Cluster) -> None:
     cluster.objects["/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/web"] = {
         "metadata": {"name": "web", "namespace": "default", "labels": {**LABELS, "gedge.dev/service": "web"}},
         "spec": {
-            "minReplicas": 1, "maxReplicas": 5, "metrics": [],
+            "minReplicas": 1,
+            "maxReplicas": 5,
+            "metrics": [],
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-        },  # fmt: skip
+        },
         "status": {"currentReplicas": 1, "desiredReplicas": 1, "conditions": []},
     }
 

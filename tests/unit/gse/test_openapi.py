@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from gedge_provision.gse import openapi_document
+from gedge_provision.gse._problems import CATALOGUE
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 COMMITTED = json.loads((DOCS / "openapi" / "gse-v1.json").read_text(encoding="utf-8"))
@@ -87,7 +88,8 @@ BREAKS: dict[str, tuple[Change, str]] = {
         lambda d: d["paths"]["/healthz"]["get"].update(security=[{"bearer": []}]), "asks who the caller is",
     ),
     "a parameter is taken away": (
-        lambda d: d["paths"][ALL]["get"]["parameters"].remove(_parameter(d, ALL, "sort")), "query parameter sort is gone",
+        lambda d: d["paths"][ALL]["get"]["parameters"].remove(_parameter(d, ALL, "sort")),
+        "query parameter sort is gone",
     ),
     "a parameter is required": (
         lambda d: _parameter(d, ALL, "limit").update(required=True), "query parameter limit is required now",
@@ -150,10 +152,12 @@ BREAKS: dict[str, tuple[Change, str]] = {
         lambda d: _schema("PodLine")(d)["properties"].pop("node"), "answer 200.pods[].node is gone",
     ),
     "a field of an answer has another type": (
-        lambda d: _schema("ServiceStatus")(d)["properties"]["ready"].update(type="string"), "was boolean, and is string",
+        lambda d: _schema("ServiceStatus")(d)["properties"]["ready"].update(type="string"),
+        "was boolean, and is string",
     ),
     "a field of an answer may be null": (
-        lambda d: _schema("ServiceStatus")(d)["properties"].update(ready={"anyOf": [{"type": "boolean"}, {"type": "null"}]}),
+        lambda d: _schema("ServiceStatus")(d)["properties"].update(ready={"anyOf": [{"type": "boolean"},
+        {"type": "null"}]}),
         "ready: was boolean, and is null",
     ),
     "a field of an answer may be left out": (
@@ -224,3 +228,12 @@ def test_a_breaking_document_is_not_written_unasked(
     monkeypatch.setattr(sys, "argv", ["openapi_page.py", "--breaking"])
     assert page.main() == 0
     assert json.loads(kept.read_text(encoding="utf-8")) == openapi_document()
+
+
+def test_the_page_has_every_kind_of_problem() -> None:
+    page_text = (DOCS / "gse-api.md").read_text(encoding="utf-8")
+    rows = [
+        f"| `{kind.code}` | {int(kind.status)} | {kind.title} | {kind.meaning} | {kind.retry_s or ''} |"
+        for kind in CATALOGUE
+    ]
+    assert "\n".join(rows) in page_text
