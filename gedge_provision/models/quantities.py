@@ -47,7 +47,7 @@ class Quantity:
         """
         match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)", str(text))
         if not match or match[2] not in _UNITS:
-            raise ValueError(f"{shown(str(text))} is no Kubernetes quantity -> write it like 500m, 2 or 1Gi")
+            raise ValueError(f"{shown(text)} is no Kubernetes quantity -> write it like 500m, 2 or 1Gi")
         self.text = str(text)
         self.unit = match[2]
         self.amount = Decimal(match[1]) * _UNITS[match[2]]

@@ -476,6 +476,28 @@ def test_a_wrong_site_names_place_and_remedy(  # noqa: PLR0913, PLR0917 - a row 
         (b"service:\n  name: app\n", "site.yml:1: this is a service document", "gedge service apply"),
         (b"# x\napiVersion: v1\nkind: Pod\n", "site.yml:2: this is a Kubernetes manifest", "inventories/example"),
         (b"[" * 5000, "nested too deeply", "fewer levels"),
+        (b"[" * 400_000, "nested too deeply", "fewer levels"),  # ended the process once, in libyaml's composer
+        (
+            b"".join(
+                b"a%d: &a%d %s%s%s\n" % (n, n, b"[" * 40, b"*a%d" % (n - 1) if n else b"x", b"]" * 40) for n in range(9)
+            ),
+            "nested too deeply",
+            "fewer levels",
+        ),
+        (
+            b"a: &a {k: x}\n"
+            + b"".join(b"%c: &%c {%s}\n" % (c, c, b", ".join([b"k: *%c" % (c - 1)] * 9)) for c in b"bcdefghi"),
+            "this key stands twice",
+            "keep one",
+        ),
+        (
+            b"a: &a [x, x]\n"
+            + b"".join(b"%c: &%c [%s]\n" % (c, c, b", ".join([b"*%c" % (c - 1)] * 9)) for c in b"bcde")
+            + b"? *e\n: x\n",
+            "a list or mapping cannot be a key",
+            "plain text",
+        ),
+        (b"a: 'open\n" + b"b: c\n" * 20_000, "not valid YAML", "mend"),
         (b"name: 2026-13-45\n", "a value cannot be read", "in quotes"),
         (
             b"a: &a [x, x, x, x, x, x, x, x, x]\n"

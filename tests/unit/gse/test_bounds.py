@@ -13,6 +13,9 @@ import pytest
 from gse_server import GseServer, gse_server
 from kube_server import Cluster
 
+from gedge_provision.adapters.certificates import fingerprint
+from gedge_provision.cli import _ui
+
 APP = "/gse/v1/namespaces/default/services/app"
 SERVICE = {"service": {"name": "app", "containers": [{"image": "app:1"}]}}
 POD = "/api/v1/namespaces/default/pods/app-1"
@@ -122,5 +125,12 @@ def test_it_begins_again_with_the_same_certificate(cluster: Cluster, kubeconfig:
     for _ in range(2):
         with gse_server(kubeconfig=kubeconfig, state=tmp_path) as server:
             pems.append(server.certificate.read_text(encoding="utf-8"))
+            assert fingerprint(pems[-1].encode()) in server.printed()
             assert (tmp_path / "serve" / "key.pem").stat().st_mode & 0o777 == 0o600
     assert pems[0] == pems[1]
+
+
+def test_no_part_of_a_fingerprint_is_taken_for_a_picture() -> None:
+    with _ui.console.capture() as shown:
+        _ui.console.print("1C:AB:F5:AE:00", markup=False)
+    assert shown.get() == "1C:AB:F5:AE:00\n"

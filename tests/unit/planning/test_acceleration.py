@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +73,9 @@ def test_without_acceleration_requests_stand_as_written() -> None:
 def test_sums_of_quantities_are_exact(one: int, other: int) -> None:
     assert Quantity(f"{one}m") + Quantity(f"{other}m") == Quantity(f"{one + other}m")
     assert Quantity(f"{one}Ki") + Quantity(other) == Quantity(one * 1024 + other)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "9223372036854775808", "10000Pi", "\u0663", "-1", "1e3", "NaN", ""])
+def test_what_kubernetes_cannot_count_is_no_quantity(text: str) -> None:
+    with pytest.raises(ValueError, match=r"quantity|can count"):
+        Quantity(text)
