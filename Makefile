@@ -1,6 +1,6 @@
 # The verbs of this repository; `make help` lists them. Only Python, Go, git and make are assumed, on Debian as root.
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test shared-lab own-labs check types lint format unit page e2e roles hardware bench wheel clean
+.PHONY: help setup up down test shared-lab own-labs check types lint format unit gse e2e roles hardware bench wheel clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -64,8 +64,8 @@ format: setup ## Format and mend what can be mended
 	@$(BIN)/ruff check -q --fix .
 
 # The hardware tier alone: the clusters of the others would take from its guests what two cores have.
-test: setup ## Every tier that this machine can carry: check, page, roles, e2e, hardware (without its long tests)
-	@$(MAKE) --no-print-directory check page
+test: setup ## Every tier that this machine can carry: check, gse, roles, e2e, hardware (without its long tests)
+	@$(MAKE) --no-print-directory check gse
 	@$(BIN)/gedge artifacts build
 	@$(MAKE) --no-print-directory --jobs=2 shared-lab own-labs
 	@$(BIN)/pytest --durations=25 -m 'not long' tests/hardware
@@ -82,8 +82,8 @@ own-labs: setup
 unit: setup ## Unit tests
 	@$(BIN)/pytest -q -n 2 tests/unit/programs tests/unit
 
-page: setup ## The web page in chromium, against a cluster in memory
-	@$(BIN)/pytest -q -n 2 tests/page
+gse: setup ## The GSE API server as a process, and its page in chromium, against a cluster in memory
+	@$(BIN)/pytest -q -n 2 tests/gse tests/page
 
 roles: setup ## Molecule on container nodes
 	@$(BIN)/pytest tests/roles

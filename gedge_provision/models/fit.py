@@ -80,6 +80,8 @@ class ServiceFit(_Told):
     nodes: tuple[NodeFit, ...]
     notes: tuple[str, ...] = ()
 
+    model_config = ConfigDict(extra="ignore")  # what was computed is computed again
+
     @computed_field  # type: ignore[prop-decorator]
     @property
     def placed(self) -> int:

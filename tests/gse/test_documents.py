@@ -10,7 +10,7 @@ import httpx
 from kube_server import Cluster
 
 NS = "/gse/v1/namespaces/default"
-MESHES = Path(__file__).parents[3] / "examples" / "meshes"
+MESHES = Path(__file__).parents[2] / "examples" / "meshes"
 SERVICE: dict[str, Any] = {"service": {"name": "app", "containers": [{"image": "app:1"}]}}
 TEMPLATE: dict[str, Any] = {"template": {"name": "web", "service": {"containers": [{"image": "web:1"}]}}}
 

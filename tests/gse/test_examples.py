@@ -15,7 +15,7 @@ from kube_server import Cluster
 
 from gedge_provision.gse import openapi_document
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "gse-api-examples.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "gse-api-examples.md"
 EXAMPLE = re.compile(
     r"^## (?P<operation>\w+)[^\n]*\n\n.*?^```sh\n(?P<command>curl .*?)```\n\n"
     r"Answer (?P<status>\d+)(?P<empty>, without a body)?"
