@@ -108,7 +108,7 @@ class Server:
 
     def client(self, token: str) -> httpx.Client:
         """Return a client that bears a token."""
-        bearer = {"Authorization": f"Bearer {token}"}
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(base_url=self.url, verify=self.context, headers=bearer, timeout=60, trust_env=False)
 
 
