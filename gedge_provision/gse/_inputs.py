@@ -39,12 +39,19 @@ _LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _SERVICE = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
 _SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
-NamespaceName = Annotated[str, Path(pattern=_LABEL, max_length=63, description="Kubernetes namespace.")]
-ServiceName = Annotated[
-    str, Path(pattern=_SERVICE, max_length=40, description="Name of the service, template or mesh.")
+NamespaceName = Annotated[
+    str, Path(pattern=_LABEL, max_length=63, description="Kubernetes namespace.", examples=["edge"])
 ]
-NodeName = Annotated[str, Path(pattern=_SUBDOMAIN, max_length=253, description="Name of the node.")]
-ObjectName = Annotated[str, Path(pattern=_SUBDOMAIN, max_length=253, description="Name of the object.")]
+ServiceName = Annotated[
+    str,
+    Path(pattern=_SERVICE, max_length=40, description="Name of the service, template or mesh.", examples=["app"]),
+]
+NodeName = Annotated[
+    str, Path(pattern=_SUBDOMAIN, max_length=253, description="Name of the node.", examples=["gedgew01"])
+]
+ObjectName = Annotated[
+    str, Path(pattern=_SUBDOMAIN, max_length=253, description="Name of the object.", examples=["app"])
+]
 
 
 def _number(value: Any) -> Any:  # noqa: ANN401 - whatever stands in the query

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -21,6 +21,21 @@ _ALWAYS = (400, 401, 403, 404, 408, 413, 429, 500, 503)
 _WITH_BODY = (409, 415, 422)
 _OPEN_STATUS = (400, 413, 429, 500, 503)
 
+_CONTAINER = {"image": "registry.example.org/app:1.0", "ports": [{"containerPort": 8080}]}
+_MESH = {
+    "name": "app",
+    "services": [{"name": "page", "template": "app", "labels": {"version": "v1"}}],
+    "serviceRoutes": [
+        {"name": "all", "match": [{"uri": {"prefix": "/"}}], "destination": {"host": "page", "subset": "v1"}}
+    ],
+}
+_EXAMPLES: Mapping[DocumentKind, dict[str, Any]] = {
+    DocumentKind.SERVICE: {"service": {"name": "app", "containers": [_CONTAINER]}},
+    DocumentKind.TEMPLATE: {"template": {"name": "app", "service": {"containers": [_CONTAINER]}}},
+    DocumentKind.MESH: {"serviceMesh": _MESH},
+}
+"""Of names that the examples of path parameters have too, so that what one makes another finds."""
+
 Needs = Sequence[str]
 """Permissions: `list deployments.apps`, or `list nodes @cluster` where the namespace of the path does not matter."""
 
@@ -34,7 +49,8 @@ def document_body(*kinds: DocumentKind) -> dict[str, Any]:
     """Return the request body of an operation that takes one of these documents."""
     schemas = [{"$ref": f"#/components/schemas/{kind.value}-document"} for kind in kinds]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-    content = {"application/json": {"schema": schema}, "application/yaml": {"schema": schema}}
+    described = {"schema": schema, "examples": {kind.value: {"value": _EXAMPLES[kind]} for kind in kinds}}
+    content = {"application/json": described, "application/yaml": described}
     return {"requestBody": {"required": True, "content": content}}
 
 

@@ -73,6 +73,7 @@ class _Protocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._await_header()  # the next request may have begun to come meanwhile
         self._let_go()
 
     def _let_go(self) -> None:
@@ -112,6 +113,7 @@ class _Protocol(H11Protocol):
     def _close(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
+            self._let_go()
 
 
 class _Server(uvicorn.Server):

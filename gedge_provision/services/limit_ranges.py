@@ -33,8 +33,10 @@ class Limit(_CamelCase):
 class LimitRange(_CamelCase):
     """A limit range."""
 
-    name: str
-    limits: tuple[Limit, ...] = Field(min_length=1, max_length=8)
+    name: str = Field(examples=["app"])
+    limits: tuple[Limit, ...] = Field(
+        min_length=1, max_length=8, examples=[[{"type": "Container", "max": {"cpu": "2"}}]]
+    )
 
 
 def list_limit_ranges(kube: Kube, namespace: str) -> tuple[LimitRange, ...]:

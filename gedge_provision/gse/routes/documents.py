@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gedge_provision.adapters.kube import Kube, NotFoundError
 from gedge_provision.gse._callers import Asked, KubeOf
@@ -104,8 +104,8 @@ class FromService(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    from_service: NameOfService
-    name: NameOfService
+    from_service: NameOfService = Field(examples=["app"])
+    name: NameOfService = Field(examples=["app"])
 
 
 class ServiceDocuments(BaseModel):
@@ -113,7 +113,9 @@ class ServiceDocuments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    documents: tuple[dict[str, Any], ...]
+    documents: tuple[dict[str, Any], ...] = Field(
+        examples=[[{"service": {"name": "app", "containers": [{"image": "registry.example.org/app:1.0"}]}}]]
+    )
 
 
 @router.post("/check", summary="Check a document", tags=["documents"], openapi_extra=needs() | document_body(*_ANY))

@@ -70,7 +70,7 @@ class Changed(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    labels: dict[str, str | None] | None = None
+    labels: dict[str, str | None] | None = Field(None, examples=[{"tier": "front"}])
     node_selector: dict[str, str | None] | None = Field(None, alias="nodeSelector")
 
 

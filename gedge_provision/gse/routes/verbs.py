@@ -56,7 +56,7 @@ class Scale(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    replicas: int = Field(ge=1, le=1000)
+    replicas: int = Field(ge=1, le=1000, examples=[2])
 
 
 class Back(BaseModel):
@@ -64,7 +64,9 @@ class Back(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    to: int | None = Field(None, ge=1, le=1_000_000, description="Its number; the last good one before if left out.")
+    to: int | None = Field(
+        None, ge=1, le=1_000_000, description="Its number; the last good one before if left out.", examples=[1]
+    )
     take_over: bool = Field(default=False, description="Overwrite fields that another field manager set.")
 
 
