@@ -28,14 +28,14 @@ from gedge_provision.gse._problems import CATALOGUE, MEDIA_TYPE, ProblemError, W
 from gedge_provision.gse._settings import Settings
 from gedge_provision.gse._watches import Watches
 from gedge_provision.gse._work import Work
-from gedge_provision.gse.routes import cluster, documents, services, system, verbs, watches
+from gedge_provision.gse.routes import cluster, documents, meshes, services, system, templates, verbs, watches
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.wording import in_plain_words
 from gedge_provision.services import LimitRange
 
 __all__ = ["create_app", "drain", "openapi_document"]
 
-_BODIES = (LimitRange, services.Changed, verbs.Scale, verbs.Back, documents.FromService, documents.ServiceDocuments)
+_BODIES = (LimitRange, services.Changed, verbs.Scale, verbs.Back, templates.FromService, documents.ServiceDocuments)
 _STREAM_THREADS = 200
 _BY_STATUS = {int(kind.status): kind.code for kind in reversed(CATALOGUE)}
 
@@ -84,7 +84,7 @@ def _bare() -> FastAPI:
         dependencies=[Depends(refuse_unknown)],
         generate_unique_id_function=_operation_id,
     )
-    for module in (system, cluster, services, verbs, documents, watches):
+    for module in (system, cluster, services, verbs, documents, templates, meshes, watches):
         app.include_router(module.router)
     app.add_api_route(
         "/gse/v1/openapi.json", _document, methods=["GET"], include_in_schema=False, response_class=JSONResponse

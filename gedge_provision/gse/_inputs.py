@@ -24,6 +24,7 @@ __all__ = [
     "ObjectName",
     "RawBody",
     "ServiceName",
+    "check_name",
     "document_of",
     "read_json",
     "refuse_unknown",
@@ -98,6 +99,18 @@ def document_of(body: RawBody) -> Source:
         DocumentError: it is no YAML or JSON.
     """
     return parse_yaml(_text(body, _YAML | _JSON, "application/yaml or application/json"), "document")
+
+
+def check_name(source: Source, root: str, name: str) -> None:
+    """Make sure that a document is of the name that the path has.
+
+    Raises:
+        ProblemError: it is not.
+    """
+    inner = source.data.get(root) if isinstance(source.data, dict) else None
+    told = inner.get("name") if isinstance(inner, dict) else None
+    if isinstance(told, str) and told != name:
+        raise ProblemError("malformed-request", f"the document is of {told[:80]}, and the path of {name}")
 
 
 def read_json(body: RawBody, model: type[M]) -> M:

@@ -1,60 +1,39 @@
-"""Documents: checked, rendered, fitted, applied together; templates and service meshes that a namespace keeps."""
+"""Documents: checked, rendered, fitted, and several applied together."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from gedge_provision.adapters.kube import Kube, NotFoundError
-from gedge_provision.gse._callers import Asked, KubeOf
-from gedge_provision.gse._inputs import Document, NamespaceName, ServiceName, document_of
-from gedge_provision.gse._openapi import changes, document_body, json_body, needs
-from gedge_provision.gse._pages import Cursor, Limit, Page, paged
+from gedge_provision.gse._callers import Asked
+from gedge_provision.gse._inputs import Document, NamespaceName, document_of
+from gedge_provision.gse._openapi import document_body, json_body, needs
 from gedge_provision.gse._problems import ProblemError, WrongField
-from gedge_provision.gse._rollouts import LINGER_S, Going, Options, Plain, TimeoutS, load
-from gedge_provision.gse.routes._permissions import DELETES_MESHES, FITS, MESHES, ROLLS_MESHES_OUT, ROLLS_OUT
-from gedge_provision.models.cluster import Manifest
-from gedge_provision.models.documents import Source, parse_yaml, validate
+from gedge_provision.gse._rollouts import LINGER_S, Going, Options, Plain, load
+from gedge_provision.gse.routes._permissions import FITS, ROLLS_OUT
+from gedge_provision.models.documents import Source
 from gedge_provision.models.fit import Obstacle, ServiceFit
-from gedge_provision.models.mesh import LoadedMesh
 from gedge_provision.models.progress import SILENT, Reporter
 from gedge_provision.models.schemas import DocumentKind
 from gedge_provision.models.service import Service
-from gedge_provision.models.service import ServiceName as NameOfService
 from gedge_provision.planning.manifests import render as render_service
 from gedge_provision.planning.mesh import render_mesh
 from gedge_provision.services import (
     Applied,
-    MeshApplied,
-    MeshLine,
-    MeshStatus,
-    StoredTemplate,
     StoredTemplates,
-    apply_mesh,
     apply_services,
     check_document,
-    delete_mesh,
-    delete_template,
     fit_service,
-    list_meshes,
-    list_templates,
     read_mesh,
-    read_mesh_document,
-    read_mesh_status,
     read_service,
-    read_template,
-    running_service,
-    store_template,
-    template_of_service,
 )
 from gedge_provision.services.documents import gather
 
-__all__ = ["FromService", "ServiceDocuments", "router"]
+__all__ = ["ServiceDocuments", "router"]
 
 router = APIRouter(prefix="/gse/v1/namespaces/{namespace}")
 _SERVICES = (DocumentKind.SERVICE,)
@@ -88,24 +67,6 @@ class ScheduleHint:
     fits: bool
     nodes: tuple[HintedNode, ...]
     node_selector: dict[str, str]
-
-
-@dataclass(frozen=True)
-class MeshDocument:
-    """A service mesh as its document says; what its services consist of is theirs to tell."""
-
-    name: str
-    namespace: str
-    document: Manifest
-
-
-class FromService(BaseModel):
-    """A template that says what a service says."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    from_service: NameOfService = Field(examples=["app"])
-    name: NameOfService = Field(examples=["app"])
 
 
 class ServiceDocuments(BaseModel):
@@ -226,201 +187,8 @@ def apply_many(asked: Asked, namespace: NamespaceName, body: Document, options: 
     return [Going(one.name, namespace, "rolling out", f"{place}/{one.name}/status") for one in services]
 
 
-@router.get("/templates", summary="List templates", tags=["templates"], openapi_extra=needs("list configmaps"))
-def list_stored_templates(
-    kube: KubeOf, namespace: NamespaceName, limit: Limit = 100, cursor: Cursor = ""
-) -> Page[StoredTemplate]:
-    """Return the templates that the namespace keeps, by name."""
-    return paged(list_templates(kube, namespace), limit, cursor, lambda one: (one.name,))
-
-
-@router.post(
-    "/templates",
-    summary="Create a template",
-    tags=["templates"],
-    status_code=201,
-    openapi_extra=needs("get configmaps", "create configmaps", "patch configmaps", "get namespaces")
-    | {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "anyOf": [
-                            {"$ref": "#/components/schemas/template-document"},
-                            {"$ref": "#/components/schemas/FromService"},
-                        ]
-                    }
-                },
-                "application/yaml": {"schema": {"$ref": "#/components/schemas/template-document"}},
-            },
-        }
-    },
-    responses={200: {"model": StoredTemplate, "description": "There is this very template already."}},
-)
-def create_template(asked: Asked, namespace: NamespaceName, body: Document) -> StoredTemplate:
-    """Keep a template, or what a service of the namespace says as one; another one of that name is refused."""
-    source = document_of(body)
-    if isinstance(source.data, dict) and "from_service" in source.data:
-        source = _of_service(asked.kube, namespace, source)
-    stored, changed = store_template(asked.kube, namespace, source, replace=False)
-    asked.response.status_code = 201 if changed else 200
-    return stored
-
-
-@router.get("/templates/{name}", summary="Show a template", tags=["templates"], openapi_extra=needs("get configmaps"))
-def show_template(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -> StoredTemplate:
-    """Return a template."""
-    return read_template(kube, namespace, name)
-
-
-@router.put(
-    "/templates/{name}",
-    summary="Create or replace a template",
-    tags=["templates"],
-    openapi_extra=needs("get configmaps", "create configmaps", "patch configmaps", "get namespaces")
-    | document_body(DocumentKind.TEMPLATE),
-    responses={201: {"model": StoredTemplate, "description": "It is new, or changed."}},
-)
-def put_template(asked: Asked, namespace: NamespaceName, name: ServiceName, body: Document) -> StoredTemplate:
-    """Make a template what the document says; services that were made with it stay as they are."""
-    source = document_of(body)
-    _check_name(source, "template", name)
-    stored, changed = store_template(asked.kube, namespace, source, replace=True)
-    asked.response.status_code = 201 if changed else 200
-    return stored
-
-
-@router.delete(
-    "/templates/{name}",
-    summary="Delete a template",
-    tags=["templates"],
-    status_code=204,
-    openapi_extra=needs("get configmaps", "delete configmaps"),
-)
-def remove_template(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -> None:
-    """Delete a template; services that were made with it stay as they are."""
-    delete_template(kube, namespace, name)
-
-
-@router.get("/meshes", summary="List service meshes", tags=["meshes"], openapi_extra=needs(*MESHES, "list configmaps"))
-def list_namespace_meshes(
-    kube: KubeOf, namespace: NamespaceName, limit: Limit = 100, cursor: Cursor = ""
-) -> Page[MeshLine]:
-    """Return the service meshes of a namespace, by name."""
-    return paged(list_meshes(kube, namespace), limit, cursor, lambda one: (one.name,))
-
-
-@router.get(
-    "/meshes/{name}",
-    summary="Show a service mesh's document",
-    tags=["meshes"],
-    openapi_extra=needs("get configmaps"),
-)
-def show_mesh(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -> MeshDocument:
-    """Return what of a mesh's document is kept: its services by name and version, and its routes."""
-    return MeshDocument(name, namespace, read_mesh_document(kube, namespace, name))
-
-
-@router.get(
-    "/meshes/{name}/status",
-    summary="Show how a service mesh does",
-    tags=["meshes"],
-    openapi_extra=needs(*MESHES, "get configmaps"),
-)
-def mesh_status(kube: KubeOf, namespace: NamespaceName, name: ServiceName) -> MeshStatus:
-    """Return a mesh with its versions, its routes, and who routes by them."""
-    return read_mesh_status(kube, namespace, name)
-
-
-@router.put(
-    "/meshes/{name}",
-    summary="Create or replace a service mesh",
-    tags=["meshes"],
-    status_code=202,
-    openapi_extra=needs(*ROLLS_MESHES_OUT) | document_body(DocumentKind.MESH),
-    responses={200: {"model": MeshApplied, "description": "It has ended already, or a dry run."}},
-)
-def put_mesh(
-    asked: Asked,
-    namespace: NamespaceName,
-    name: ServiceName,
-    body: Document,
-    options: Options,
-) -> MeshApplied | Going:
-    """Make the cluster run a mesh as its document says, as `gedge mesh apply` does; it goes on after the answer."""
-    source = document_of(body)
-    _check_name(source, "serviceMesh", name)
-    mesh: LoadedMesh = read_mesh(
-        source,
-        StoredTemplates(asked.kube, namespace),
-        asked.site,
-        accelerated=not options.without_acceleration,
-    )[0]
-    if options.strategy.way != "rolling" or not options.rollback:
-        raise ProblemError("malformed-request", "canary, blue_green and rollback are of services, not of meshes")
-
-    def run(reporter: Reporter) -> MeshApplied:
-        return apply_mesh(
-            asked.kube,
-            mesh,
-            namespace,
-            reporter,
-            timeout_s=options.timeout_s,
-            dry_run=options.dry_run,
-            take_over=options.take_over,
-        )
-
-    asked.response.status_code = 200
-    if options.dry_run:
-        return run(SILENT)
-    ended = asked.work.begin(run, LINGER_S)
-    return ended if ended is not None else _going(asked.response, namespace, name, "rolling out")
-
-
-@router.delete(
-    "/meshes/{name}",
-    summary="Delete a service mesh",
-    tags=["meshes"],
-    status_code=202,
-    openapi_extra=needs(*DELETES_MESHES) | changes(),
-    responses={204: {"description": "Nothing of it is left."}},
-)
-def remove_mesh(
-    asked: Asked,
-    namespace: NamespaceName,
-    name: ServiceName,
-    timeout_s: TimeoutS = 120,
-) -> Going:
-    """Delete a mesh with its services; volumes of their pods stay."""
-
-    def run(reporter: Reporter) -> bool:
-        return delete_mesh(asked.kube, name, namespace, reporter, timeout_s=timeout_s)
-
-    deleted = asked.work.begin(run, LINGER_S, at_once=True)
-    if deleted is False:
-        raise NotFoundError("no such service mesh", place=f"{namespace}/{name}")
-    if deleted:
-        return Response(status_code=204)  # type: ignore[return-value]
-    return _going(asked.response, namespace, name, "deleting")
-
-
-def _going(response: Response, namespace: str, name: str, state: str) -> Going:
-    status = f"/gse/v1/namespaces/{namespace}/meshes/{name}/status"
-    response.status_code = 202
-    response.headers["Location"] = status
-    return Going(name, namespace, state, status)
-
-
 def _is_mesh(source: Source) -> bool:
     return isinstance(source.data, dict) and "serviceMesh" in source.data
-
-
-def _check_name(source: Source, root: str, name: str) -> None:
-    inner = source.data.get(root) if isinstance(source.data, dict) else None
-    told = inner.get("name") if isinstance(inner, dict) else None
-    if isinstance(told, str) and told != name:
-        raise ProblemError("malformed-request", f"the document is of {told[:80]}, and the path of {name}")
 
 
 def _each(source: Source) -> Sequence[Source]:
@@ -438,9 +206,3 @@ def _each(source: Source) -> Sequence[Source]:
         lines = {path[2:]: line for path, line in source.lines.items() if path[:2] == root}
         found.append(Source(f"{source.name} {index + 1}", data, lines))
     return found
-
-
-def _of_service(kube: Kube, namespace: str, source: Source) -> Source:
-    wanted = validate(source, FromService)
-    service = running_service(kube, wanted.from_service, namespace)
-    return parse_yaml(json.dumps(template_of_service(service, wanted.name), indent=1), "template")
