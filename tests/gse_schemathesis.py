@@ -1,6 +1,6 @@
 """Run schemathesis against a GSE API server, with all of its checks and phases, for some minutes.
 
-    python -m tests.gse_schemathesis URL TOKEN MINUTES [CA_FILE]
+    GSE_TOKEN=... python -m tests.gse_schemathesis URL MINUTES [CA_FILE]
 
 Half of the time names of namespaces are made up; the other half there is one, `schemathesis`, which is made before and
 deleted after it. It ends with 1 if something is found. The token should be of a user who may do everything there:
@@ -29,7 +29,7 @@ include-path-regex = "/namespaces/{{namespace}}/"
 parameters = {{ "path.namespace" = "{_NAMESPACE}" }}
 """
 _USAGE = 2
-_ARGUMENTS = 3
+_ARGUMENTS = 2
 
 
 def run(url: str, token: str, minutes: float, ca_file: Path | None = None) -> int:
@@ -70,11 +70,11 @@ def run(url: str, token: str, minutes: float, ca_file: Path | None = None) -> in
 def main() -> int:
     """Read the arguments, and run it."""
     told = sys.argv[1:]
-    if len(told) not in {_ARGUMENTS, _ARGUMENTS + 1}:
+    if len(told) not in {_ARGUMENTS, _ARGUMENTS + 1} or "GSE_TOKEN" not in os.environ:
         print(__doc__, file=sys.stderr)  # noqa: T201
         return _USAGE
-    url, token, minutes, *ca_file = told
-    return run(url.rstrip("/"), token, float(minutes), Path(ca_file[0]) if ca_file else None)
+    url, minutes, *ca_file = told
+    return run(url.rstrip("/"), os.environ["GSE_TOKEN"], float(minutes), Path(ca_file[0]) if ca_file else None)
 
 
 if __name__ == "__main__":

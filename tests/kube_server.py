@@ -181,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if status := cluster.failing:
             self._send(status, {"code": status, "message": "etcdserver: request timed out"})
-        elif path == "/readyz":
+        elif path == "/readyz" and not (token and cluster.refuses("GET", path, token) == 401):
             self._send_bytes(200 if cluster.ready else 500, b"ok" if cluster.ready else b"starting")
         elif status := cluster.refuses(self.command, path, token):
             self._send(status, {"code": status, "message": f"{self.command} {path} is refused"})

@@ -68,7 +68,8 @@ class _CallerKube(Kube):
                 self._doubt.lost()
             if error.status not in _DOUBTFUL or not self._doubt.is_there:
                 raise
-        if not self.is_ready():
+        # As nobody: of an unknown token it says 401 there too.
+        if not Kube(self._client, self.server, self.ca_file).is_ready():
             raise UnreachableError("the API server is starting", place=self.server, remedy="ask again in a moment")
         return self._called(call, read_s)
 
