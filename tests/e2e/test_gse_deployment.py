@@ -42,9 +42,9 @@ except OSError as error:
 """
 
 
-def switched(lab: LabCluster, before: str, section: str) -> dict[str, Any]:
+def switched(lab: LabCluster, site_without: str, section: str) -> dict[str, Any]:
     """Apply the site with a section, and wait until the pods of the server are new and ready."""
-    lab.site_path.write_text(before + section, encoding="utf-8")
+    lab.site_path.write_text(site_without + section, encoding="utf-8")
     result = lab.apply()
     rolled_out(lab)
     return result
@@ -56,18 +56,18 @@ def rolled_out(lab: LabCluster) -> None:
 
 
 @pytest.fixture(scope="module")
-def before(lab: LabCluster) -> str:
+def site_without(lab: LabCluster) -> str:
     """The site file without the server."""
     return lab.site_path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def installed(lab: LabCluster, before: str) -> Iterator[dict[str, Any]]:
+def installed(lab: LabCluster, site_without: str) -> Iterator[dict[str, Any]]:
     """The server in the cluster, by the run that brought it there; nothing of it is left afterwards."""
     try:
-        yield switched(lab, before, SECTION % "")
+        yield switched(lab, site_without, SECTION % "")
     finally:
-        lab.site_path.write_text(before, encoding="utf-8")
+        lab.site_path.write_text(site_without, encoding="utf-8")
         lab.apply()
     kinds = "deployments,services,secrets,configmaps,serviceaccounts,poddisruptionbudgets,clusterroles"
     assert not lab.kubectl("get", kinds, "-A", "-l", "gedge.dev/role=gse_api_server", "-o", "name").strip()
@@ -229,13 +229,13 @@ def test_no_request_is_lost_while_its_pods_are_replaced(
 
 @pytest.mark.usefixtures("installed")
 def test_a_certificate_of_the_site_takes_the_place_of_the_made_one(
-    lab: LabCluster, before: str, tmp_path: Path
+    lab: LabCluster, site_without: str, tmp_path: Path
 ) -> None:
     own = certificates.self_signed("edge", addresses(lab), datetime.now(UTC))
     (tmp_path / "own.pem").write_bytes(own.certificate)
     (tmp_path / "own.key").write_bytes(own.key)
     files = f", certificate: {tmp_path}/own.pem, key: {tmp_path}/own.key"
-    result = switched(lab, before, SECTION % files)
+    result = switched(lab, site_without, SECTION % files)
     assert result["servers"][0]["fingerprint"] == certificates.fingerprint(own.certificate)
     changed = {f"{change['action']} {change['kind']}" for one in result["changes"].values() for change in one}
     assert changed == {"change Secret", "change Deployment"}
@@ -252,5 +252,5 @@ def test_a_certificate_of_the_site_takes_the_place_of_the_made_one(
     ]
     assert not [line for line in key for text in records if line in text]
     assert not lab.apply()["changes"]
-    back = switched(lab, before, SECTION % "")
+    back = switched(lab, site_without, SECTION % "")
     assert back["servers"][0]["fingerprint"] != certificates.fingerprint(own.certificate)
