@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from gedge_provision.adapters.kube import Kube, LogPieces, NotFoundError
+from gedge_provision.adapters.kube import Kube, KubeError, LogPieces, NotFoundError
 from gedge_provision.models.cluster import POD
+from gedge_provision.models.errors import UsageError
 from gedge_provision.planning.manifests import INVENTORY_LABEL
 from gedge_provision.services.status import observe
 
@@ -54,6 +56,7 @@ def follow_log(  # noqa: PLR0913 - of what, and how much
 
     Raises:
         NotFoundError: there is no such service, pod or container, or the service has no pod.
+        UsageError: the container has not started, or (`previous`) was not restarted.
     """
     observe(kube, namespace, name)
     found = {item["metadata"]["name"]: item for item in kube.each(POD, namespace, labels={INVENTORY_LABEL: name})}
@@ -72,7 +75,16 @@ def follow_log(  # noqa: PLR0913 - of what, and how much
             f"the pod has no container {wanted}", place=f"{namespace}/{chosen}", remedy=f"choose {', '.join(names)}"
         )
     query = {"container": wanted, "tailLines": str(lines), "previous": _flag(previous), "follow": _flag(follow)}
-    pieces = kube.follow_log(namespace, chosen, query, limit_s)
+    try:
+        pieces = kube.follow_log(namespace, chosen, query, limit_s)
+    except KubeError as error:
+        if error.status != HTTPStatus.BAD_REQUEST:
+            raise
+        raise UsageError(
+            "the container has no log: it has not started" if not previous else "the container was not restarted",
+            place=f"{namespace}/{chosen}",
+            remedy=f"gedge service status {name} tells what keeps it" if not previous else "leave previous out",
+        ) from error
     return PodLog(chosen, wanted, pieces)
 
 

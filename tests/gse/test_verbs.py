@@ -68,6 +68,14 @@ def test_a_log_is_read(client: httpx.Client) -> None:
     assert code(client.get(f"{APP}/logs", params={"container": "other"})) == "not-found"
 
 
+def test_a_container_that_has_not_started_has_no_log(client: httpx.Client, cluster: Cluster) -> None:
+    cluster.refuses = lambda _, path, __: 400 if path.endswith("/log") else 0
+    refused = client.get(f"{APP}/logs")
+    assert (refused.status_code, code(refused)) == (409, "not-possible")
+    assert "has not started" in refused.json()["detail"]
+    assert "not restarted" in client.get(f"{APP}/logs", params={"previous": "true"}).json()["detail"]
+
+
 def test_a_log_is_followed_as_it_comes(client: httpx.Client, cluster: Cluster) -> None:
     with client.stream("GET", f"{APP}/logs", params={"follow": "true"}) as log:
         lines = log.iter_lines()

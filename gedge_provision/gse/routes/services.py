@@ -80,10 +80,15 @@ Sort = Annotated[
 ]
 NameFilter = Annotated[str, Query(max_length=63, pattern="^[a-z0-9-]*$", description="A part of the name.")]
 ReadyFilter = Annotated[Flag | None, Query(description="Only those that are ready, or are not.")]
+# Source: Kubernetes documentation, "Labels and Selectors", syntax and character set.
+_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 LabelFilter = Annotated[
     str,
     Query(
-        max_length=317, pattern="^([A-Za-z0-9./_-]+=[A-Za-z0-9._-]*)?$", description="Label that they have: KEY=VALUE."
+        max_length=253,
+        pattern=rf"^(({_SUBDOMAIN}/)?{_WORD}=({_WORD})?)?$",
+        description="Label that they have: KEY=VALUE.",
     ),
 ]
 Detail = Annotated[_DETAIL, Query(description="name: names alone; summary: how they do; full: with their documents.")]

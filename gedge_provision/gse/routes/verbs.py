@@ -142,13 +142,14 @@ def service_fit(
     openapi_extra=needs(*OBSERVES, "get pods/log"),
     response_class=StreamingResponse,
     responses={
+        409: {"$ref": "#/components/responses/409"},
         200: {
             **_TEXT[200],
             "headers": {
                 "X-Gse-Pod": {"schema": {"type": "string"}, "description": "Of which pod."},
                 "X-Gse-Container": {"schema": {"type": "string"}, "description": "Of which container."},
             },
-        }
+        },
     },
 )
 def service_logs(  # noqa: PLR0913, PLR0917 - one per parameter
