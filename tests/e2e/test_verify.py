@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,13 +32,20 @@ class Page(HTMLParser):
 
 
 def settled(lab: LabCluster) -> None:
-    """Wait until the cluster's own pods are ready: they come after the nodes."""
+    """Wait until the cluster's own pods are ready, which come after the nodes, and every node has been measured.
+
+    A kubelet that has much to do misses one of metrics-server's looks, and is measured at the next.
+    """
     for namespace, what in (("kube-system", "deployment/coredns"), ("kube-system", "daemonset/kube-proxy")):
         lab.kubectl("-n", namespace, "rollout", "status", what, "--timeout=90s")
     lab.kubectl("-n", "kube-flannel", "rollout", "status", "daemonset/kube-flannel", "--timeout=90s")
     lab.kubectl(
         "-n", "kube-system", "wait", "pod", "-l", "tier=control-plane", "--for=condition=Ready", "--timeout=90s"
     )
+    end = time.monotonic() + 90
+    while len(json.loads(lab.kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes"))["items"]) < len(lab.hosts):
+        assert time.monotonic() < end
+        time.sleep(1)
 
 
 def failed(report: dict[str, Any]) -> dict[tuple[str, str], str]:
