@@ -224,8 +224,8 @@ def names_theirs(client: httpx.Client, _: int) -> None:
 
 
 def name_of(number: int) -> str:
-    """Return the name of one of fifty services."""
-    return f"web-{number % 50 * 10 + 1:04}"
+    """Return the name of one of ten services."""
+    return f"web-{number % 10 * 10 + 1:04}"
 
 
 def status_ours(client: httpx.Client, number: int) -> None:
@@ -348,7 +348,7 @@ async def watch(server: Server, cluster: Cluster, token: str, count: int) -> Wat
         name = name_of(number)
         changed = time.perf_counter()
         await asyncio.to_thread(
-            cluster.ask, "scale", "deployment", name, f"--replicas={4 + number % 2}", "--namespace", NAMESPACE
+            cluster.ask, "scale", "deployment", name, f"--replicas={4 + number // 10}", "--namespace", NAMESPACE
         )
         await asyncio.sleep(1)
         told.late_s += [moment - changed for moment in seen.get(name, [])[:count]]
