@@ -42,6 +42,7 @@ def settled(lab: LabCluster) -> None:
     lab.kubectl(
         "-n", "kube-system", "wait", "pod", "-l", "tier=control-plane", "--for=condition=Ready", "--timeout=90s"
     )
+    lab.kubectl("wait", "apiservice/v1beta1.metrics.k8s.io", "--for=condition=Available", "--timeout=90s")
     end = time.monotonic() + 90
     while len(json.loads(lab.kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes"))["items"]) < len(lab.hosts):
         assert time.monotonic() < end
