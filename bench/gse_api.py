@@ -346,6 +346,7 @@ async def watch(server: Server, cluster: Cluster, token: str, count: int) -> Wat
     stuck_writer.write(request)
     for number in range(20):
         name = name_of(number)
+        seen.pop(name, None)
         changed = time.perf_counter()
         await asyncio.to_thread(
             cluster.ask, "scale", "deployment", name, f"--replicas={4 + number // 10}", "--namespace", NAMESPACE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import ssl
 import threading
 import time
@@ -175,17 +176,32 @@ def serve(  # noqa: PLR0913 - where, how, and who is told
         assert config.ssl is not None  # noqa: S101 - there is a certificate
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
         server = _Server(config, partial(drain, app))
-        try:
-            listener = config.bind_socket()
-        except SystemExit as error:
-            raise UsageError(
-                f"{address}:{port} cannot be listened on", remedy="choose another one: --address, --port"
-            ) from error
+        listener = _listener(address, port)
         ready(listener.getsockname()[1])
         # uvicorn raises the signal that ended it once more at the end: that is its ordinary end, with exit code 0.
         for ending in (signal.SIGTERM, signal.SIGINT):
             signal.signal(ending, server.handle_exit)
         server.run(sockets=[listener])
+
+
+def _listener(address: str, port: int) -> socket.socket:
+    """Return a socket for an address; it says that it is TCP, by which asyncio knows to send small answers at once."""
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            address, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"{address}:{port} cannot be listened on: {error.strerror}", remedy="choose another one: --address, --port"
+        ) from error
+    return listener
 
 
 def _check(certificate: Certificate) -> None:
