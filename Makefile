@@ -96,11 +96,12 @@ hardware: setup ## Virtual functions and RDMA on two nodes of emulated hardware,
 	@$(BIN)/pytest --durations=25 --ignore tests/hardware/test_host_tuning.py tests/hardware
 	@$(BIN)/pytest --durations=25 tests/hardware/test_host_tuning.py # its guest has the machine for itself
 
-bench: setup ## Install time beside bare kubeadm, many services beside kubectl, cost of a host, a thousand hosts on paper
+bench: setup ## Install time beside bare kubeadm, many services beside kubectl, the GSE API beside the Kubernetes API, cost of a host, a thousand hosts on paper
 	@$(BIN)/python -m bench.scale
 	@$(BIN)/python -m bench.overhead
 	@$(BIN)/python -m bench.install
 	@$(BIN)/python -m bench.services
+	@$(BIN)/python -m bench.gse_api
 
 wheel: setup ## Build the wheel and the collection into dist/
 	@$(BIN)/uv build -q --wheel --out-dir dist .

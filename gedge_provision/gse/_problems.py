@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -181,13 +180,6 @@ def problem_of(error: GedgeError, path: str) -> tuple[Problem, dict[str, str]]:
     if kind.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return problem, headers
-
-
-def example(kind: Kind) -> dict[str, Any]:
-    """Return a problem of a kind, as the documentation shows it."""
-    return Problem(
-        type=f"{PREFIX}{kind.code}", title=kind.title, status=kind.status, detail="...", instance="/gse/v1/nodes"
-    ).model_dump()
 
 
 def _kind(error: GedgeError) -> Kind:

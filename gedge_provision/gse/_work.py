@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -12,12 +13,14 @@ from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.progress import Outcome, Reporter, SilentReporter
 from gedge_provision.services import says_sent
 
-__all__ = ["Begun", "Work"]
+__all__ = ["Work"]
+
+log = logging.getLogger("gedge.gse")
 
 T = TypeVar("T")
 
 
-class Begun(Generic[T]):
+class _Begun(Generic[T]):
     """Work that has begun, and how it ended once it has."""
 
     def __init__(self) -> None:
@@ -25,6 +28,7 @@ class Begun(Generic[T]):
         self.error: BaseException | None = None
         self.ended = threading.Event()
         self.sent = threading.Event()
+        self.answered = False
 
 
 class _Listener(SilentReporter):
@@ -64,26 +68,30 @@ class Work:
         """
         if not self._free.acquire(blocking=False):
             raise ProblemError("too-busy", f"{self._most} rollouts are under way here")
-        begun: Begun[T] = Begun()
+        begun: _Begun[T] = _Begun()
         threading.Thread(target=self._carry_out, args=(run, begun), name="rollout", daemon=True).start()
         if not at_once:
             begun.sent.wait()
         begun.ended.wait(linger_s)
-        if not begun.ended.is_set():
+        begun.answered = not begun.ended.is_set()
+        if begun.answered:
             return None
         if begun.error is not None:
             raise begun.error
         return begun.result
 
-    def _carry_out(self, run: Callable[[Reporter], T], begun: Begun[T]) -> None:
+    def _carry_out(self, run: Callable[[Reporter], T], begun: _Begun[T]) -> None:
         self._metrics.rollouts.inc()
         try:
             begun.result = run(_Listener(begun.sent))
         except GedgeError as error:
-            begun.error = error  # the cluster keeps what became of a rollout, and why
+            begun.error = error
+            if begun.answered:
+                # The cluster keeps what became of a rollout, and why: words that may be a container's are in no log.
+                log.warning("what went on after its answer failed: %s (%s)", error.place, type(error).__name__)
         except BaseException as error:
             begun.error = error
-            if begun.sent.is_set():
+            if begun.answered:
                 raise
         finally:
             self._metrics.rollouts.dec()
