@@ -19,6 +19,8 @@ log = logging.getLogger("gedge.gse")
 
 T = TypeVar("T")
 
+_PATIENCE_S = 20.0
+
 
 class _Begun(Generic[T]):
     """Work that has begun, and how it ended once it has."""
@@ -60,7 +62,8 @@ class Work:
         Args:
             run: the work; it gets the reporter that it is to tell.
             linger_s: seconds to wait for its end after it has sent something.
-            at_once: do not wait until it has sent something.
+            at_once: do not wait until it has sent something; else that is waited for, but not for ever: a service may
+                wait for another one first.
 
         Raises:
             ProblemError: too much is under way.
@@ -71,7 +74,7 @@ class Work:
         begun: _Begun[T] = _Begun()
         threading.Thread(target=self._carry_out, args=(run, begun), name="rollout", daemon=True).start()
         if not at_once:
-            begun.sent.wait()
+            begun.sent.wait(_PATIENCE_S)
         begun.ended.wait(linger_s)
         begun.answered = not begun.ended.is_set()
         if begun.answered:

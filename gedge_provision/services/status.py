@@ -130,7 +130,7 @@ def list_services(
     scaled = autoscalers(kube, namespace)
     lines = []
     for kind in (DEPLOYMENT, STATEFUL_SET):
-        for item in kube.each(kind, namespace, labels={**MANAGED, **(labels or {})}):
+        for item in kube.each(kind, namespace, labels={**(labels or {}), **MANAGED}):
             controller = controller_state(item)
             key = service_key(controller.metadata)
             lines.append(service_line(controller, published.get(key, ()), scaled.get(key)))

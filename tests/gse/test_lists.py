@@ -81,6 +81,7 @@ def test_the_order_is_as_asked_for_on_one_page_and_on_many(
         ({"name": "web"}, ["web-1", "web-2"]), ({"name": "nothing"}, []), ({"ready": "true"}, ["db", "web-1"]),
         ({"ready": "false"}, ["web-2"]), ({"label": "tier=front"}, ["web-1"]), ({"label": "tier=none"}, []),
         ({"name": "web", "ready": "true"}, ["web-1"]), ({"ready": "false", "detail": "name"}, ["web-2"]),
+        ({"label": "app.kubernetes.io/managed-by=helm"}, []),
         ({"label": "tier=front", "detail": "name"}, ["web-1"]),
     ],
     ids=str,

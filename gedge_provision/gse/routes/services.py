@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError
@@ -94,23 +94,41 @@ LabelFilter = Annotated[
 Detail = Annotated[_DETAIL, Query(description="name: names alone; summary: how they do; full: with their documents.")]
 
 
+@dataclass(frozen=True)
+class _Listing:
+    """Which services a list has, and in which order."""
+
+    limit: Limit = 100
+    cursor: Cursor = ""
+    sort: Sort = "name"
+    name: NameFilter = ""
+    ready: ReadyFilter = None
+    label: LabelFilter = ""
+    detail: Detail = "summary"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The label that they have."""
+        key, _, value = self.label.partition("=")
+        return {key: value} if key else {}
+
+    @property
+    def others(self) -> bool:
+        """Whether the label is one of what is no service of ours."""
+        return any(MANAGED.get(key, value) != value for key, value in self.labels.items())
+
+
+Listing = Annotated[_Listing, Depends()]
+
+
 @router.get(
     "/services",
     summary="List services of all namespaces",
     openapi_extra=needs(*(f"{one} @cluster" for one in LISTS)),
 )
-def list_all_services(  # noqa: PLR0913, PLR0917 - one per parameter
-    kube: KubeOf,
-    limit: Limit = 100,
-    cursor: Cursor = "",
-    sort: Sort = "name",
-    name: NameFilter = "",
-    ready: ReadyFilter = None,
-    label: LabelFilter = "",
-    detail: Detail = "summary",
-) -> Page[ServiceEntry]:
+def list_all_services(kube: KubeOf, wanted: Listing) -> Page[ServiceEntry]:
     """Return the services of all namespaces."""
-    return _listed(kube, None, (limit, cursor), sort, _Filter(name, ready, label), detail)
+    return _listed(kube, None, wanted)
 
 
 @router.get(
@@ -118,19 +136,9 @@ def list_all_services(  # noqa: PLR0913, PLR0917 - one per parameter
     summary="List services",
     openapi_extra=needs(*LISTS),
 )
-def list_namespace_services(  # noqa: PLR0913, PLR0917 - one per parameter
-    kube: KubeOf,
-    namespace: NamespaceName,
-    limit: Limit = 100,
-    cursor: Cursor = "",
-    sort: Sort = "name",
-    name: NameFilter = "",
-    ready: ReadyFilter = None,
-    label: LabelFilter = "",
-    detail: Detail = "summary",
-) -> Page[ServiceEntry]:
+def list_namespace_services(kube: KubeOf, namespace: NamespaceName, wanted: Listing) -> Page[ServiceEntry]:
     """Return the services of a namespace."""
-    return _listed(kube, namespace, (limit, cursor), sort, _Filter(name, ready, label), detail)
+    return _listed(kube, namespace, wanted)
 
 
 @router.post(
@@ -280,22 +288,13 @@ def begin_apply(asked: Asked, service: Service, namespace: str, options: Options
     return begin(asked, namespace, service.name, run)
 
 
-@dataclass(frozen=True)
-class _Filter:
-    name: str
-    ready: bool | None
-    label: str
-
-
-def _listed(  # noqa: PLR0913, PLR0917 - where, which, how much
-    kube: Kube, namespace: str | None, part: tuple[int, str], sort: str, wanted: _Filter, detail: _DETAIL
-) -> Page[ServiceEntry]:
-    entries = (
-        _names(kube, namespace, wanted)
-        if detail == "name" and wanted.ready is None
-        else _lines(kube, namespace, wanted)
-    )
-    found = [one for one in entries if wanted.name in one.name and wanted.ready in {None, one.ready}]
+def _listed(kube: Kube, namespace: str | None, wanted: _Listing) -> Page[ServiceEntry]:
+    sort, detail = wanted.sort, wanted.detail
+    read = _names if detail == "name" and wanted.ready is None else _lines
+    entries = read(kube, namespace, wanted)
+    found = [
+        one for one in entries if not wanted.others and wanted.name in one.name and wanted.ready in {None, one.ready}
+    ]
     by = sort.removeprefix("-")
 
     def key(one: ServiceEntry) -> tuple[str | bool, ...]:
@@ -306,7 +305,7 @@ def _listed(  # noqa: PLR0913, PLR0917 - where, which, how much
             first = (bool(one.ready),)
         return (*first, one.namespace, one.name)
 
-    page = paged(found, *part, key, backwards=sort.startswith("-"))
+    page = paged(found, wanted.limit, wanted.cursor, key, backwards=sort.startswith("-"))
     if detail == "name":
         page = page.model_copy(update={"items": tuple(ServiceEntry(one.name, one.namespace) for one in page.items)})
     elif detail == "full":
@@ -314,26 +313,21 @@ def _listed(  # noqa: PLR0913, PLR0917 - where, which, how much
     return page
 
 
-def _lines(kube: Kube, namespace: str | None, wanted: _Filter) -> list[ServiceEntry]:
-    lines = list_services(kube, namespace, labels=_labels(wanted))
+def _lines(kube: Kube, namespace: str | None, wanted: _Listing) -> list[ServiceEntry]:
+    lines = list_services(kube, namespace, labels=wanted.labels)
     return [ServiceEntry(**asdict(line)) for line in lines]
 
 
-def _names(kube: Kube, namespace: str | None, wanted: _Filter) -> list[ServiceEntry]:
+def _names(kube: Kube, namespace: str | None, wanted: _Listing) -> list[ServiceEntry]:
     found = {}
     for kind in (DEPLOYMENT, STATEFUL_SET):
-        for item in kube.each(kind, namespace, labels={**MANAGED, **_labels(wanted)}, metadata_only=True):
+        for item in kube.each(kind, namespace, labels={**wanted.labels, **MANAGED}, metadata_only=True):
             metadata = Metadata.model_validate(item["metadata"])
             key = service_key(metadata)
             found[key] = ServiceEntry(key[1], key[0], metadata.creation_timestamp)
     if namespace is not None and not found:
         check_namespace(kube, namespace)
     return list(found.values())
-
-
-def _labels(wanted: _Filter) -> dict[str, str]:
-    key, _, value = wanted.label.partition("=")
-    return {key: value} if key else {}
 
 
 def _full(kube: Kube, entry: ServiceEntry) -> ServiceEntry:
