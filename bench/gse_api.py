@@ -14,6 +14,7 @@ import base64
 import json
 import os
 import re
+import socket
 import ssl
 import statistics
 import subprocess
@@ -341,9 +342,7 @@ async def watch(server: Server, cluster: Cluster, token: str, count: int) -> Wat
             await synced.acquire()
     told.open_s, told.opened = time.perf_counter() - began, count
     told.memory_mib.append(resident_mib(server.pid))
-    stuck_reader, stuck_writer = await asyncio.open_connection(host, int(port), ssl=context, limit=1024)
-    stuck_writer.transport.pause_reading()  # type: ignore[attr-defined]
-    stuck_writer.write(request)
+    stuck = await asyncio.to_thread(stuck_client, host, int(port), context, request)
     for number in range(20):
         name = name_of(number)
         seen.pop(name, None)
@@ -356,17 +355,30 @@ async def watch(server: Server, cluster: Cluster, token: str, count: int) -> Wat
     await asyncio.sleep(25)
     told.memory_mib.append(resident_mib(server.pid))
     told.peak_mib = high_water_kib(server.pid) / 1024
-    async with httpx.AsyncClient(base_url=server.url, verify=context, trust_env=False) as client:
-        figures = (await client.get("/metrics")).text
-    told.dropped = float(
-        next(line.split()[1] for line in figures.splitlines() if line.startswith("gse_watches_dropped_total"))
-    )
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    stuck_writer.close()
-    del stuck_reader
+    everything = ("scale", "deployment", "--all", "--replicas=5", "--namespace", NAMESPACE)
+    await asyncio.to_thread(cluster.ask, *everything)  # more than what is on the way to the client that does not read
+    await asyncio.sleep(25)
+    async with httpx.AsyncClient(base_url=server.url, verify=context, trust_env=False) as client:
+        figures = (await client.get("/metrics")).text
+    told.dropped = float(
+        next(line.split()[1] for line in figures.splitlines() if line.startswith("gse_streams_dropped_total"))
+    )
+    stuck.close()
     return told
+
+
+def stuck_client(host: str, port: int, context: ssl.SSLContext, request: bytes) -> ssl.SSLSocket:
+    """Ask, and read nothing; the kernels keep little of the answer on the way."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+    plain.connect((host, port))
+    stuck = context.wrap_socket(plain, server_hostname=host)
+    stuck.sendall(request)
+    return stuck
 
 
 def resident_mib(pid: int) -> float:

@@ -8,20 +8,20 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from limits import RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-from sse_starlette.sse import SendTimeoutError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gedge_provision.gse._metrics import Metrics
 from gedge_provision.gse._problems import MEDIA_TYPE, ProblemError, problem_of
 from gedge_provision.gse._settings import Settings
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "pattern_of"]
 
 log = logging.getLogger("gedge.gse")
 
@@ -67,14 +67,11 @@ class Guard:
             await self._app(scope, _Replay(body, receive), answer.send)
         except ProblemError as error:
             await answer.problem(error)
-        except SendTimeoutError:
-            self._metrics.dropped.inc()
-            log.info("%s %s: its client reads too slowly, and is cut off", scope["method"], answer.pattern)
         except asyncio.CancelledError:
             raise
         except Exception:
             number = uuid.uuid4().hex[:12]
-            log.exception("failure %s: %s %s", number, scope["method"], answer.pattern)
+            log.exception("failure %s: %s %s", number, scope["method"], pattern_of(scope))
             await answer.problem(ProblemError("internal-error", f"the server failed; its log tells why: {number}"))
         finally:
             answer.ended()
@@ -167,12 +164,6 @@ class _Answer:
         self._noted = False
         self.when_begun = _nothing
 
-    @property
-    def pattern(self) -> str:
-        """The pattern of the path: names are left out."""
-        route = self._scope.get("route")
-        return str(getattr(route, "path", "") or "unknown")
-
     async def send(self, message: Message) -> None:
         """Send a message on."""
         if message["type"] == "http.response.start":
@@ -204,8 +195,8 @@ class _Answer:
         self.when_begun()
         method, seconds = str(self._scope["method"]), time.monotonic() - self._began
         method = method if method in _METHODS else "other"
-        self._metrics.requests.labels(method, self.pattern, str(self._status)).inc()
-        self._metrics.seconds.labels(method, self.pattern).observe(seconds)
+        self._metrics.requests.labels(method, pattern_of(self._scope), str(self._status)).inc()
+        self._metrics.seconds.labels(method, pattern_of(self._scope)).observe(seconds)
         level = logging.DEBUG if self._scope["path"] in _OPEN else logging.INFO
         log.log(level, "%s %s %s %.1f ms", method, _printable(self._scope["path"]), self._status, seconds * 1000)
 
@@ -228,6 +219,11 @@ class _Replay:
         while (message := await self._receive())["type"] == "http.request":
             pass
         return message
+
+
+def pattern_of(scope: Mapping[str, Any]) -> str:
+    """Return the pattern of a request's path: names are left out."""
+    return str(getattr(scope.get("route"), "path", "") or "unknown")
 
 
 def _secured(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

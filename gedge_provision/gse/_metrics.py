@@ -28,7 +28,9 @@ class Metrics:
             "gse_upstream_watches", "Watches on the Kubernetes API, which clients share.", registry=self.registry
         )
         self.dropped = Counter(
-            "gse_watches_dropped", "Watches that ended since their client read too slowly.", registry=self.registry
+            "gse_streams_dropped",
+            "Watches and logs that ended since their client read too slowly.",
+            registry=self.registry,
         )
         self.rollouts = Gauge("gse_rollouts", "Rollouts that this server carries out now.", registry=self.registry)
         self.logs = Gauge("gse_logs", "Logs that are followed.", registry=self.registry)

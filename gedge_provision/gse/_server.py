@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+from asyncio import sslproto
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,19 +23,24 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gedge_provision.adapters.kube_callers import connect_callers
 from gedge_provision.gse._app import create_app, drain
+from gedge_provision.gse._guard import pattern_of
 from gedge_provision.gse._problems import MEDIA_TYPE, ProblemError, problem_of
 from gedge_provision.gse._settings import Settings
 from gedge_provision.models.errors import UsageError
 
 __all__ = ["LOG_LEVELS", "Certificate", "serve"]
 
+log = logging.getLogger("gedge.gse")
+
 LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 
 _HEADER_S = 10.0
 _HEADER_BYTES = 32 * 1024
 _IDLE_S = 75
+_READ_BYTES = _KEPT_BYTES = 16 * 1024
 _END_S = 30
 _LET_GO_S = 2.0
+_STUCK_S = 20.0
 _CONNECTIONS = 4000
 _NO_HTTP = problem_of(
     ProblemError("malformed-request", f"this is no HTTP/1.1 request, or its header is above {_HEADER_BYTES} bytes"), ""
@@ -50,13 +56,20 @@ class Certificate:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1, whose request headers must come in time."""
+    """HTTP/1.1, whose request headers must come in time, and whose streams must be read."""
 
     _late: asyncio.TimerHandle | None = None
+    _stuck: asyncio.TimerHandle | None = None
     _lost = False
+
+    def __init__(self, dropped: Callable[[], None], **settings: Any) -> None:  # noqa: ANN401 - uvicorn's
+        super().__init__(**settings)
+        self._dropped = dropped
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Else half a MiB of answers is kept for a client that does not read them.
+        transport.set_write_buffer_limits(_KEPT_BYTES)
         self._await_header()
 
     def data_received(self, data: bytes) -> None:
@@ -66,7 +79,26 @@ class _Protocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
         self._header_is_there()
+        self._goes_on()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = self._stuck or self.loop.call_later(_STUCK_S, self._cut_off)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._goes_on()
+
+    def _goes_on(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+    def _cut_off(self) -> None:
+        self._dropped()
+        log.info("%s: its client read too slowly, and was cut off", pattern_of(self.scope or {}))
+        self.transport.abort()
 
     def shutdown(self) -> None:
         super().shutdown()
@@ -159,7 +191,7 @@ def serve(  # noqa: PLR0913 - where, how, and who is told
             app,
             host=address,
             port=port,
-            http=_Protocol,
+            http=partial(_Protocol, app.state.metrics.dropped.inc),  # type: ignore[arg-type] # it makes protocols too
             ws="none",
             ssl_certfile=certificate.certificate,
             ssl_keyfile=certificate.key,
@@ -172,6 +204,8 @@ def serve(  # noqa: PLR0913 - where, how, and who is told
             limit_concurrency=_CONNECTIONS,
             proxy_headers=False,
         )
+        # What asyncio keeps for each connection to read into; a quarter of a MiB would be a GiB of 4000 watches.
+        sslproto.SSLProtocol.max_size = _READ_BYTES
         config.load()
         assert config.ssl is not None  # noqa: S101 - there is a certificate
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 from gedge_provision.adapters.kube import Kube
 from gedge_provision.gse._feeds import Change, Feed, Subject
@@ -20,6 +20,9 @@ __all__ = ["Watch", "Watches"]
 
 _BEHIND = 1000
 """So many changes may wait for a client."""
+
+_PIECE = 16 * 1024
+"""So many bytes are sent at once: a record of TLS."""
 
 
 class Watches:
@@ -104,7 +107,9 @@ class Watch:
         slow = False
         try:
             last, lines = self._feed.listen(self._number, tell)
-            yield b"".join(_event("added", last, line) for line in lines) + _event("synced", last, b"{}")
+            for piece in _pieces(last, lines):
+                yield piece
+            lines.clear()
             while not self._dropped:
                 change = await self._queue.get()
                 if isinstance(change, GedgeError):
@@ -123,6 +128,17 @@ class Watch:
             self._dropped = True
             return
         self._queue.put_nowait(change)
+
+
+def _pieces(number: int, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the present list in pieces: OpenSSL keeps as much memory as the largest piece took, for each client."""
+    piece = b""
+    for line in lines:
+        piece += _event("added", number, line)
+        if len(piece) >= _PIECE:
+            yield piece
+            piece = b""
+    yield piece + _event("synced", number, b"{}")
 
 
 def _event(type_: str, number: int, data: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """What is known of a node by which its kubelet admits pods: its topology, its devices, and the kubelet's policies.
 
-Each node whose kubelet may refuse pods carries it as an annotation, from which the fit of a service is told.
+Each node that gedge has set up carries it as an annotation, from which the fit of a service is told.
 Source: Kubernetes documentation, "Control CPU Management Policies on the Node", "Control Topology Management Policies
 on a Node" and "Utilizing the NUMA-aware Memory Manager".
 """
@@ -18,7 +18,7 @@ from gedge_provision.models.topology import Cpus
 __all__ = ["ALIGNMENT", "Alignment", "KubeletPolicies", "NumaNode"]
 
 ALIGNMENT = "gedge.dev/alignment"
-"""Annotation of the nodes whose kubelets may refuse pods."""
+"""Annotation of the nodes that gedge has set up."""
 
 
 class _Known(BaseModel):
@@ -104,12 +104,6 @@ class KubeletPolicies(BaseModel):
         named = [(data.get(part) or {}).get("cpu", "0") for part in ("kubeReserved", "systemReserved")]
         count = math.ceil(sum(Quantity(amount).amount for amount in named))
         return {**data, "reserved_cpus": count} if count and not data.get("reservedSystemCPUs") else data
-
-    @property
-    def may_refuse(self) -> bool:
-        """Whether a kubelet with these policies may refuse a pod that the scheduler has found room for."""
-        strict = self.topology in {"restricted", "single-numa-node"}
-        return strict or self.memory == "Static" or (self.cpu == "static" and "full-pcpus-only" in self.cpu_options)
 
 
 class Alignment(_Known):

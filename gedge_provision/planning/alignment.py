@@ -1,4 +1,4 @@
-"""The annotation of nodes whose kubelets may refuse pods: what it says, and how it is read. Pure."""
+"""The annotation of nodes by which pods are admitted: what it says, and how it is read. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ __all__ = ["alignment_policy", "read_alignment"]
 
 
 def alignment_policy(kubelet: Mapping[str, object]) -> dict[str, object]:
-    """Return what a KubeletConfiguration says of alignment, for the annotation; empty where nothing is refused."""
-    policies = KubeletPolicies.model_validate(kubelet)
-    return {"policies": policies.model_dump(mode="json", exclude_defaults=True)} if policies.may_refuse else {}
+    """Return what a KubeletConfiguration says of alignment, for the annotation."""
+    return {"policies": KubeletPolicies.model_validate(kubelet).model_dump(mode="json", exclude_defaults=True)}
 
 
 def read_alignment(annotations: Mapping[str, str]) -> Alignment | None:

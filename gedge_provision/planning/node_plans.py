@@ -70,7 +70,7 @@ def _alignment(plan: CpuPlan) -> dict[str, object]:
     for one in plan.huge_pages:
         of_node = pages.setdefault(str(one.numa_node), {})
         of_node[str(one.size_kib)] = of_node.get(str(one.size_kib), 0) + one.count
-    return {**policy, "huge_pages": pages} if policy and pages else policy
+    return {**policy, "huge_pages": pages} if pages else policy
 
 
 def _twice(tuning: Tuning, written: tuple[str, ...]) -> list[Infeasible]:

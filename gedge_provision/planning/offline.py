@@ -222,9 +222,9 @@ def _notes(first: str, installed: Sequence[str], old: Inventory, new: Inventory)
         keys = [found.host_variables[host].get("sriov_policies", []) for found in (old, new)]
         devices = [[(one.get("resource"), one["vfs"], one["nics"]) for one in policies] for policies in keys]
         gpus = [found.variables.get("gedge_emulated_gpus", {}).get(host) for found in (old, new)]
-        if before != after or (after and (devices[0], gpus[0]) != (devices[1], gpus[1])):
-            action = "remove" if not after else "change" if before else "create"
-            yield first, "nodes", Change("annotation", f"{host} gedge.dev/alignment", action)
+        if (before, devices[0], gpus[0]) != (after, devices[1], gpus[1]):
+            # Earlier versions wrote none where a kubelet refuses nothing.
+            yield first, "nodes", Change("annotation", f"{host} gedge.dev/alignment", "change" if before else "create")
 
 
 def _compared(old: Mapping[Any, str], new: Mapping[Any, str]) -> list[tuple[Any, str]]:

@@ -76,7 +76,8 @@ class NodeDetail(NodeLine):
     Attributes:
         conditions: what its kubelet reports.
         capacity: what it has, before reservations.
-        topology: its NUMA nodes, and the policies by which its kubelet admits pods; None where none refuses a pod.
+        topology: its NUMA nodes, and the policies by which its kubelet admits pods; None where gedge has not set it
+            up.
         pods: what runs on it, by namespace and name.
     """
 

@@ -5,7 +5,7 @@ import { facts, h } from "./dom.js";
 /** Draw what a node tells of its topology; null where it tells none. */
 export function drawTopology(topology) {
   if (!topology) {
-    return h("p", { class: "soft" }, "This node tells no topology here, since its kubelet refuses no pod for it. ",
+    return h("p", { class: "soft" }, "This node tells no topology here: gedge apply has not set it up. ",
       h("code", {}, "gedge topology show HOST"), " reads it on the host.");
   }
   const { policies } = topology;

@@ -18,7 +18,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/gse/v1/watch", tags=["watches"])
 
-_PING_S, _STUCK_S, _FAREWELL_S = 15, 20.0, 5.0
+_PING_S, _FAREWELL_S = 15, 5.0
 _EVENTS = (
     "Server-sent events: `added` for each that there is, then `synced`, then `added`, `modified` and `deleted` as it"
     " happens, each with an item of the list as data; `problem` if it ends for a reason. A comment comes each 15 s."
@@ -63,7 +63,6 @@ async def _watched(request: Request, caller: Caller, subject: Subject, namespace
     return EventSourceResponse(
         watch.events(),
         ping=_PING_S,
-        send_timeout=_STUCK_S,
         sep="\n",
         shutdown_event=anyio.Event(),
         shutdown_grace_period=_FAREWELL_S,

@@ -21,6 +21,7 @@ from gedge_provision.planning.manifests import INVENTORY_LABEL, render
 __all__ = ["check_fit", "fit_service"]
 
 _SHOWN_NODES = 6
+_STRICT = ("restricted", "single-numa-node")
 
 
 def fit_service(  # noqa: PLR0913 - the service, and what is known of the cluster
@@ -78,7 +79,10 @@ def _notes(
         unplaced = [
             name
             for name, alignment in known.items()
-            if alignment and name not in looks and not any(resource in node.devices for node in alignment.numa)
+            if alignment
+            and alignment.policies.topology in _STRICT
+            and name not in looks
+            and not any(resource in node.devices for node in alignment.numa)
         ]
         offering = [node.name for node in nodes if node.name in unplaced and resource in node.status.allocatable]
         if offering:

@@ -25,8 +25,11 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.mark.parametrize(
     ("kubelet", "expected"),
     [
-        ({}, {}),
-        ({"cpu_manager_policy": "static", "kube_reserved": {"cpu": "500m"}}, {}),
+        ({}, {"topology": "best-effort"}),
+        (
+            {"cpu_manager_policy": "static", "kube_reserved": {"cpu": "500m"}},
+            {"cpu": "static", "topology": "best-effort", "reserved_cpus": 1},
+        ),
         (
             {
                 "cpu_manager_policy": "static",
@@ -64,9 +67,8 @@ ROOT = Path(__file__).resolve().parents[3]
     ],
 )
 def test_policies_of_a_class(kubelet: dict[str, object], expected: dict[str, object]) -> None:
-    """Nothing where no kubelet refuses a pod that the scheduler has found room for."""
     written = alignment_policy(KubeletSettings.model_validate(kubelet).to_kubelet())
-    assert written == ({"policies": expected} if expected else {})
+    assert written == {"policies": expected}
 
 
 @pytest.mark.parametrize("name", sorted(SHAPES))
@@ -100,12 +102,15 @@ def test_the_playbook_writes_what_is_read(tmp_path: Path) -> None:
     policies = alignment_policy({"cpuManagerPolicy": "static", "topologyManagerPolicy": "restricted"})
     variables = {
         "hosts_of_this_run": ["w", "m", "other"],
-        "gedge_alignment": {"w": policies, "m": {}},
+        "gedge_alignment": {"w": policies, "m": alignment_policy({})},
         "gedge_emulated_gpus": {"w": {"1": {"nvidia.com/gpu": 1}}},
         "hostvars": {"w": {"ansible_facts": told}, "m": {"ansible_facts": {"gedge_host": host}}},
     }
     written = Templar(loader=DataLoader(), variables=variables).template(trust_as_template(template))
-    assert (set(written), written["m"]) == ({"w", "m"}, {})
+    assert set(written) == {"w", "m"}
+    plain = read_alignment(written["m"])
+    assert plain
+    assert plain.policies == KubeletPolicies()
     known = read_alignment(written["w"])
     assert known
     assert [node.devices for node in known.numa] == [{"a.b/vf": 4}, {"a.b/vf": 2, "nvidia.com/gpu": 1}]

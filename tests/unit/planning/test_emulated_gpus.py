@@ -135,6 +135,7 @@ def planned(before: Site, now: Site, *concerns: str, **images: str) -> dict[str,
     return {host: [f"{one.action} {one.kind} {one.name}" for one in found] for host, found in changes.items()}
 
 
+NOTE = f"change annotation {W1} gedge.dev/alignment"
 DAEMON, ACCOUNT = "DaemonSet kube-system/emulated-gpu-ai-worker", "ServiceAccount kube-system/emulated-gpu"
 
 
@@ -144,11 +145,11 @@ DAEMON, ACCOUNT = "DaemonSet kube-system/emulated-gpu-ai-worker", "ServiceAccoun
 def test_an_offline_plan_tells_what_comes_and_goes(action: str, label: str) -> None:
     sites = [site(), site(*SOME)]
     found = planned(*(sites if action == "create" else sites[::-1]))
-    assert found == {M1: [f"{action} {ACCOUNT}", f"{action} {DAEMON}", f"{action} label {W1} {label}"]}
+    assert found == {M1: [f"{action} {ACCOUNT}", f"{action} {DAEMON}", f"{action} label {W1} {label}", NOTE]}
 
 
 def test_an_offline_plan_tells_other_devices_and_another_image() -> None:
-    assert planned(site(*SOME), site(SOME[0])) == {M1: [f"change {DAEMON}"]}
+    assert planned(site(*SOME), site(SOME[0])) == {M1: [f"change {DAEMON}", NOTE]}
     assert planned(site(*SOME), site(*SOME), **{"emulated-gpu-device-plugin": "r:2"}) == {M1: [f"change {DAEMON}"]}
     assert planned(site(*SOME), site(SOME[0]), "attachments") == {}
     assert planned(site(*SOME), site(*SOME)) == {}

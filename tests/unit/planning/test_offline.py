@@ -79,7 +79,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, list[str]]]] = {
             'change setting reservedMemory from unset to [{"numaNode":0,"limits":{"memory":"100Mi"}}] (drain)',
             "change setting topologyManagerPolicy from best-effort to none (drain)",
             "reset file /var/lib/kubelet/memory_manager_state", "restart unit kubelet.service"],
-         "m1": ["create annotation w1 gedge.dev/alignment"]},
+         "m1": ["change annotation w1 gedge.dev/alignment"]},
     ),
     "label and taint": (
         {"node_classes": {"default": {"labels": {"a": "b"}}, "ai": {"kubelet": {"max_pods": 50}, "taints": [

@@ -86,7 +86,7 @@ def test_a_first_policy_makes_functions_and_brings_multus() -> None:
     wanted = [f"create {name}" for name in OBJECTS["multus"]]
     wanted += [f"create {kind} kube-system/{name}" for kind, name in (
         ("DaemonSet", "kube-sriov-device-plugin"), ("ServiceAccount", "sriov-device-plugin"))]  # fmt: skip
-    wanted += ["create label w1 gedge.dev/sriov-device-plugin=site"]
+    wanted += ["create label w1 gedge.dev/sriov-device-plugin=site", "change annotation w1 gedge.dev/alignment"]
     assert [line for line in found["m1"] if line not in files("create", *MULTUS_FILES)] == wanted
 
 
@@ -194,7 +194,7 @@ def test_the_note_of_how_a_node_aligns_changes_with_its_functions() -> None:
     only = Selection(concerns=("nodes",))
     found = planned(site(DATA, **strict), site(DATA | {"vfs": 6}, **strict), only)
     assert found == {"m1": ["change annotation w1 gedge.dev/alignment"]}
-    assert planned(site(DATA), site(DATA, **strict), only) == {"m1": ["create annotation w1 gedge.dev/alignment"]}
+    assert planned(site(DATA), site(DATA, **strict), only) == {"m1": ["change annotation w1 gedge.dev/alignment"]}
 
 
 @pytest.mark.parametrize("role", OBJECTS)
