@@ -7,6 +7,7 @@ Long work tells a `Reporter` what it does; leave it out to hear nothing. Errors 
     │   ├── DocumentError      a document does not validate; has every finding with file:line
     │   └── InfeasibleError    a host cannot have what is asked of its CPUs; has every reason and the smallest change
     ├── NotFittingError        the request is valid, and no node can hold it
+    ├── RolloutError           a service did not become what was asked for, or did not get ready
     ├── RunFailedError         a host failed or could not be reached; `result` tells where and why
     └── RunInterruptedError    ended by ^C or SIGTERM; the hosts keep what is done
 """
@@ -14,7 +15,7 @@ Long work tells a `Reporter` what it does; leave it out to hear nothing. Errors 
 from gedge_provision.models.changes import Change, Difference
 from gedge_provision.models.cpu_intent import CpuIntent
 from gedge_provision.models.cpu_plan import CpuPlan, InfeasibleError
-from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingError, UsageError
+from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingError, RolloutError, UsageError
 from gedge_provision.models.fit import NodeFit, Obstacle, ServiceFit
 from gedge_provision.models.gpu_images import ClassAnswer, ImageCheck, ImageReport
 from gedge_provision.models.kubelet import KubeletSettings
@@ -169,6 +170,7 @@ __all__ = [
     "Remark",
     "Report",
     "Reporter",
+    "RolloutError",
     "RunFailedError",
     "RunInterruptedError",
     "RunRecord",

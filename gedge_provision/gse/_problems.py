@@ -17,7 +17,7 @@ from gedge_provision.adapters.kube import (
     NotFoundError,
     UnreachableError,
 )
-from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingError, UsageError
+from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingError, RolloutError, UsageError
 from gedge_provision.services.namespaces import NamespaceMissingError
 
 __all__ = ["CATALOGUE", "CODES", "MEDIA_TYPE", "Kind", "Problem", "ProblemError", "WrongField", "problem_of"]
@@ -64,6 +64,8 @@ CATALOGUE: tuple[Kind, ...] = (
          "The request is right, and the state of the service does not allow it. remedy says what is to be done first."),
     Kind("not-fitting", HTTPStatus.CONFLICT, "No node can hold it",
          "The document is right, and no node offers what it asks for. The operation fit tells it node by node."),
+    Kind("rollout-failed", HTTPStatus.CONFLICT, "It did not get ready",
+         "The rollout has failed at once. detail says why, and whether what ran before runs again."),
     Kind("precondition-failed", HTTPStatus.PRECONDITION_FAILED, "It was changed meanwhile",
          "The ETag of If-Match is not the present one. Get it again, and apply your change to that."),
     Kind("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is too large",
@@ -138,6 +140,7 @@ _OURS: tuple[tuple[type[GedgeError], str], ...] = (
     (DocumentError, "invalid-document"),
     (NotFittingError, "not-fitting"),
     (UsageError, "not-possible"),
+    (RolloutError, "rollout-failed"),
     (NotFoundError, "not-found"),
     (ConflictError, "conflict"),
     (UnreachableError, "cluster-unavailable"),
@@ -193,4 +196,4 @@ def _kind(error: GedgeError) -> Kind:
     if isinstance(error, KubeError):
         failed = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         return CODES["cluster-unavailable" if failed else "cluster-refused"]
-    return CODES["conflict"]
+    return CODES["not-possible"]

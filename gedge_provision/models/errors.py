@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-__all__ = ["DocumentError", "Finding", "GedgeError", "NotFittingError", "UsageError"]
+__all__ = ["DocumentError", "Finding", "GedgeError", "NotFittingError", "RolloutError", "UsageError"]
 
 _ONE_SCREEN = 10  # findings of two lines each
 
@@ -69,6 +69,10 @@ class DocumentError(UsageError):
         shown = [str(finding) for finding in findings[:_ONE_SCREEN]]
         more = len(findings) - len(shown)
         super().__init__("\n".join([*shown, f"... and {more} more like these"] if more else shown))
+
+
+class RolloutError(GedgeError):
+    """A service did not become what was asked for, or did not get ready."""
 
 
 class NotFittingError(GedgeError):

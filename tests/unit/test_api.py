@@ -51,6 +51,7 @@ NAMES = [
     "Remark",
     "Report",
     "Reporter",
+    "RolloutError",
     "RunFailedError",
     "RunInterruptedError",
     "RunRecord",

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gedge_provision.adapters.interrupts import interrupts_at_the_end
-from gedge_provision.adapters.kube import ForbiddenError, Kube
+from gedge_provision.adapters.kube import BusyError, ForbiddenError, Kube, UnreachableError
 from gedge_provision.adapters.tcp import answers
 from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import SERVICE, ServiceState
-from gedge_provision.models.errors import GedgeError
+from gedge_provision.models.errors import RolloutError
 from gedge_provision.models.progress import SILENT, Reporter, step
 from gedge_provision.models.rollouts import Revision, RevisionState, Strategy
 from gedge_provision.models.service import Service
@@ -65,11 +65,11 @@ class Applied:
         return any(change.differs for change in self.changes)
 
     @property
-    def error(self) -> GedgeError | None:
+    def error(self) -> RolloutError | None:
         """What went wrong, as an error."""
         if not self.problem:
             return None
-        return GedgeError(self.problem, place=f"{self.namespace}/{self.name}", remedy=self.remedy)
+        return RolloutError(self.problem, place=f"{self.namespace}/{self.name}", remedy=self.remedy)
 
 
 def apply_service(  # noqa: PLR0913 - what, where and how long
@@ -89,7 +89,7 @@ def apply_service(  # noqa: PLR0913 - what, where and how long
     Raises:
         NotFittingError: no node can hold it.
         ConflictError: somebody else owns what this would change.
-        GedgeError: an external port is taken, or the service does not get ready; says whether it was taken back.
+        RolloutError: an external port is taken, or the service does not get ready; says whether it was taken back.
     """
     (applied,) = apply_services(
         kube,
@@ -215,6 +215,7 @@ def carry_through(
 
     Raises:
         ForbiddenError: the user may not.
+        UnreachableError: the API server was away for too long.
     """
     Engine(world.kube, world.namespace, [rollout], settings, reporter, world.addresses).run()
     _refuse(rollout)
@@ -226,7 +227,7 @@ def succeeded(applied: Applied) -> Applied:
     """Return it if nothing went wrong.
 
     Raises:
-        GedgeError: what went wrong.
+        RolloutError: what went wrong.
     """
     if applied.error is not None:
         raise applied.error
@@ -234,7 +235,7 @@ def succeeded(applied: Applied) -> Applied:
 
 
 def _refuse(rollout: Rollout) -> None:
-    if isinstance(rollout.error, ForbiddenError):
+    if isinstance(rollout.error, ForbiddenError | UnreachableError | BusyError):
         raise rollout.error
 
 
