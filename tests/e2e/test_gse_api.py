@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,15 +266,23 @@ class Faces:
     client: httpx.Client
     folder: Path
 
-    def cli(self, *words: str | Path, codes: tuple[int, ...] = (0,)) -> Any:
+    def both(self, words: str, method: str, path: str, body: Any = None, **query: Any) -> tuple[Any, Any]:
+        """Do the same by both, side by side, and return what they say."""
+        with ThreadPoolExecutor(1) as pool:
+            told = pool.submit(self.cli, *words.split())
+            answer = self.http(method, path, body, **query)
+            return told.result(), answer
+
+    def cli(self, *words: str | Path) -> Any:
         gedge = str(Path(sys.executable).with_name("gedge"))
         where = ["-n", _CLI, "--kubeconfig", str(self.lab.kubeconfig)]
         placed = where if words[1] not in {"check", "render"} else ["-n", _CLI] if words[1] == "render" else []
         output = [] if words[1] in {"diff", "pause"} else ["-o", "json"]
         done = subprocess.run(
-            [gedge, *map(str, words), *placed, *output], capture_output=True, text=True, check=False, timeout=240
-        )
-        assert done.returncode in codes, done.stdout + done.stderr
+            [gedge, *map(str, words), *placed, *output],
+            capture_output=True, text=True, check=False, timeout=240, cwd=self.folder,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout) if output else done.stdout
 
     def http(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
@@ -282,7 +291,10 @@ class Faces:
         if answer.status_code == 202:
             self.settled(answer.headers["Location"])
             return None
-        return answer.json() if answer.headers.get("content-type") == "application/json" else answer.text
+        if answer.headers.get("content-type") != "application/json":
+            return answer.text
+        told = answer.json()
+        return told["items"] if (method, path) in {("GET", "services"), ("GET", "meshes")} else told
 
     def settled(self, path: str) -> None:
         """Wait until what goes on after an answer has ended."""
@@ -315,52 +327,34 @@ _EACH_ITS_OWN = {"created", "address", "node", "restarts", "file", "dry_run", "c
 
 def services_by_both(faces: Faces) -> Iterator[tuple[str, Any, Any]]:
     """Yield each verb with what both faces say of it."""
-    first, second = faces.folder / "first.yaml", faces.folder / "second.yaml"
     one, two = document(), document(env=[{"name": "SECOND", "value": "1"}])
-    first.write_text(yaml.safe_dump(one), encoding="utf-8")
-    second.write_text(yaml.safe_dump(two), encoding="utf-8")
-    cli, http = faces.cli, faces.http
-    checked = cli("service", "check", first)[0]
-    yield "check", checked, http("POST", "check", one)
-    yield "render", cli("service", "render", first), http("POST", "render", one)
-    yield "fit", cli("service", "fit", first), http("POST", "fit", one)
-    planned = cli("service", "apply", first, "--dry-run")
-    yield (
-        "apply",
-        planned | {"dry_run": ..., "changed": ...},
-        http("POST", "services", one, dry_run="true") | {"dry_run": ..., "changed": ...},
-    )
-    cli("service", "apply", first)
-    http("POST", "services", one)
-    yield "list", cli("service", "list"), http("GET", "services")["items"]
-    yield "status", cli("service", "status", "app"), http("GET", "services/app/status")
-    cli("service", "apply", second)
-    http("PUT", "services/app", two)
-    yield "history", cli("service", "history", "app"), http("GET", "services/app/history")
-    yield "diff", cli("service", "diff", "app"), http("GET", "services/app/diff")
-    cli("service", "rollback", "app")
-    http("POST", "services/app/rollback", {})
-    yield "rollback", cli("service", "history", "app"), http("GET", "services/app/history")
-    cli("service", "scale", "app", "1")
-    http("POST", "services/app/scale", {"replicas": 1})
-    yield "scale", cli("service", "status", "app"), http("GET", "services/app/status")
-    cli("service", "pause", "app")
-    http("POST", "services/app/pause")
-    yield "pause", cli("service", "status", "app"), http("GET", "services/app/status")
-    cli("service", "resume", "app")
-    http("POST", "services/app/resume")
-    yield "resume", cli("service", "status", "app"), http("GET", "services/app/status")
-    cli("service", "restart", "app")
-    http("POST", "services/app/restart")
-    yield "restart", cli("service", "status", "app"), http("GET", "services/app/status")
-    cli("service", "apply", second, "--blue-green")
-    http("PUT", "services/app", two, blue_green="true")
-    cli("service", "promote", "app")
-    http("POST", "services/app/promote")
-    yield "promote", cli("service", "history", "app"), http("GET", "services/app/history")
-    cli("service", "delete", "app")
-    http("DELETE", "services/app")
-    yield "delete", cli("service", "list"), http("GET", "services")["items"]
+    for name, told in (("first", one), ("second", two)):
+        (faces.folder / f"{name}.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+    both = faces.both
+    checked, answer = both("service check first.yaml", "POST", "check", one)
+    yield "check", checked[0], answer
+    yield "render", *both("service render first.yaml", "POST", "render", one)
+    yield "fit", *both("service fit first.yaml", "POST", "fit", one)
+    planned, answer = both("service apply first.yaml --dry-run", "POST", "services", one, dry_run="true")
+    yield "apply", planned, answer
+    both("service apply first.yaml", "POST", "services", one)
+    yield "list", *both("service list", "GET", "services")
+    yield "status", *both("service status app", "GET", "services/app/status")
+    both("service apply second.yaml", "PUT", "services/app", two)
+    yield "history", *both("service history app", "GET", "services/app/history")
+    yield "diff", *both("service diff app", "GET", "services/app/diff")
+    both("service rollback app", "POST", "services/app/rollback", {})
+    yield "rollback", *both("service history app", "GET", "services/app/history")
+    both("service scale app 1", "POST", "services/app/scale", {"replicas": 1})
+    yield "scale", *both("service status app", "GET", "services/app/status")
+    for verb in ("pause", "resume", "restart"):
+        both(f"service {verb} app", "POST", f"services/app/{verb}")
+        yield verb, *both("service status app", "GET", "services/app/status")
+    both("service apply second.yaml --blue-green", "PUT", "services/app", two, blue_green="true")
+    both("service promote app", "POST", "services/app/promote")
+    yield "promote", *both("service history app", "GET", "services/app/history")
+    both("service delete app", "DELETE", "services/app")
+    yield "delete", *both("service list", "GET", "services")
 
 
 def meshes_by_both(faces: Faces) -> Iterator[tuple[str, Any, Any]]:
@@ -377,11 +371,12 @@ def meshes_by_both(faces: Faces) -> Iterator[tuple[str, Any, Any]]:
     cli("mesh", "delete", name)
     gone = cli("mesh", "list")
     http("PUT", f"meshes/{name}", mesh, without_acceleration="true")
-    yield "apply", listed, http("GET", "meshes")["items"]
-    yield "list", listed, http("GET", "meshes")["items"]
+    answer = http("GET", "meshes")
+    yield "apply", listed, answer
+    yield "list", listed, answer
     yield "status", status, http("GET", f"meshes/{name}/status")
     http("DELETE", f"meshes/{name}")
-    yield "delete", gone, http("GET", "meshes")["items"]
+    yield "delete", gone, http("GET", "meshes")
 
 
 def verbs_of(app: Any) -> set[str]:
