@@ -331,6 +331,7 @@ def _bodies_of_models() -> Iterator[Wrong]:
         {"name": "other"}, {"name": None}, {"limits": []}, {"limits": None}, {"limits": [{}]},
         {"limits": good["limits"] * 9},
         {"limits": [{"type": "Node"}]}, {"limits": [{"type": "Container", "max": {"cpu": 1}}]}, {"more": 1},
+        *({"limits": [{"type": "Container", "max": {"cpu": amount}}]} for amount in ("abc", "", "1e", "Ki", "1m1")),
         {"limits": [{"type": "Container", "max": []}]}, {"limits": [{"type": "Container", "most": {}}]}, {"name": 1},
     ):  # fmt: skip
         yield _case(f"limit range {str(change)[:70]}", _json("PUT", limits, {**good, **change}), 400)

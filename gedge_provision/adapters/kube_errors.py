@@ -13,6 +13,7 @@ Errors:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,10 @@ __all__ = [
 ]
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 401, 403, 404, 409
+_UNPROCESSABLE, _INTERNAL = 422, 500
+
+# To server-side apply an object that its types do not take is a failure of its own (seen with 1.36).
+_UNREADABLE = re.compile(r"failed to (convert new object|create typed patch object)")
 
 
 class KubeError(GedgeError):
@@ -71,7 +76,7 @@ _LATER: Mapping[int, tuple[type[KubeError], str]] = {
 def refusal(status: int, text: str, place: str, method: str) -> KubeError:
     """Return the error that an answer of the API server means."""
     error = _refusal(status, text, place, method)
-    error.status = status
+    error.status = _UNPROCESSABLE if status == _INTERNAL and _UNREADABLE.search(text) else status
     return error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -12,7 +12,9 @@ from gedge_provision.models.cluster import LIMIT_RANGE, Manifest
 
 __all__ = ["Limit", "LimitRange", "apply_limit_range", "delete_limit_range", "list_limit_ranges", "read_limit_range"]
 
-Amounts = dict[str, str]
+# Source: Kubernetes' apimachinery, resource.Quantity: each form that a cluster may tell, more than documents have.
+_AMOUNT = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
+Amounts = dict[str, Annotated[str, Field(pattern=_AMOUNT, max_length=64)]]
 
 
 class _CamelCase(BaseModel):

@@ -18,6 +18,7 @@ from gedge_provision.adapters.kube import (
     ConflictError,
     ForbiddenError,
     Kube,
+    KubeError,
     NotFoundError,
     UnreachableError,
     connect,
@@ -26,6 +27,7 @@ from gedge_provision.models.cluster import DEPLOYMENT, NODE
 from gedge_provision.models.errors import UsageError
 
 ANSWERS = Path(__file__).parents[2] / "fixtures" / "services" / "answers"
+REFUSALS = ((403, "forbidden"), (404, "not-found"), (404, "no-namespace"), (409, "conflict"), (500, "unreadable"))
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -38,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
             page = {"metadata": {"continue": "more"} if first else {}, "items": [{"metadata": {"name": str(first)}}]}
             self.reply(200, json.dumps(page))
             return
-        for status, name in ((403, "forbidden"), (404, "not-found"), (404, "no-namespace"), (409, "conflict")):
+        for status, name in REFUSALS:
             if url.path.endswith(f"/{name}"):
                 self.reply(status, (ANSWERS / f"{name}.json").read_text(encoding="utf-8"))
                 return
@@ -142,6 +144,12 @@ def test_refusals_say_who_may_not_do_what(kube: Kube) -> None:
 def test_a_missing_namespace_is_told_with_its_remedy(kube: Kube) -> None:
     with pytest.raises(NotFoundError, match="create the namespace first"):
         kube.apply(deployment("no-namespace"))
+
+
+def test_an_object_that_the_api_server_cannot_read_is_no_failure_of_its_own(kube: Kube) -> None:
+    with pytest.raises(KubeError, match="quantities must match") as caught:
+        kube.apply(deployment("unreadable"))
+    assert caught.value.status == 422
 
 
 def test_deleting_what_is_not_there_is_no_error(kube: Kube) -> None:
