@@ -72,11 +72,11 @@ test: setup ## Every tier that this machine can carry: check, gse, roles, e2e, h
 
 # Side by side, since half of either is waiting. The first is seen as it goes, the second when it has ended.
 shared-lab: setup
-	@$(BIN)/pytest --durations=25 -m 'not own_lab and not long' tests/e2e tests/kubelet_rules
+	@$(BIN)/pytest --durations=25 -m 'not own_lab and not long' tests/e2e
 
 own-labs: setup
 	@log=$$(mktemp); trap 'cat $$log; rm $$log' EXIT; trap 'exit 130' INT TERM; \
-	$(BIN)/pytest --durations=25 -m 'own_lab and not long' tests/roles tests/e2e >$$log 2>&1
+	$(BIN)/pytest --durations=25 -m 'own_lab and not long' tests/kubelet_rules tests/roles tests/e2e >$$log 2>&1
 
 # Those of programs first: they wait for much of their time, and in `make check` types and lint have the cores then.
 unit: setup ## Unit tests

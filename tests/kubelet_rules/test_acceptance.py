@@ -18,6 +18,8 @@ from gedge_provision.models.kubelet_rules import raw_refusals
 from gedge_provision.planning.cpu_plans import solve
 from gedge_provision.planning.cpu_plans.written import kubelet_host
 
+pytestmark = pytest.mark.own_lab
+
 _UNPINNED = ("one-cpu", "two-cpus-one-core")
 _PINNED = [name for name in SHAPES if name not in _UNPINNED]
 _SETTINGS: dict[str, dict[str, Any]] = {

@@ -11,6 +11,8 @@ from pod_cases import CASES
 from pod_courses import course
 from predictions import predicted
 
+pytestmark = pytest.mark.own_lab
+
 # 4145: memory of a group of NUMA nodes is given back to another node of it, without any refusal.
 _COURSES = {f"course {seed}": course(seed) for seed in (*range(100), 4145)}
 

@@ -16,6 +16,8 @@ from refused import GROUPS, STRICTER
 from gedge_provision.adapters.kubelet_names import load_kubelet_names
 from gedge_provision.models.kubelet_rules import Refusal, raw_refusals
 
+pytestmark = pytest.mark.own_lab
+
 REFUSED = {f"{group} {place}": row for group, rows in GROUPS.items() for place, row in enumerate(rows)}
 
 
