@@ -9,7 +9,7 @@ from typing import Any
 
 from gse_server import TOKEN
 
-__all__ = ["CLOSED", "JSON", "SERVICES", "TABLE", "Wrong", "document", "request"]
+__all__ = ["CLOSED", "HEAVY", "JSON", "NS", "SERVICES", "TABLE", "Wrong", "document", "request"]
 
 NS = "/gse/v1/namespaces/default"
 SERVICES = f"{NS}/services"
@@ -55,6 +55,17 @@ def request(
     return b"%s %s HTTP/1.1\r\n%s\r\n\r\n%s" % (method.encode(), target, b"\r\n".join(lines), body)
 
 
+HEAVY: dict[str, Any] = {
+    "40000 unknown keys": {"service": {f"k{number}": 1 for number in range(40_000)}},
+    "4900 unknown keys": {"service": {f"key-{number:05}-of-many": 1 for number in range(4900)}},
+    "9900 numbers for containers": {"service": {"name": "app", "containers": [1] * 9900}},
+    "9900 empty containers": {"service": {"name": "app", "containers": [{}] * 9900}},
+    "3200 volumes of nothing": {"service": {"name": "app", "volumes": [{"name": "x"}] * 3200, "containers": []}},
+    "4900 labels": {"service": {"name": "app", "labels": {f"-bad{number}": "x y" for number in range(4900)}}},
+}
+"""Small requests that are much to judge."""
+
+
 def table() -> Iterator[Wrong]:
     """Yield the requests."""
     for make in (
@@ -69,6 +80,7 @@ def _paths() -> Iterator[Wrong]:
         "/gse/v1/namespaces/..%2f..%2fapi": 404,
         "/gse/v1/namespaces/%2e%2e/services": (400, 404),
         "/gse/v1/namespaces/../../etc/passwd": (400, 404),
+        "/gse/v1/namespaces/default%2Fservices": 404,
         "/page/../_server.py": (404, 405),
         "/page/..%2f_server.py": 404,
         "/page/%2e%2e/_server.py": 404,
@@ -189,6 +201,8 @@ def _tokens() -> Iterator[Wrong]:
         "in a cookie": ("Cookie: token=abc",),
     }.items():  # fmt: skip
         yield _case(f"token {name}", request("GET", "/gse/v1/nodes", headers=("-Authorization", *header)), 401)
+    twice = request("GET", "/gse/v1/nodes", headers=(f"Authorization: Bearer {TOKEN}",))
+    yield _case("two tokens", twice, 400)
     yield _case(
         "token in the query", request("GET", "/gse/v1/nodes?access_token=a", headers=("-Authorization",)), (400, 401)
     )
@@ -206,6 +220,9 @@ def _media_types() -> Iterator[Wrong]:
         yield _case(f"document as {media_type[:40]}", request("POST", SERVICES, good, media_type), 415)
     for media_type in ("application/yaml", "text/json", "application/merge-patch", ""):
         yield _case(f"scale as {media_type}", request("POST", f"{ONE}/scale", b'{"replicas": 1}', media_type), 415)
+    for charset in ("latin-1", "utf-16", "utf-7", "x" * 500):
+        media_type = f"{JSON}; charset={charset}"
+        yield _case(f"document in {charset[:10]}", request("POST", SERVICES, good, media_type), 415)
     yield _case("media type in bytes", request("POST", SERVICES, good, "", (b"Content-Type: \xff\xfe",)), (400, 415))
 
 
@@ -219,7 +236,9 @@ def _broken_json() -> Iterator[Wrong]:
     ):  # fmt: skip
         yield _case(f"JSON {body[:20]!r} {body[-8:]!r} {len(body)}", request("POST", SERVICES, body, JSON), (400, 422))
         yield _case(
-            f"JSON of scale {body[:20]!r} {body[-8:]!r} {len(body)}", request("POST", f"{ONE}/scale", body, JSON), 400
+            f"JSON of scale {body[:20]!r} {body[-8:]!r} {len(body)}",
+            request("POST", f"{ONE}/scale", body, JSON),
+            (400, 413),
         )
 
 
@@ -280,7 +299,7 @@ def _documents() -> Iterator[Wrong]:
         "cpu wrong": _requests(cpu="many"), "cpu negative": _requests(cpu=-1), "memory NaN": _requests(memory="NaN"),
         "memory huge": _requests(memory="9" * 5000), "memory a list": _requests(memory=[]),
     }  # fmt: skip
-    for name, data in wrong.items():
+    for name, data in {**wrong, **HEAVY}.items():
         body = json.dumps(data).encode()
         yield _case(f"document: {name}", request("POST", SERVICES, body, JSON), 422)
     for name, body in {

@@ -8,8 +8,8 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from limits import RateLimitItemPerSecond
@@ -27,6 +27,7 @@ log = logging.getLogger("gedge.gse")
 
 _LONGEST_PATH = 2048
 _LARGEST_HEADER = 32 * 1024
+_LARGE_BODY, _LARGE_BODIES = 16 * 1024, 8
 _VERSIONS = {"1.0", "1.1"}
 _CLOSE = {"Connection": "close"}
 _BURST_S = 2
@@ -49,6 +50,7 @@ class Guard:
         self._settings = settings
         self._metrics = metrics
         self._in_flight = 0
+        self._large = asyncio.Semaphore(_LARGE_BODIES)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._rate = RateLimitItemPerSecond(max(1, settings.rate * _BURST_S), _BURST_S)
 
@@ -64,7 +66,8 @@ class Guard:
         try:
             self._refuse(scope)
             body = await self._body(scope, receive)
-            await self._app(scope, _Replay(body, receive), answer.send)
+            async with self._room(body):
+                await self._app(scope, _Replay(body, receive), answer.send)
         except ProblemError as error:
             await answer.problem(error)
         except asyncio.CancelledError:
@@ -86,17 +89,10 @@ class Guard:
             raise ProblemError("too-large", f"path and query are longer than {_LONGEST_PATH} bytes")
         if scope["path"] in _OPEN:
             return
-        try:
-            bytes(scope["raw_path"] or b"").decode("ascii")
-            bytes(scope["query_string"]).decode("ascii")
-        except UnicodeDecodeError:
-            raise ProblemError("malformed-request", "path and query must be ASCII, the rest percent-encoded") from None
-        headers = dict(scope["headers"])
-        if sum(len(key) + len(value) for key, value in scope["headers"]) > _LARGEST_HEADER:
-            raise ProblemError("too-large", f"the header is larger than {_LARGEST_HEADER} bytes")
+        _check_header(scope)
         if scope["http_version"] not in _VERSIONS:
             raise ProblemError("malformed-request", "this is not HTTP/1.1", headers=_CLOSE)
-        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        if dict(scope["headers"]).get(b"content-encoding", b"identity").lower() != b"identity":
             raise ProblemError("unsupported-media-type", "the body is compressed", remedy="send it as it is")
         if self._in_flight > self._settings.in_flight:
             raise ProblemError("too-busy", f"more than {self._settings.in_flight} requests are under way")
@@ -133,6 +129,22 @@ class Guard:
         except TimeoutError:
             detail = f"the body did not come within {self._settings.body_s:g} s"
             raise ProblemError("timeout", detail, headers=_CLOSE) from None
+
+    @asynccontextmanager
+    async def _room(self, body: bytes) -> AsyncIterator[None]:
+        """Let few large bodies be worked on at a time: what is made of one takes a hundred times its memory."""
+        if len(body) <= _LARGE_BODY:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._settings.body_s):
+                await self._large.acquire()
+        except TimeoutError:
+            raise ProblemError("too-busy", f"{_LARGE_BODIES} large bodies are worked on") from None
+        try:
+            yield
+        finally:
+            self._large.release()
 
     async def _forget(self, scope: Scope, receive: Receive) -> None:
         """Take in some more of a body that is too large: a client that is still sending would lose the answer."""
@@ -219,6 +231,20 @@ class _Replay:
         while (message := await self._receive())["type"] == "http.request":
             pass
         return message
+
+
+def _check_header(scope: Scope) -> None:
+    try:
+        bytes(scope["raw_path"] or b"").decode("ascii")
+        bytes(scope["query_string"]).decode("ascii")
+    except UnicodeDecodeError:
+        raise ProblemError("malformed-request", "path and query must be ASCII, the rest percent-encoded") from None
+    if b"%2f" in bytes(scope["raw_path"] or b"").lower():
+        raise ProblemError("not-found", "there is no such path: a slash in it is encoded")
+    if sum(key == b"authorization" for key, _ in scope["headers"]) > 1:
+        raise ProblemError("malformed-request", "the header Authorization stands twice", remedy="keep one")
+    if sum(len(key) + len(value) for key, value in scope["headers"]) > _LARGEST_HEADER:
+        raise ProblemError("too-large", f"the header is larger than {_LARGEST_HEADER} bytes")
 
 
 def pattern_of(scope: Mapping[str, Any]) -> str:

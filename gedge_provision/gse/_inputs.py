@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.message import Message
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic_core import ErrorDetails
 
-from gedge_provision.gse._problems import ProblemError, WrongField
+from gedge_provision.gse._problems import MOST_FINDINGS, ProblemError, WrongField
 from gedge_provision.models.documents import Source, parse_yaml
 from gedge_provision.models.wording import in_plain_words
 
@@ -34,6 +35,8 @@ M = TypeVar("M", bound=BaseModel)
 
 _YAML = {"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"}
 _JSON = {"application/json"}
+_MOST_VALUES = 10_000
+_LARGEST_JSON = 64 * 1024
 
 # Whole texts: pydantic's regular expressions look for a part, and JSON Schema's too.
 _LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -81,8 +84,12 @@ class RawBody:
 
 
 async def _raw(request: Request) -> RawBody:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return RawBody(await request.body(), media_type)
+    said = Message()
+    said["content-type"] = written = request.headers.get("content-type", "")
+    charset = said.get_content_charset("utf-8")
+    if charset not in {"utf-8", "us-ascii"}:
+        raise ProblemError("unsupported-media-type", f"the body is {charset[:40]}", remedy="send it in UTF-8")
+    return RawBody(await request.body(), written.partition(";")[0].strip().lower())
 
 
 Document = Annotated[RawBody, Depends(_raw)]
@@ -98,7 +105,7 @@ def document_of(body: RawBody) -> Source:
         ProblemError: it is no text, or says that it is something else.
         DocumentError: it is no YAML or JSON.
     """
-    return parse_yaml(_text(body, _YAML | _JSON, "application/yaml or application/json"), "document")
+    return parse_yaml(_text(body, _YAML | _JSON, "application/yaml or application/json"), "document", _MOST_VALUES)
 
 
 def check_name(source: Source, root: str, name: str) -> None:
@@ -119,13 +126,15 @@ def read_json(body: RawBody, model: type[M]) -> M:
     Raises:
         ProblemError: it is none, or has the wrong form.
     """
+    if len(body.data) > _LARGEST_JSON:
+        raise ProblemError("too-large", f"a body that is no document has {_LARGEST_JSON} bytes at most")
     text = _text(body, _JSON, "application/json")
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         findings = tuple(
             WrongField(place="body", path=".".join(map(str, one["loc"])), message=message, remedy=remedy)
-            for one in error.errors()
+            for one in error.errors(include_url=False)[:MOST_FINDINGS]
             for message, remedy in [_worded(one, model)]
         )
         raise ProblemError("malformed-request", _summary(findings), findings=findings) from error

@@ -20,9 +20,20 @@ from gedge_provision.adapters.kube import (
 from gedge_provision.models.errors import DocumentError, GedgeError, NotFittingError, RolloutError, UsageError
 from gedge_provision.services.namespaces import NamespaceMissingError
 
-__all__ = ["CATALOGUE", "CODES", "MEDIA_TYPE", "Kind", "Problem", "ProblemError", "WrongField", "problem_of"]
+__all__ = [
+    "CATALOGUE",
+    "CODES",
+    "MEDIA_TYPE",
+    "MOST_FINDINGS",
+    "Kind",
+    "Problem",
+    "ProblemError",
+    "WrongField",
+    "problem_of",
+]
 
 MEDIA_TYPE = "application/problem+json"
+MOST_FINDINGS = 100
 PREFIX = "/gse/v1/problems/"
 
 
@@ -113,7 +124,7 @@ class Problem(BaseModel):
     instance: str = Field(description="Path of the request.")
     place: str = Field("", description="What it is about: an object, a line of a document.")
     remedy: str = Field("", description="What to do.")
-    findings: tuple[WrongField, ...] = Field((), description="Everything that is wrong with the request.")
+    findings: tuple[WrongField, ...] = Field((), description="What is wrong with the request, 100 places at most.")
 
 
 class ProblemError(GedgeError):
@@ -175,7 +186,7 @@ def problem_of(error: GedgeError, path: str) -> tuple[Problem, dict[str, str]]:
         instance=path,
         place=error.place,
         remedy=_REMEDIES.get(kind.code, error.remedy),
-        findings=findings,
+        findings=findings[:MOST_FINDINGS],
     )
     headers = dict(error.headers) if isinstance(error, ProblemError) else {}
     if kind.retry_s:

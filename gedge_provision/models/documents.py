@@ -21,6 +21,7 @@ from gedge_provision.models.wording import in_plain_words
 __all__ = ["Path", "Problem", "Source", "parse_yaml", "validate"]
 
 _MOST_VALUES = 100_000  # aliases can unfold a small file to any size
+_MOST_ERRORS = 1000  # each is worded, and looked for in the document
 _DEEPEST = 64  # libyaml's composer and ours recurse: some ten thousand levels end the process
 _LONG = 64 * 1024  # PyYAML's own parser takes seconds for more
 _MOST_DIGITS = 4000  # Python refuses to read more than 4300
@@ -62,14 +63,19 @@ class Source:
         return f"{self.name}:{self.lines.get(path, 1)}"
 
 
-def parse_yaml(text: str, name: str) -> Source:
+def parse_yaml(text: str, name: str, most: int = _MOST_VALUES) -> Source:
     """Parse one YAML or JSON document.
 
+    Args:
+        text: the document.
+        name: of the file, for places.
+        most: so many keys and values it may have.
+
     Raises:
-        DocumentError: it is no YAML, it is empty, it has several documents, or a key stands twice.
+        DocumentError: it is no YAML, it is empty or too large, it has several documents, or a key stands twice.
     """
     try:
-        root = _composed(text, name)
+        root = _composed(text, name, most)
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, name) from error
     except yaml.reader.ReaderError as error:
@@ -112,12 +118,12 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema(by_alias=True)
 
 
-def _composed(text: str, name: str) -> yaml.Node | None:
+def _composed(text: str, name: str, most: int) -> yaml.Node | None:
     """Return the nodes of a document: by libyaml where it can, ten times quicker; errors are worded by the other."""
     quick = getattr(yaml, "CSafeLoader", None)
     if quick is not None:
         try:
-            _check_depth(yaml.parse(text, Loader=quick), name)
+            _check_size(yaml.parse(text, Loader=quick), name, most)
             return yaml.compose(text, Loader=quick)
         except yaml.YAMLError:
             if len(text) > _LONG:
@@ -125,9 +131,13 @@ def _composed(text: str, name: str) -> yaml.Node | None:
     return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
-def _check_depth(events: Iterable[yaml.Event], name: str) -> None:
-    depth = 0
+def _check_size(events: Iterable[yaml.Event], name: str, most: int) -> None:
+    depth = values = 0
     for event in events:
+        values += isinstance(event, yaml.NodeEvent)
+        if values > most:
+            finding = Finding(f"{name}:1", "", f"it has more than {most} keys and values", "divide the document")
+            raise DocumentError([finding])
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -170,7 +180,8 @@ def validate(
     try:
         document = model.model_validate(data)
     except ValidationError as error:
-        raise DocumentError(_findings(source, root, error.errors(), data, _schema(model))) from error
+        errors = error.errors(include_url=False)[:_MOST_ERRORS]
+        raise DocumentError(_findings(source, root, errors, data, _schema(model))) from error
     problems = list(checks(document))
     if problems:
         raise DocumentError(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import select
 import socket
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 from gse_server import TOKEN, GseServer
-from gse_wrong_requests import CLOSED, JSON, SERVICES, TABLE, Wrong, document, request
+from gse_wrong_requests import CLOSED, HEAVY, JSON, NS, SERVICES, TABLE, Wrong, document, request
 from kube_server import Cluster
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -69,6 +71,7 @@ def looked_at(came: bytes) -> int:
     if problem is not None:
         assert problem["status"] == status
         assert problem["detail"]
+    assert len(came) < 64 * 1024
     for word in (b"Traceback", b"site-packages", b'File "', TOKEN.encode()):
         assert word not in came
     return status
@@ -87,6 +90,23 @@ def test_a_wrong_request_is_refused_in_order(server: GseServer, cluster: Cluster
     assert looked_at(exchange(server, wrong.data)) in wrong.expected
     assert cluster.objects == before
     assert server.process.poll() is None
+
+
+def test_what_is_much_to_judge_stops_nothing(server: GseServer, client: httpx.Client) -> None:
+    """Sixteen at a time of those that take most: others are served, and memory stays far below the pods' 512 MiB."""
+    bodies = [json.dumps(body).encode() for body in HEAVY.values()] * 6
+    status = Path(f"/proc/{server.process.pid}/status")
+    with ThreadPoolExecutor(16) as pool:
+        asked = [pool.submit(exchange, server, request("POST", f"{NS}/check", body, JSON)) for body in bodies]
+        slowest = 0.0
+        while not all(one.done() for one in asked):
+            began = time.monotonic()
+            assert client.get("/healthz").status_code == 200
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.05)
+    assert {looked_at(one.result()) for one in asked} <= {422, 503}
+    peak_kib = int(re.search(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8"))[1])  # type: ignore[index]
+    assert peak_kib < 350 * 1024, (peak_kib, slowest)
 
 
 def test_the_server_still_answers(client: httpx.Client, server: GseServer) -> None:
