@@ -73,23 +73,27 @@ class GseServer:
 
 
 @contextmanager
-def gse_server(*options: str, kubeconfig: Path | None = None, state: Path | None = None) -> Iterator[GseServer]:
+def gse_server(
+    *options: str, kubeconfig: Path | None = None, state: Path | None = None, address: str = ""
+) -> Iterator[GseServer]:
     """Start a server on a free port, and stop it at the end, which must be one in order (exit code 0).
 
     Args:
         options: further ones of `gedge serve`.
         kubeconfig: of the cluster; its credentials are not used.
         state: folder for the certificate; else one that goes away with the server.
+        address: where it listens, if that is not the usual one.
     """
     with tempfile.TemporaryDirectory() as made:
         folder = state or Path(made)
         cluster = ("--kubeconfig", str(kubeconfig)) if kubeconfig else ()
         command = [sys.executable, "-m", "gedge_provision", "serve", *cluster, "--port", "0", *options]
+        command += ["--address", address] if address else []
         environment = os.environ | {"GEDGE_STATE_DIR": str(folder), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(
             command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=1
         )
-        server = GseServer("", folder / "serve" / "certificate.pem", process)
+        server = GseServer("", folder / "serve" / address / "certificate.pem", process)
         reader = Thread(target=_read, args=(server,), daemon=True)
         reader.start()
         try:

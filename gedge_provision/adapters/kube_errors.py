@@ -50,6 +50,11 @@ class UnreachableError(KubeError):
 class ForbiddenError(KubeError):
     """The API server does not know us, or does not allow it."""
 
+    @property
+    def by_rbac(self) -> bool:
+        """Whether it knows us, and RBAC does not allow this."""
+        return self.status == _FORBIDDEN
+
 
 class NotFoundError(KubeError):
     """The object does not exist."""

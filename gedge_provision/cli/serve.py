@@ -61,19 +61,16 @@ def serve(  # noqa: PLR0913, PLR0917 - one per option
         raise UsageError("--context chooses a context of a kubeconfig", remedy="name that one too: --kubeconfig FILE")
     found = chosen_site(site, kubeconfig)
     endpoint = endpoint_of(chosen_kubeconfig(site, kubeconfig), context)
-    made = certificate is None and key is None
-    pair = gse.Certificate(*_pair(certificate, key, address))
-
-    def told(listening: int) -> None:
+    with gse.listen(address, port) as listener:
+        pair = gse.Certificate(*_pair(certificate, key, address))
         host = f"[{address}]" if ":" in address else address
-        _ui.console.print(f"GSE API of {endpoint.server}: https://{host}:{listening}/", markup=False)
-        if made:
+        url = f"https://{host}:{listener.getsockname()[1]}/"
+        _ui.console.print(f"GSE API of {endpoint.server}: {url}", markup=False)
+        if certificate is None:
             shown = fingerprint(pair.certificate.read_bytes())
             _ui.console.print(f"  certificate (nobody signs it), SHA-256 {shown}", markup=False, soft_wrap=True)
         _ui.console.print("  sign in with a token: kubectl create token SERVICEACCOUNT", markup=False)
-
-    settings = gse.Settings(endpoint, found, rate)
-    gse.serve(settings, pair, address=address, port=port, log_level=log_level.value, ready=told)
+        gse.serve(gse.Settings(endpoint, found, rate), pair, listener, log_level.value)
 
 
 def _pair(certificate: Path | None, key: Path | None, address: str) -> tuple[Path, Path]:
@@ -86,8 +83,11 @@ def _pair(certificate: Path | None, key: Path | None, address: str) -> tuple[Pat
     if certificate is not None and key is not None:
         read_pair(certificate, key, now)
         return certificate, key
-    names = sorted({address, "localhost", "127.0.0.1", "::1", socket.gethostname().lower()} - {"0.0.0.0", "::"})  # noqa: S104
-    folder = state_dir() / "serve"
+    here = {"localhost", "127.0.0.1", "::1", socket.gethostname().lower()}
+    # Another address has another pair: clients trust the one that they have seen.
+    other = address not in {*here, "0.0.0.0", "::"}  # noqa: S104
+    names = sorted({*here, address} if other else here)
+    folder = state_dir() / "serve" / (address if other else "")
     kept, secret = folder / "certificate.pem", folder / "key.pem"
     if not secret.is_file() or not kept.is_file() or not is_kept(kept.read_bytes(), names, now):
         made = self_signed("GSE API server", names, now)

@@ -1,7 +1,7 @@
 """The GSE API server: what `gedge` does with services, over HTTP, with no power of its own."""
 
 from gedge_provision.gse._app import create_app, openapi_document
-from gedge_provision.gse._server import LOG_LEVELS, Certificate, serve
+from gedge_provision.gse._server import LOG_LEVELS, Certificate, listen, serve
 from gedge_provision.gse._settings import Settings
 
-__all__ = ["LOG_LEVELS", "Certificate", "Settings", "create_app", "openapi_document", "serve"]
+__all__ = ["LOG_LEVELS", "Certificate", "Settings", "create_app", "listen", "openapi_document", "serve"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gedge_provision.adapters.files import read_document
 from gedge_provision.adapters.kube_callers import Endpoint
-from gedge_provision.gse import LOG_LEVELS, Certificate, Settings, serve
+from gedge_provision.gse import LOG_LEVELS, Certificate, Settings, listen, serve
 from gedge_provision.models.documents import validate
 from gedge_provision.models.errors import GedgeError
 from gedge_provision.models.site import Site
@@ -35,7 +35,7 @@ def main() -> None:
         site = validate(read_document(told.documents_site), Site) if told.documents_site else None
         settings = Settings(Endpoint(told.api_server, told.ca_file), site, told.rate)
         pair = Certificate(told.certificate, told.key)
-        serve(settings, pair, address=told.address, port=told.port, log_level=told.log_level)
+        serve(settings, pair, listen(told.address, told.port), told.log_level)
     except GedgeError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - where a container's log is
         sys.exit(error.exit_code)

@@ -28,7 +28,7 @@ from gedge_provision.gse._problems import MEDIA_TYPE, ProblemError, problem_of
 from gedge_provision.gse._settings import Settings
 from gedge_provision.models.errors import UsageError
 
-__all__ = ["LOG_LEVELS", "Certificate", "serve"]
+__all__ = ["LOG_LEVELS", "Certificate", "listen", "serve"]
 
 log = logging.getLogger("gedge.gse")
 
@@ -162,35 +162,51 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(  # noqa: PLR0913 - where, how, and who is told
-    settings: Settings,
-    certificate: Certificate,
-    *,
-    address: str,
-    port: int,
-    log_level: str = "info",
-    ready: Callable[[int], None] = lambda _: None,
-) -> None:
+def listen(address: str, port: int) -> socket.socket:
+    """Return a socket for an address; it says that it is TCP, by which asyncio knows to send small answers at once.
+
+    Args:
+        address: where a server is to listen.
+        port: where it is to listen; 0 takes a free one.
+
+    Raises:
+        UsageError: the address is taken, or none of this machine.
+    """
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            address, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"{address}:{port} cannot be listened on: {error.strerror}", remedy="choose another one: --address, --port"
+        ) from error
+    return listener
+
+
+def serve(settings: Settings, certificate: Certificate, listener: socket.socket, log_level: str = "info") -> None:
     """Serve until SIGTERM or SIGINT; requests that have begun are answered then, for half a minute at most.
 
     Args:
         settings: how the server is set up.
         certificate: what it shows.
-        address: where it listens.
-        port: where it listens; 0 takes a free one.
+        listener: where it listens, by `listen`.
         log_level: one of `LOG_LEVELS`.
-        ready: told the port once it listens.
 
     Raises:
-        UsageError: the certificate is not usable, or the address is taken.
+        UsageError: the certificate is not usable.
     """
     _check(certificate)
     with connect_callers(settings.endpoint, settings.threads) as kubes:
         app = create_app(settings, kubes)
         config = uvicorn.Config(
             app,
-            host=address,
-            port=port,
             http=partial(_Protocol, app.state.metrics.dropped.inc),  # type: ignore[arg-type] # it makes protocols too
             ws="none",
             ssl_certfile=certificate.certificate,
@@ -210,32 +226,10 @@ def serve(  # noqa: PLR0913 - where, how, and who is told
         assert config.ssl is not None  # noqa: S101 - there is a certificate
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
         server = _Server(config, partial(drain, app))
-        listener = _listener(address, port)
-        ready(listener.getsockname()[1])
         # uvicorn raises the signal that ended it once more at the end: that is its ordinary end, with exit code 0.
         for ending in (signal.SIGTERM, signal.SIGINT):
             signal.signal(ending, server.handle_exit)
         server.run(sockets=[listener])
-
-
-def _listener(address: str, port: int) -> socket.socket:
-    """Return a socket for an address; it says that it is TCP, by which asyncio knows to send small answers at once."""
-    try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
-            address, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(place)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise UsageError(
-            f"{address}:{port} cannot be listened on: {error.strerror}", remedy="choose another one: --address, --port"
-        ) from error
-    return listener
 
 
 def _check(certificate: Certificate) -> None:

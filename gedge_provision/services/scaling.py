@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from gedge_provision.adapters.kube import ConflictError, Kube, KubeError, NotFoundError
+from gedge_provision.adapters.kube import ConflictError, ForbiddenError, Kube, KubeError, NotFoundError
 from gedge_provision.models.autoscalers import AutoscalerState
 from gedge_provision.models.cluster import (
     AUTOSCALER,
@@ -81,7 +81,7 @@ def check_scale(kube: Kube, service: Service, namespace: str, replicas: int) -> 
 
     Raises:
         GedgeError: its document lets the number follow what the pods use.
-        NotFittingError: so many do not fit beside what runs.
+        NotFittingError: so many do not fit beside what runs, as far as the user may look at that.
     """
     if service.scaling is not None:
         raise GedgeError(
@@ -89,7 +89,13 @@ def check_scale(kube: Kube, service: Service, namespace: str, replicas: int) -> 
             place=f"{namespace}/{service.name}",
             remedy="change min and max of scaling in the document and apply it, or write replicas there instead",
         )
-    refuse_more(service, fit_service(kube, service, namespace, replicas=replicas), replicas)
+    try:
+        found = fit_service(kube, service, namespace, replicas=replicas)
+    except ForbiddenError as error:
+        if not error.by_rbac:
+            raise
+    else:
+        refuse_more(service, found, replicas)
 
 
 def dry_apply(

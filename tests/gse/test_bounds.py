@@ -12,9 +12,12 @@ import httpx
 import pytest
 from gse_server import GseServer, gse_server
 from kube_server import Cluster
+from typer.testing import CliRunner
 
 from gedge_provision.adapters.certificates import fingerprint
 from gedge_provision.cli import _ui
+from gedge_provision.cli._main import app
+from gedge_provision.models.errors import UsageError
 
 APP = "/gse/v1/namespaces/default/services/app"
 SERVICE = {"service": {"name": "app", "containers": [{"image": "app:1"}]}}
@@ -127,7 +130,15 @@ def test_it_begins_again_with_the_same_certificate(cluster: Cluster, kubeconfig:
             pems.append(server.certificate.read_text(encoding="utf-8"))
             assert fingerprint(pems[-1].encode()) in server.printed()
             assert (tmp_path / "serve" / "key.pem").stat().st_mode & 0o777 == 0o600
-    assert pems[0] == pems[1]
+    refused = CliRunner().invoke(
+        app,
+        ["serve", "--kubeconfig", str(kubeconfig), "--address", "nowhere.invalid"],
+        env={"GEDGE_STATE_DIR": str(tmp_path)},
+    )
+    assert isinstance(refused.exception, UsageError)
+    with gse_server(kubeconfig=kubeconfig, state=tmp_path, address="127.0.0.2") as server:
+        other = server.certificate.read_text(encoding="utf-8")
+    assert pems[0] == pems[1] == (tmp_path / "serve" / "certificate.pem").read_text(encoding="utf-8") != other
 
 
 def test_no_part_of_a_fingerprint_is_taken_for_a_picture() -> None:

@@ -36,7 +36,6 @@ FITS = ("list nodes @cluster", "list pods @cluster")
 
 ROLLS_OUT = (
     "get namespaces",
-    *FITS,
     *OBSERVES,
     *READS_REVISIONS,
     "list resourceclaimtemplates.resource.k8s.io",
@@ -50,7 +49,7 @@ ROLLS_OUT = (
     "patch services",
     "delete services",
 )
-"""A rollout of a Deployment with ports inside the cluster."""
+"""A rollout of a Deployment with ports inside the cluster; whether it fits is checked where FITS is allowed too."""
 
 DELETES = (
     *LISTS,
@@ -70,6 +69,6 @@ MESHES = (
     "list gatewayclasses.gateway.networking.k8s.io @cluster",
 )
 
-ROLLS_MESHES_OUT = (*ROLLS_OUT, *MESHES)
+ROLLS_MESHES_OUT = (*ROLLS_OUT, *FITS, *MESHES)
 
 DELETES_MESHES = (*DELETES, *MESHES)

@@ -253,7 +253,7 @@ def _simple(verb: Callable[..., Applied]) -> Callable[..., Ended]:
     return run
 
 
-_LOOKS = (*OBSERVES, *READS_REVISIONS, "list nodes @cluster", "list resourceclaimtemplates.resource.k8s.io")
+_LOOKS = (*OBSERVES, *READS_REVISIONS, "list resourceclaimtemplates.resource.k8s.io")
 for path, verb, summary, permissions in (
     ("/promote", promote_service, "Promote what is on trial", ROLLS_OUT),
     # Where nothing is to be gone on with, it only looks.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from gedge_provision.adapters.kube import ConflictError, Kube
+from gedge_provision.adapters.kube import ConflictError, ForbiddenError, Kube
 from gedge_provision.models.changes import Change
 from gedge_provision.models.cluster import (
     POD,
@@ -39,6 +39,10 @@ from gedge_provision.services.scaling import dry_apply, within_fit
 
 __all__ = ["AT_ONCE", "Planned", "begin_trial", "check", "plan"]
 
+_UNCHECKED = (
+    "whether it fits was not checked, since you may not list nodes and pods of all namespaces"
+    " -> gedge service status tells what waits"
+)
 _FEW = 10
 AT_ONCE = 8
 """So many calls to the API server at a time: more do not get ahead faster on a server with two CPUs."""
@@ -122,16 +126,33 @@ def check(  # noqa: PLR0913 - what, where and how
     world = World.read(kube, namespace, [service.name for service in services], ports=ports)
     _check_dependencies(services, world)
     _check_ports(services, world)
-    for service in services:
-        check_fit(service, world.nodes)
-    services, notes = within_fit(kube, services, namespace, world.nodes)
-    notes += _without_room(kube, services, namespace, world.nodes)
+    services, notes = _with_room(world, services)
 
     def work(service: Service) -> Planned:
         return plan(world, Content(service, render(service, namespace)), strategy, take_over=take_over)
 
     planned = tuple(_in_order(work, services, stop))
     return world, planned, (*notes, *(note for one in planned for note in one.notes))
+
+
+def _with_room(world: World, services: Sequence[Service]) -> tuple[Sequence[Service], tuple[str, ...]]:
+    """Return services as they fit, and what is to be told; what the user may not look at is not checked.
+
+    Raises:
+        NotFittingError: no node can hold one.
+    """
+    kube, namespace, nodes = world.kube, world.namespace, world.nodes
+    if nodes is None:
+        return services, (_UNCHECKED,)
+    for service in services:
+        check_fit(service, nodes)
+    try:
+        fitting, notes = within_fit(kube, services, namespace, nodes)
+        return fitting, notes + _without_room(kube, fitting, namespace, nodes)
+    except ForbiddenError as error:
+        if not error.by_rbac:
+            raise
+    return services, (_UNCHECKED,)
 
 
 def _without_room(
@@ -183,7 +204,7 @@ def _check_dependencies(services: Sequence[Service], world: World) -> None:
 
 def _check_ports(services: Sequence[Service], world: World) -> None:
     for service in services:
-        check_external_ports(service, world.namespace, world.published, world.addresses)
+        check_external_ports(service, world.namespace, world.published, world.addresses or ())
     taken: dict[tuple[int, str], str] = {}
     for service in services:
         for container in service.containers:

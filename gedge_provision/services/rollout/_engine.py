@@ -42,7 +42,7 @@ class Engine:
         every: Sequence[Rollout],
         settings: Settings,
         reporter: Reporter,
-        addresses: tuple[str, ...],
+        addresses: tuple[str, ...] | None,
     ) -> None:
         self._kube = kube
         self._namespace = namespace

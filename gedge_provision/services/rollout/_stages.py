@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gedge_provision.adapters.kube import Kube
+from gedge_provision.adapters.kube import ForbiddenError, Kube
 from gedge_provision.models.cluster import AUTOSCALER, CONTROLLER_KINDS, DEPLOYMENT, SERVICE, STATEFUL_SET, Manifest
 from gedge_provision.models.rollouts import Content, Strategy
 from gedge_provision.planning import rollouts
@@ -106,7 +106,7 @@ def carry_out(  # noqa: PLR0913 - where, what and how
     kube: Kube,
     namespace: str,
     stage: Stage,
-    addresses: tuple[str, ...],
+    addresses: tuple[str, ...] | None,
     *,
     take_over: bool,
     stop: Callable[[], bool] = lambda: False,
@@ -117,9 +117,12 @@ def carry_out(  # noqa: PLR0913 - where, what and how
         kube: the cluster.
         namespace: of the service.
         stage: the stage.
-        addresses: of the nodes.
+        addresses: of the nodes; None where the user may not list them.
         take_over: overwrite what other field managers own.
         stop: whether to stop between two objects.
+
+    Raises:
+        ForbiddenError: the user may not; to publish a port nodes must be listed.
     """
     for kind, name in stage.deletes:
         if kind == AUTOSCALER.name:
@@ -127,9 +130,16 @@ def carry_out(  # noqa: PLR0913 - where, what and how
     for manifest in stage.manifests:
         if stop():
             return
-        apply_handed_over(kube, manifest, stage.manifests, take_over=take_over)
         name = manifest["metadata"]["name"]
-        if name == external_name(manifest["metadata"]["labels"][INVENTORY_LABEL]):
+        external = name == external_name(manifest["metadata"]["labels"][INVENTORY_LABEL])
+        if external and addresses is None:
+            raise ForbiddenError(
+                "external ports are published on nodes, and you may not list them",
+                place=f"{namespace}/{name}",
+                remedy="use a kubeconfig whose user may list nodes",
+            )
+        apply_handed_over(kube, manifest, stage.manifests, take_over=take_over)
+        if external and addresses is not None:
             kube.apply(ingress_status(name, namespace, addresses), subresource="status", take_over=take_over)
     for kind, name in stage.deletes:
         if kind != AUTOSCALER.name:

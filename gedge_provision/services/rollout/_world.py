@@ -6,7 +6,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gedge_provision.adapters.kube import Kube, NotFoundError
+from gedge_provision.adapters.kube import ForbiddenError, Kube, NotFoundError
 from gedge_provision.models.cluster import (
     AUTOSCALER,
     CONTROLLER_KINDS,
@@ -33,7 +33,7 @@ class World:
     Attributes:
         kube: the cluster.
         namespace: the namespace.
-        nodes: of the cluster.
+        nodes: of the cluster; None where the user may not list them.
         objects: of the kinds that services consist of, of anybody, by kind and name.
         published: the Kubernetes Services of all namespaces, where somebody wants an external port.
         revisions: of the services in question, by name.
@@ -41,15 +41,15 @@ class World:
 
     kube: Kube
     namespace: str
-    nodes: tuple[NodeState, ...]
+    nodes: tuple[NodeState, ...] | None
     objects: dict[Address, Manifest]
     published: tuple[ServiceState, ...]
     revisions: dict[str, tuple[Revision, ...]]
 
     @property
-    def addresses(self) -> tuple[str, ...]:
-        """The addresses that external ports are published on."""
-        return node_addresses(self.nodes)
+    def addresses(self) -> tuple[str, ...] | None:
+        """The addresses that external ports are published on; None where the user may not list nodes."""
+        return None if self.nodes is None else node_addresses(self.nodes)
 
     @classmethod
     def read(cls, kube: Kube, namespace: str, names: Collection[str], *, ports: bool = False) -> World:
@@ -60,6 +60,9 @@ class World:
             namespace: where the services are.
             names: the services.
             ports: whether any of them has an external port.
+
+        Raises:
+            ForbiddenError: the user may not; without external ports the nodes are done without.
         """
         objects = {}
         for kind in CONTROLLER_KINDS.values():
@@ -67,7 +70,12 @@ class World:
                 for item in kube.find(kind, namespace):
                     objects[address(item)] = item
         published = tuple(ServiceState.model_validate(item) for item in kube.each(SERVICE)) if ports else ()
-        nodes = tuple(NodeState.model_validate(item) for item in kube.each(NODE))
+        nodes: tuple[NodeState, ...] | None = None
+        try:
+            nodes = tuple(NodeState.model_validate(item) for item in kube.each(NODE))
+        except ForbiddenError as error:
+            if ports or not error.by_rbac:
+                raise
         return cls(kube, namespace, nodes, objects, published, dict(Records(kube, namespace).of(names)))
 
     @property
