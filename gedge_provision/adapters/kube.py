@@ -468,4 +468,7 @@ def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
 
 def _cause(error: BaseException) -> str:
     reason = getattr(error, "reason", None) or error
-    return str(reason).strip().splitlines()[-1] if str(reason).strip() else type(error).__name__
+    said = getattr(reason, "args", ())[-1:]
+    # urllib3's errors have a connection before their words, and show both as Python does.
+    text = (said[0] if said and isinstance(said[0], str) else str(reason)).strip()
+    return text.splitlines()[-1] if text else type(error).__name__

@@ -98,7 +98,7 @@ def _refusal(status: int, text: str, place: str, method: str) -> KubeError:
             remedy="fetch a fresh kubeconfig: gedge kubeconfig --fetch",
         )
     if status == _FORBIDDEN:
-        return ForbiddenError(message, place=place, remedy="use a kubeconfig whose user may do this")
+        return _forbidden(answer, message, place)
     if status == _NOT_FOUND:
         remedy = "create the namespace first" if (answer.get("details") or {}).get("kind") == "namespaces" else ""
         return NotFoundError(message, place=place, remedy=remedy)
@@ -108,6 +108,13 @@ def _refusal(status: int, text: str, place: str, method: str) -> KubeError:
         kind, remedy = _LATER[status]
         return kind(message, place=place, remedy=remedy)
     return KubeError(f"{method} refused ({status}): {message}", place=place)
+
+
+def _forbidden(answer: Mapping[str, Any], message: str, place: str) -> KubeError:
+    causes = (answer.get("details") or {}).get("causes") or ()
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return ConflictError(message, place=place, remedy="wait until the namespace is gone, then create it again")
+    return ForbiddenError(message, place=place, remedy="use a kubeconfig whose user may do this")
 
 
 def _conflict(answer: Mapping[str, Any], message: str, place: str) -> ConflictError:

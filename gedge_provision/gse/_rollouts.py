@@ -29,6 +29,7 @@ __all__ = [
     "begin",
     "check_etag",
     "found_service",
+    "has_seen",
     "load",
     "tagged",
 ]
@@ -151,21 +152,31 @@ def tagged(revision: Revision) -> str:
     return f'"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
 
 
+def has_seen(request: Request, revision: Revision | None) -> bool:
+    """Tell whether a service is one that the caller says it has (RFC 9110, If-None-Match); `*` means any."""
+    tags = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    return revision is not None and ("*" in tags or tagged(revision) in tags)
+
+
 def check_etag(request: Request, revision: Revision | None) -> None:
-    """Make sure that a service is still what the caller has seen, if it says so.
+    """Make sure that a service is still what the caller has seen, or is not there yet, if it says so.
 
     Raises:
         ProblemError: it is not.
     """
     wanted = request.headers.get("if-match")
-    if wanted is None:
-        return
-    tags = [tag.strip() for tag in wanted.split(",")]
-    if revision is None or ("*" not in tags and tagged(revision) not in tags):
+    tags = [tag.strip() for tag in (wanted or "").split(",")]
+    if wanted is not None and (revision is None or ("*" not in tags and tagged(revision) not in tags)):
         raise ProblemError(
             "precondition-failed",
             "the service is not what it was" if revision else "there is no such service",
             remedy="get it again, and apply your change to that",
+        )
+    if has_seen(request, revision):
+        raise ProblemError(
+            "precondition-failed",
+            "If-None-Match: there is this service already",
+            remedy="leave the header out to replace it",
         )
 
 

@@ -134,3 +134,13 @@ def test_many_nodes_are_read_page_by_page(client: httpx.Client, cluster: Cluster
     assert (len(page["items"]), page["total"], page["next"]) == (451, 451, None)
     asked = [path for method, path, _ in cluster.asked if method == "GET" and path.startswith("/api/v1/nodes?")]
     assert len(asked) == 3  # of 200 each
+
+
+def test_a_cursor_is_of_one_list(client: httpx.Client, cluster: Cluster) -> None:
+    for number in range(3):
+        put(cluster, f"svc-{number}")
+    cursor = client.get(SERVICES, params={"limit": 1}).json()["next"]
+    assert client.get(SERVICES, params={"limit": 2, "cursor": cursor}).status_code == 200
+    for path, more in (("/gse/v1/services", {}), ("/gse/v1/nodes", {}), (SERVICES, {"sort": "-name"})):
+        answer = client.get(path, params={"cursor": cursor, **more})
+        assert (answer.status_code, answer.json()["detail"]) == (400, "this is no cursor of this list")

@@ -123,6 +123,9 @@ def test_etags_keep_two_writers_apart(client: httpx.Client, cluster: Cluster) ->
     unchanged = client.get(APP, headers={"If-None-Match": tag})
     assert (unchanged.status_code, unchanged.content, unchanged.headers["etag"]) == (304, b"", tag)
     assert client.get(APP, headers={"If-None-Match": '"other"'}).status_code == 200
+    assert client.get(APP, headers={"If-None-Match": f'"other", W/{tag}'}).status_code == 304
+    assert client.get(APP, headers={"If-None-Match": "*"}).status_code == 304
+    problem(client.put(APP, json=document("app:9"), headers={"If-None-Match": "*"}), "precondition-failed", 412)
     assert client.put(APP, json=document("app:2"), headers={"If-Match": tag}).status_code == 200
     late = client.put(APP, json=document("app:3"), headers={"If-Match": tag})
     problem(late, "precondition-failed", 412)
@@ -136,6 +139,32 @@ def test_etags_keep_two_writers_apart(client: httpx.Client, cluster: Cluster) ->
     problem(
         client.put(f"{SERVICES}/new", json=document(name="new"), headers={"If-Match": "*"}), "precondition-failed", 412
     )
+
+
+def test_a_put_that_only_creates(client: httpx.Client) -> None:
+    place = f"{SERVICES}/fresh"
+    answers = [client.put(place, json=document(name="fresh"), headers={"If-None-Match": "*"}) for _ in range(2)]
+    assert answers[0].status_code in {200, 202}
+    problem(answers[1], "precondition-failed", 412)
+
+
+@pytest.mark.parametrize("hidden", ["/api/v1/nodes", "/api/v1/pods"])
+def test_who_may_not_look_at_the_cluster_deploys_without_the_fit(
+    client: httpx.Client, cluster: Cluster, hidden: str
+) -> None:
+    cluster.refuses = lambda _method, path, _token: 403 if path == hidden else 0
+    assert client.put(APP, json=document()).status_code in {200, 202}
+    settled(client)
+    assert client.post(f"{APP}/scale", json={"replicas": 1}).status_code in {200, 202}
+    problem(client.get(f"{APP}/fit"), "forbidden", 403)
+
+
+def test_who_may_not_list_nodes_publishes_nothing(client: httpx.Client, cluster: Cluster) -> None:
+    cluster.refuses = lambda _method, path, _token: 403 if path == "/api/v1/nodes" else 0
+    wanted = document()
+    wanted["service"]["containers"][0]["ports"][0]["externalPort"] = 30080
+    problem(client.put(APP, json=wanted), "forbidden", 403)
+    assert DEPLOYMENT not in cluster.objects
 
 
 def test_a_patch_merges_and_null_takes_away(client: httpx.Client, cluster: Cluster) -> None:

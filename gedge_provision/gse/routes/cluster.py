@@ -11,7 +11,7 @@ from gedge_provision.adapters.kube import NotFoundError
 from gedge_provision.gse._callers import KubeOf
 from gedge_provision.gse._inputs import Json, NamespaceName, NodeName, ObjectName, read_json
 from gedge_provision.gse._openapi import json_body, needs
-from gedge_provision.gse._pages import Cursor, Limit, Page, paged
+from gedge_provision.gse._pages import Page, Paging, paged
 from gedge_provision.gse._problems import ProblemError
 from gedge_provision.models.autoscalers import AutoscalerState
 from gedge_provision.models.cluster import AUTOSCALER, NAMESPACE, Manifest, Metadata
@@ -72,9 +72,9 @@ class Autoscaler:
 @router.get(
     "/namespaces", summary="List namespaces", tags=["namespaces"], openapi_extra=needs("list namespaces @cluster")
 )
-def list_namespaces(kube: KubeOf, limit: Limit = 100, cursor: Cursor = "") -> Page[Namespace]:
+def list_namespaces(kube: KubeOf, paging: Paging) -> Page[Namespace]:
     """Return the namespaces, by name."""
-    return paged([_namespace(item) for item in kube.each(NAMESPACE)], limit, cursor, lambda one: (one.name,))
+    return paged([_namespace(item) for item in kube.each(NAMESPACE)], paging, lambda one: (one.name,))
 
 
 @router.get(_IN_NAMESPACE, summary="Show a namespace", tags=["namespaces"], openapi_extra=needs("get namespaces"))
@@ -115,9 +115,9 @@ def delete_namespace(kube: KubeOf, namespace: NamespaceName) -> Namespace:
 
 
 @router.get("/nodes", summary="List nodes", tags=["nodes"], openapi_extra=needs("list nodes @cluster"))
-def list_cluster_nodes(kube: KubeOf, limit: Limit = 100, cursor: Cursor = "") -> Page[NodeLine]:
+def list_cluster_nodes(kube: KubeOf, paging: Paging) -> Page[NodeLine]:
     """Return the nodes, by name."""
-    return paged(list_nodes(kube), limit, cursor, lambda one: (one.name,))
+    return paged(list_nodes(kube), paging, lambda one: (one.name,))
 
 
 @router.get(
@@ -137,10 +137,10 @@ def show_node(kube: KubeOf, node: NodeName) -> NodeDetail:
     tags=["nodes"],
     openapi_extra=needs("get nodes @cluster"),
 )
-def list_node_images(kube: KubeOf, node: NodeName, limit: Limit = 100, cursor: Cursor = "") -> Page[ImageLine]:
+def list_node_images(kube: KubeOf, node: NodeName, paging: Paging) -> Page[ImageLine]:
     """Return the images that a node has, largest first; kubelets tell of 50."""
     found = node_images(kube, node)
-    return paged(found, limit, cursor, lambda one: (one.size_bytes, *one.names), backwards=True)
+    return paged(found, paging, lambda one: (one.size_bytes, *one.names), backwards=True)
 
 
 @router.get(
@@ -149,11 +149,9 @@ def list_node_images(kube: KubeOf, node: NodeName, limit: Limit = 100, cursor: C
     tags=["limit ranges"],
     openapi_extra=needs("list limitranges"),
 )
-def list_namespace_limit_ranges(
-    kube: KubeOf, namespace: NamespaceName, limit: Limit = 100, cursor: Cursor = ""
-) -> Page[LimitRange]:
+def list_namespace_limit_ranges(kube: KubeOf, namespace: NamespaceName, paging: Paging) -> Page[LimitRange]:
     """Return the limit ranges of a namespace, by name."""
-    return paged(list_limit_ranges(kube, namespace), limit, cursor, lambda one: (one.name,))
+    return paged(list_limit_ranges(kube, namespace), paging, lambda one: (one.name,))
 
 
 @router.get(
@@ -200,13 +198,9 @@ def remove_limit_range(kube: KubeOf, namespace: NamespaceName, name: ObjectName)
     tags=["autoscalers"],
     openapi_extra=needs("list horizontalpodautoscalers.autoscaling"),
 )
-def list_autoscalers(
-    kube: KubeOf, namespace: NamespaceName, limit: Limit = 100, cursor: Cursor = ""
-) -> Page[Autoscaler]:
+def list_autoscalers(kube: KubeOf, namespace: NamespaceName, paging: Paging) -> Page[Autoscaler]:
     """Return the autoscalers of a namespace, by name; `scaling` of a service's document makes and changes them."""
-    return paged(
-        [_autoscaler(item) for item in kube.each(AUTOSCALER, namespace)], limit, cursor, lambda one: (one.name,)
-    )
+    return paged([_autoscaler(item) for item in kube.each(AUTOSCALER, namespace)], paging, lambda one: (one.name,))
 
 
 @router.get(

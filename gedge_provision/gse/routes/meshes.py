@@ -10,7 +10,7 @@ from gedge_provision.adapters.kube import NotFoundError
 from gedge_provision.gse._callers import Asked, KubeOf
 from gedge_provision.gse._inputs import Document, NamespaceName, ServiceName, check_name, document_of
 from gedge_provision.gse._openapi import changes, document_body, needs
-from gedge_provision.gse._pages import Cursor, Limit, Page, paged
+from gedge_provision.gse._pages import Page, Paging, paged
 from gedge_provision.gse._problems import ProblemError
 from gedge_provision.gse._rollouts import LINGER_S, Going, Options, TimeoutS
 from gedge_provision.gse.routes._permissions import DELETES_MESHES, MESHES, ROLLS_MESHES_OUT
@@ -46,11 +46,9 @@ class MeshDocument:
 
 
 @router.get("", summary="List service meshes", openapi_extra=needs(*MESHES, "list configmaps"))
-def list_namespace_meshes(
-    kube: KubeOf, namespace: NamespaceName, limit: Limit = 100, cursor: Cursor = ""
-) -> Page[MeshLine]:
+def list_namespace_meshes(kube: KubeOf, namespace: NamespaceName, paging: Paging) -> Page[MeshLine]:
     """Return the service meshes of a namespace, by name."""
-    return paged(list_meshes(kube, namespace), limit, cursor, lambda one: (one.name,))
+    return paged(list_meshes(kube, namespace), paging, lambda one: (one.name,))
 
 
 @router.get(

@@ -13,7 +13,7 @@ from gedge_provision.adapters.kube import ConflictError, Kube, NotFoundError
 from gedge_provision.gse._callers import Asked, KubeOf
 from gedge_provision.gse._inputs import Document, Flag, Json, NamespaceName, ServiceName, read_json
 from gedge_provision.gse._openapi import changes, document_body, json_body, needs
-from gedge_provision.gse._pages import Cursor, Limit, Page, paged
+from gedge_provision.gse._pages import Page, Paging, paged
 from gedge_provision.gse._problems import ProblemError
 from gedge_provision.gse._rollouts import (
     Ended,
@@ -25,6 +25,7 @@ from gedge_provision.gse._rollouts import (
     begin,
     check_etag,
     found_service,
+    has_seen,
     load,
     tagged,
 )
@@ -98,8 +99,7 @@ Detail = Annotated[_DETAIL, Query(description="name: names alone; summary: how t
 class _Listing:
     """Which services a list has, and in which order."""
 
-    limit: Limit = 100
-    cursor: Cursor = ""
+    paging: Paging
     sort: Sort = "name"
     name: NameFilter = ""
     ready: ReadyFilter = None
@@ -180,7 +180,7 @@ def show_service(asked: Asked, namespace: NamespaceName, name: ServiceName) -> S
     revision, service = wanted_service(asked.kube, name, namespace)
     tag = tagged(revision)
     asked.response.headers["ETag"] = tag
-    if tag in [one.strip() for one in asked.request.headers.get("if-none-match", "").split(",")]:
+    if has_seen(asked.request, revision):
         return Response(status_code=304, headers={"ETag": tag})  # type: ignore[return-value]
     return as_document(revision, service, namespace)
 
@@ -203,7 +203,7 @@ def put_service(
     service, _ = load(asked, namespace, body, accelerated=not options.without_acceleration)
     if service.name != name:
         raise ProblemError("malformed-request", f"the document is of {service.name}, and the path of {name}")
-    if "if-match" in asked.request.headers:
+    if {"if-match", "if-none-match"} & set(asked.request.headers):
         found = found_service(asked.kube, name, namespace)
         check_etag(asked.request, found[0] if found else None)
     return begin_apply(asked, service, namespace, options)
@@ -305,7 +305,7 @@ def _listed(kube: Kube, namespace: str | None, wanted: _Listing) -> Page[Service
             first = (bool(one.ready),)
         return (*first, one.namespace, one.name)
 
-    page = paged(found, wanted.limit, wanted.cursor, key, backwards=sort.startswith("-"))
+    page = paged(found, wanted.paging, key, backwards=sort.startswith("-"))
     if detail == "name":
         page = page.model_copy(update={"items": tuple(ServiceEntry(one.name, one.namespace) for one in page.items)})
     elif detail == "full":

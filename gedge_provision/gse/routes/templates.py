@@ -11,7 +11,7 @@ from gedge_provision.adapters.kube import Kube
 from gedge_provision.gse._callers import Asked, KubeOf
 from gedge_provision.gse._inputs import Document, NamespaceName, ServiceName, check_name, document_of
 from gedge_provision.gse._openapi import document_body, needs
-from gedge_provision.gse._pages import Cursor, Limit, Page, paged
+from gedge_provision.gse._pages import Page, Paging, paged
 from gedge_provision.models.documents import Source, parse_yaml, validate
 from gedge_provision.models.schemas import DocumentKind
 from gedge_provision.models.service import ServiceName as NameOfService
@@ -40,11 +40,9 @@ class FromService(BaseModel):
 
 
 @router.get("", summary="List templates", openapi_extra=needs("list configmaps"))
-def list_stored_templates(
-    kube: KubeOf, namespace: NamespaceName, limit: Limit = 100, cursor: Cursor = ""
-) -> Page[StoredTemplate]:
+def list_stored_templates(kube: KubeOf, namespace: NamespaceName, paging: Paging) -> Page[StoredTemplate]:
     """Return the templates that the namespace keeps, by name."""
-    return paged(list_templates(kube, namespace), limit, cursor, lambda one: (one.name,))
+    return paged(list_templates(kube, namespace), paging, lambda one: (one.name,))
 
 
 @router.post(

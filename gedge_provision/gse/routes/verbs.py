@@ -14,7 +14,7 @@ from gedge_provision.adapters.kube import LogPieces
 from gedge_provision.gse._callers import Asked, KubeOf
 from gedge_provision.gse._inputs import DIGITS, Flag, Json, NamespaceName, ServiceName, read_json
 from gedge_provision.gse._openapi import changes, json_body, needs
-from gedge_provision.gse._pages import Cursor, Limit, Page, paged
+from gedge_provision.gse._pages import Page, Paging, paged
 from gedge_provision.gse._problems import ProblemError
 from gedge_provision.gse._rollouts import Ended, TimeoutS, begin
 from gedge_provision.gse.routes._permissions import FITS, OBSERVES, READS_REVISIONS, ROLLS_OUT
@@ -90,12 +90,10 @@ def service_status(kube: KubeOf, namespace: NamespaceName, name: ServiceName) ->
 
 
 @router.get("/events", summary="List events of a service", openapi_extra=needs(*OBSERVES))
-def service_events(
-    kube: KubeOf, namespace: NamespaceName, name: ServiceName, limit: Limit = 100, cursor: Cursor = ""
-) -> Page[EventLine]:
+def service_events(kube: KubeOf, namespace: NamespaceName, name: ServiceName, paging: Paging) -> Page[EventLine]:
     """Return what Kubernetes reported of the objects of a service, newest first."""
     found = list(dict.fromkeys(read_events(kube, namespace, name)))
-    return paged(found, limit, cursor, lambda one: (one.time, one.object, one.reason, one.message), backwards=True)
+    return paged(found, paging, lambda one: (one.time, one.object, one.reason, one.message), backwards=True)
 
 
 @router.get("/history", summary="List revisions of a service", openapi_extra=needs(*READS_REVISIONS))

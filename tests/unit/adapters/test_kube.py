@@ -27,7 +27,10 @@ from gedge_provision.models.cluster import DEPLOYMENT, NODE
 from gedge_provision.models.errors import UsageError
 
 ANSWERS = Path(__file__).parents[2] / "fixtures" / "services" / "answers"
-REFUSALS = ((403, "forbidden"), (404, "not-found"), (404, "no-namespace"), (409, "conflict"), (500, "unreadable"))
+REFUSALS = (
+    (403, "forbidden"), (403, "terminating"), (404, "not-found"), (404, "no-namespace"), (409, "conflict"),
+    (500, "unreadable"),
+)  # fmt: skip
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -144,6 +147,11 @@ def test_refusals_say_who_may_not_do_what(kube: Kube) -> None:
 def test_a_missing_namespace_is_told_with_its_remedy(kube: Kube) -> None:
     with pytest.raises(NotFoundError, match="create the namespace first"):
         kube.apply(deployment("no-namespace"))
+
+
+def test_a_namespace_that_is_being_deleted_is_no_question_of_rights(kube: Kube) -> None:
+    with pytest.raises(ConflictError, match="wait until the namespace is gone"):
+        kube.apply(deployment("terminating"))
 
 
 def test_an_object_that_the_api_server_cannot_read_is_no_failure_of_its_own(kube: Kube) -> None:
