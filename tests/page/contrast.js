@@ -24,7 +24,7 @@
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
     const text = walker.currentNode.textContent.trim();
-    if (!text || !element.checkVisibility({ visibilityProperty: true }) || element.closest(":disabled, .hidden, noscript")) continue;
+    if (!text || !element.checkVisibility({ visibilityProperty: true }) || element.closest(":disabled, [aria-disabled=true], .hidden, noscript")) continue;
     const style = getComputedStyle(element);
     const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && Number(style.fontWeight) >= 700);
     const [light, dark] = [luminance(parts(style.color).rgb), luminance(groundOf(element))].sort((a, b) => b - a);

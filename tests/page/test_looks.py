@@ -13,7 +13,7 @@ from live_cluster import ALIGNMENT, DOCUMENT, TOKEN, LiveCluster, deployment, no
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 SCREENS = {
     "desktop": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
@@ -80,7 +80,8 @@ def tab_to(page: Page, name: str) -> None:
         text, outline = page.evaluate(
             """() => {
                 const focused = document.activeElement;
-                return [focused.textContent || focused.id, getComputedStyle(focused).outlineStyle];
+                const outlined = focused.closest(".editor") ?? focused;
+                return [focused.textContent || focused.id, getComputedStyle(outlined).outlineStyle];
             }"""
         )
         assert outline != "none", text
@@ -116,6 +117,79 @@ def test_by_keyboard_alone(tabs: Tabs, cluster: LiveCluster) -> None:
     expect(page.get_by_role("heading", name="Services")).to_be_focused()
     expect(page.get_by_role("link", name="tracker")).to_have_count(0)
     expect(page.get_by_role("link", name="detector")).to_be_visible()
+    page.reload()
+    tab_to(page, "Deploy")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Deploy")).to_be_focused()
+    tab_to(page, "document")
+    page.keyboard.insert_text(DOCUMENT.replace("detector", "counter"))
+    for button, told in (("Check", "The document is right"), ("Fit", "Fit of counter"), ("Deploy", "default/counter")):
+        tab_to(page, button)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name=told)).to_be_visible()
+        expect(page.get_by_role("button", name=button, exact=True)).to_be_focused()
+    tab_to(page, "Watch it")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="counter")).to_be_focused()
+
+
+@pytest.mark.parametrize("name", ["Check", "Fit", "Deploy"])
+def test_the_focus_stays_at_a_button_that_waits_or_fails(tabs: Tabs, cluster: LiveCluster, name: str) -> None:
+    tabs.refused |= {422}
+    cluster.add(node("edge-01"))
+    page = tabs.open("#/deploy", token=TOKEN)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/gse/v1/namespaces/default/**", hold)
+    page.get_by_role("textbox", name="Document").fill(DOCUMENT.replace("replicas: 2", "replicas: many"))
+    button = page.get_by_role("button", name=name, exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_be_disabled()
+    page.keyboard.press("Enter")
+    expect(button).to_be_focused()
+    held[0].continue_()
+    expect(page.locator("#problems li")).to_be_visible()
+    expect(button).to_be_enabled()
+    expect(button).to_be_focused()
+    assert len(held) == 1
+
+
+def test_the_focus_stays_at_a_dialogs_button(tabs: Tabs, cluster: LiveCluster) -> None:
+    tabs.refused |= {409}
+    cluster.add(node("edge-01"))
+    page = tabs.open("#/deploy", token=TOKEN)
+    editor = page.get_by_role("textbox", name="Document")
+    button = page.get_by_role("button", name="Deploy", exact=True)
+    editor.fill(DOCUMENT)
+    button.press("Enter")
+    expect(page.get_by_role("link", name="Watch it")).to_be_visible()
+    editor.fill(DOCUMENT.replace("detector:1.4", "detector:1.5"))
+    button.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(button).to_be_focused()
+
+
+def test_the_focus_stays_at_the_button_that_stops_a_log(tabs: Tabs, cluster: LiveCluster) -> None:
+    cluster.add(deployment("detector"))
+    said: list[bytes | None] = [b"INFO begun\n"]
+    cluster.logs["/api/v1/namespaces/default/pods/detector-7d9c8-000"] = said
+    page = tabs.open("#/services/default/detector", token=TOKEN)
+    expect(page.get_by_label("Pod")).to_have_value("detector-7d9c8-000")
+    button = page.get_by_role("button", name="Stop")
+    expect(button).to_be_disabled()
+    page.get_by_role("button", name="Show log").press("Enter")
+    expect(page.get_by_role("log")).to_contain_text("begun")
+    button.press("Enter")
+    expect(page.get_by_text("Stopped.")).to_be_visible()
+    expect(button).to_be_disabled()
+    expect(button).to_be_focused()
+    said.append(None)
 
 
 def test_the_focus_stays_where_it_is_while_the_list_changes(tabs: Tabs, cluster: LiveCluster) -> None:

@@ -1,7 +1,7 @@
 /** A document: checked, fitted, deployed. */
 
 import { Problem, get, path, query, send } from "./api.js";
-import { ask, badge, button, h, link, replace, section, table } from "./dom.js";
+import { allow, ask, badge, button, h, link, replace, section, table } from "./dom.js";
 import { attempt, notice } from "./messages.js";
 import { field, heading, namespaceField, remember, written } from "./views.js";
 
@@ -53,11 +53,11 @@ export async function deploy({ main, parameters, signal }) {
   const check = () => send("POST", `${path("namespaces", namespace)}/check`, editor.text(), YAML);
   const run = (action) => attempt(async () => {
     result.replaceChildren();
-    for (const one of buttons) one.disabled = true;
+    for (const one of buttons) allow(one, false);
     try {
       await action();
     } finally {
-      for (const one of buttons) one.disabled = false;
+      for (const one of buttons) allow(one, true);
     }
   }, place);
 

@@ -36,7 +36,12 @@ const markOf = (element) =>
 
 export const link = (href, text, attributes = {}) => h("a", { href, ...attributes }, text);
 
-export const button = (text, onclick, attributes = {}) => h("button", { type: "button", onclick, ...attributes }, text);
+/** A button that does nothing while it is not allowed to. */
+export const button = (text, onclick, attributes = {}) => h("button", { type: "button", ...attributes,
+  onclick: (event) => event.currentTarget.ariaDisabled === "true" || onclick(event) }, text);
+
+/** Let a button do something or not. It stays one that can have the focus: `disabled` would take that from it. */
+export const allow = (element, allowed) => { element.ariaDisabled = String(!allowed); };
 
 /** A word with a colour that is not the only sign: the word says it too. */
 export const badge = (text, kind) => h("span", { class: `badge ${kind}` }, text);

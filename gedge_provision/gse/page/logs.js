@@ -1,7 +1,7 @@
 /** What the containers of a service print. */
 
 import { pieces, query, request } from "./api.js";
-import { button, h, section } from "./dom.js";
+import { allow, button, h, section } from "./dom.js";
 import { attempt } from "./messages.js";
 import { field } from "./views.js";
 
@@ -28,7 +28,7 @@ export function logs(home, name, signal) {
     signal.addEventListener("abort", stop, { once: true });
     text.replaceChildren();
     kept.delete(text);
-    stopping.disabled = false;
+    allow(stopping, true);
     said.textContent = follow.checked ? "Following…" : "Loading…";
     try {
       const answer = await request("GET", query(`${home}/logs`, {
@@ -44,10 +44,10 @@ export function logs(home, name, signal) {
       said.textContent = "The log broke off.";
       if (error.status !== undefined) throw error;
     } finally {
-      if (mine === running) stopping.disabled = true;
+      if (mine === running) allow(stopping, false);
     }
   });
-  const stopping = button("Stop", stop, { disabled: true });
+  const stopping = button("Stop", stop, { "aria-disabled": "true" });
 
   const form = h("form", { class: "filters", onsubmit: (event) => {
     event.preventDefault();
