@@ -383,7 +383,7 @@ def _log(pieces: list[bytes | None], *, follow: bool) -> Iterator[bytes]:
 
 
 def _status(controller: dict[str, Any]) -> dict[str, Any]:
-    replicas = controller["spec"]["replicas"]
+    replicas = controller["spec"].setdefault("replicas", 1)
     broken = controller["spec"]["template"]["spec"]["containers"][0]["image"] == "broken"
     counts = {"replicas": replicas, "updatedReplicas": replicas, "availableReplicas": 0 if broken else replicas}
     return {"observedGeneration": 1, "updateRevision": "r", **counts}
