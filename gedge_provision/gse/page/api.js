@@ -13,7 +13,7 @@ export class Problem extends Error {
     this.status = status;
     this.code = String(body.type ?? "").split("/").pop();
     this.title = body.title ?? "";
-    this.place = body.place ?? "";
+    this.place = /^https?:\/\//i.test(body.place) ? "" : body.place ?? ""; // an address inside the cluster helps nobody here
     this.remedy = body.remedy ?? "";
     this.findings = body.findings ?? [];
     this.retryAfter = retryAfter;
