@@ -98,7 +98,8 @@ class Going:
         name: the service.
         namespace: where it is.
         state: rolling out, or deleting.
-        status: the path that tells how it does; `rollout` there is empty once it has ended.
+        status: the path that tells how it does; `rollout` there is empty once it has ended, or says what is on
+            trial.
     """
 
     name: str

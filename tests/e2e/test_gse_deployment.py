@@ -29,6 +29,7 @@ SECTION = "gse_api_server: {external_port: 9443%s}\n"
 APP = ("-n", "kube-system", "-l", "app=gse-api-server")
 SERVICES = "/gse/v1/namespaces/default/services"
 LIMIT_S = 180
+ACCOUNTS = ("looks", "edits", "nobody")
 LOOK = """
 import os
 mounts = [line.split() for line in open("/proc/1/mounts")]
@@ -76,19 +77,18 @@ def installed(lab: LabCluster, site_without: str) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def callers(lab: LabCluster, installed: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """Tokens of a service account that may look, and of one that may nothing."""
+    """Tokens of service accounts: that may look, that may edit, that may nothing."""
     assert installed["status"] == "successful"
     try:
-        for name in ("looks", "nobody"):
+        for name in ACCOUNTS:
             lab.kubectl("create", "serviceaccount", f"gse-{name}")
-        lab.kubectl(
-            *("create", "rolebinding", "gse-looks"),
-            *("--clusterrole=gedge-viewer", "--serviceaccount=default:gse-looks"),
-        )
-        yield {name: lab.kubectl("create", "token", f"gse-{name}").strip() for name in ("looks", "nobody")}
+        for name, role in (("looks", "gedge-viewer"), ("edits", "gedge-editor")):
+            account = f"--serviceaccount=default:gse-{name}"
+            lab.kubectl("create", "rolebinding", f"gse-{name}", f"--clusterrole={role}", account)
+        yield {name: lab.kubectl("create", "token", f"gse-{name}").strip() for name in ACCOUNTS}
     finally:
-        lab.kubectl("delete", "rolebinding", "gse-looks", "--ignore-not-found")
-        lab.kubectl("delete", "serviceaccount", "gse-looks", "gse-nobody", "--ignore-not-found")
+        made = [f"gse-{name}" for name in ACCOUNTS]
+        lab.kubectl("delete", "rolebinding,serviceaccount", *made, "--ignore-not-found")
 
 
 def pods(lab: LabCluster) -> list[dict[str, Any]]:
@@ -178,6 +178,17 @@ def test_a_bound_account_sees_services_and_another_one_is_refused(
             assert ask(pool, callers["nobody"]) == 403
             assert ask(pool, callers["looks"], "/gse/v1/namespaces/kube-system/services") == 403
             assert ask(pool, "no-token-of-anybody") == 401
+            for name, namespace, status in (
+                ("edits", "default", 200), ("edits", "kube-public", 403), ("looks", "default", 403)
+            ):  # fmt: skip
+                assert put(pool, callers[name], f"/gse/v1/namespaces/{namespace}/services/edited") == status
+
+
+def put(pool: urllib3.HTTPSConnectionPool, token: str, path: str) -> int:
+    """Return the status of a rollout that is only tried."""
+    document = {"service": {"name": "edited", "containers": [{"image": "registry.example/app:1"}]}}
+    headers = {"Authorization": f"Bearer {token}"}
+    return pool.request("PUT", f"{path}?dry_run=true", json=document, headers=headers).status
 
 
 def keep_asking(address: str, fingerprint: str, token: str, stop: Event, *, anew: bool) -> Counter[str]:
