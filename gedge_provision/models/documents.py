@@ -63,7 +63,7 @@ class Source:
         return f"{self.name}:{self.lines.get(path, 1)}"
 
 
-def parse_yaml(text: str, name: str, most: int = _MOST_VALUES) -> Source:
+def parse_yaml(text: str, name: str, most: int = 2 * _MOST_VALUES) -> Source:
     """Parse one YAML or JSON document.
 
     Args:
