@@ -53,7 +53,7 @@ def create_app(settings: Settings, kubes: CallerKubes) -> FastAPI:
     app.state.kubes = kubes
     app.state.metrics = metrics
     app.state.watches = Watches(settings, metrics)
-    app.state.work = Work(settings.rollouts, metrics)
+    app.state.work = Work(settings.rollouts, settings.rollouts_each, metrics)
     app.state.draining = threading.Event()
     app.state.followed = set()
     app.add_middleware(Guard, settings=settings, metrics=metrics)

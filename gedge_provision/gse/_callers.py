@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request, Response
 from fastapi.security.utils import get_authorization_scheme_param
@@ -14,9 +16,12 @@ from gedge_provision.adapters.kube_callers import CallerKubes
 from gedge_provision.gse._problems import ProblemError
 from gedge_provision.gse._settings import Settings
 from gedge_provision.gse._work import Work
+from gedge_provision.models.progress import Reporter
 from gedge_provision.models.site import Site
 
 __all__ = ["Asked", "Caller", "KubeOf", "token_of"]
+
+T = TypeVar("T")
 
 # RFC 6750, section 2.1: b64token.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -75,11 +80,11 @@ class _Asked:
         settings: Settings = self.request.app.state.settings
         return settings.site
 
-    @property
-    def work(self) -> Work:
-        """Carries out what goes on after the answer."""
+    def begin(self, run: Callable[[Reporter], T], linger_s: float, *, at_once: bool = False) -> T | None:
+        """Begin work that may go on after the answer; see `Work.begin`."""
         work: Work = self.request.app.state.work
-        return work
+        caller = hashlib.sha256(token_of(self.request).encode()).hexdigest()
+        return work.begin(run, caller, linger_s, at_once=at_once)
 
 
 def _asked(kube: KubeOf, request: Request, response: Response) -> _Asked:

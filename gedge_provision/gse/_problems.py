@@ -88,7 +88,8 @@ CATALOGUE: tuple[Kind, ...] = (
     Kind("cluster-refused", HTTPStatus.UNPROCESSABLE_ENTITY, "The cluster refuses it",
          "The Kubernetes API does not take what was made of the request. detail has its words. Nothing was changed."),
     Kind("too-many-requests", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests",
-         "This caller makes more requests than the server allows. Wait for the seconds of Retry-After.", 1),
+         "This caller makes more requests, or has more rollouts under way, than the server allows."
+         " Wait for the seconds of Retry-After.", 1),
     Kind("internal-error", HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed",
          "A mistake of the server. Its log has the reason under the number that detail gives."),
     Kind("cluster-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The Kubernetes API does not answer",

@@ -183,7 +183,7 @@ def check_etag(request: Request, revision: Revision | None) -> None:
 
 def begin(asked: Asked, namespace: str, name: str, run: Callable[[Reporter], T]) -> T | Going:
     """Begin a rollout; answer what became of it if it ends at once, else that it goes on."""
-    ended = asked.work.begin(run, LINGER_S)
+    ended = asked.begin(run, LINGER_S)
     if ended is not None:
         asked.response.status_code = 200
         return ended

@@ -23,6 +23,7 @@ class Settings:
         in_flight: requests at a time; more are told to come again.
         threads: at work for requests at a time.
         rollouts: carried out at a time.
+        rollouts_each: of one caller at a time.
         streams: watches and followed logs at a time.
         upstream_watches: watches on the Kubernetes API at a time; clients with one token share theirs.
     """
@@ -34,6 +35,7 @@ class Settings:
     body_s: float = 15
     in_flight: int = 256
     threads: int = 48
-    rollouts: int = 32
+    rollouts: int = 64
+    rollouts_each: int = 32
     streams: int = 2000
     upstream_watches: int = 64

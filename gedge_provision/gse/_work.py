@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -51,28 +52,34 @@ class _Listener(SilentReporter):
 class Work:
     """Carries work out beside the requests; if the server ends, what was sent goes on, and can be resumed."""
 
-    def __init__(self, most: int, metrics: Metrics) -> None:
-        self._free = threading.BoundedSemaphore(most)
-        self._most = most
+    def __init__(self, most: int, most_each: int, metrics: Metrics) -> None:
+        self._most, self._most_each = most, most_each
         self._metrics = metrics
+        self._lock = threading.Lock()
+        self._under_way: Counter[str] = Counter()
 
-    def begin(self, run: Callable[[Reporter], T], linger_s: float, *, at_once: bool = False) -> T | None:
+    def begin(self, run: Callable[[Reporter], T], caller: str, linger_s: float, *, at_once: bool = False) -> T | None:
         """Begin work; return its result if it ends in time, else None: it goes on.
 
         Args:
             run: the work; it gets the reporter that it is to tell.
+            caller: whose it is.
             linger_s: seconds to wait for its end after it has sent something.
             at_once: do not wait until it has sent something; else that is waited for, but not for ever: a service may
                 wait for another one first.
 
         Raises:
-            ProblemError: too much is under way.
+            ProblemError: too much is under way, of the caller or of all.
             GedgeError: what the work raised before it had sent anything, or while it was waited for.
         """
-        if not self._free.acquire(blocking=False):
-            raise ProblemError("too-busy", f"{self._most} rollouts are under way here")
+        with self._lock:
+            if self._under_way[caller] >= self._most_each:
+                raise ProblemError("too-many-requests", f"{self._most_each} rollouts of this caller are under way here")
+            if self._under_way.total() >= self._most:
+                raise ProblemError("too-busy", f"{self._most} rollouts are under way here")
+            self._under_way[caller] += 1
         begun: _Begun[T] = _Begun()
-        threading.Thread(target=self._carry_out, args=(run, begun), name="rollout", daemon=True).start()
+        threading.Thread(target=self._carry_out, args=(run, caller, begun), name="rollout", daemon=True).start()
         if not at_once:
             begun.sent.wait(_PATIENCE_S)
         begun.ended.wait(linger_s)
@@ -83,7 +90,7 @@ class Work:
             raise begun.error
         return begun.result
 
-    def _carry_out(self, run: Callable[[Reporter], T], begun: _Begun[T]) -> None:
+    def _carry_out(self, run: Callable[[Reporter], T], caller: str, begun: _Begun[T]) -> None:
         self._metrics.rollouts.inc()
         try:
             begun.result = run(_Listener(begun.sent))
@@ -98,6 +105,8 @@ class Work:
                 raise
         finally:
             self._metrics.rollouts.dec()
-            self._free.release()
+            with self._lock:
+                self._under_way[caller] -= 1
+                self._under_way += Counter()  # callers of whom nothing is under way go
             begun.ended.set()
             begun.sent.set()

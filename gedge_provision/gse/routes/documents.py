@@ -179,7 +179,7 @@ def apply_many(asked: Asked, namespace: NamespaceName, body: Document, options: 
     asked.response.status_code = 200
     if options.dry_run:
         return list(run(SILENT))
-    ended = asked.work.begin(run, LINGER_S)
+    ended = asked.begin(run, LINGER_S)
     if ended is not None:
         return list(ended)
     asked.response.status_code = 202

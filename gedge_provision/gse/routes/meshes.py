@@ -111,7 +111,7 @@ def put_mesh(
     asked.response.status_code = 200
     if options.dry_run:
         return run(SILENT)
-    ended = asked.work.begin(run, LINGER_S)
+    ended = asked.begin(run, LINGER_S)
     return ended if ended is not None else _going(asked.response, namespace, name, "rolling out")
 
 
@@ -133,7 +133,7 @@ def remove_mesh(
     def run(reporter: Reporter) -> bool:
         return delete_mesh(asked.kube, name, namespace, reporter, timeout_s=timeout_s)
 
-    deleted = asked.work.begin(run, LINGER_S, at_once=True)
+    deleted = asked.begin(run, LINGER_S, at_once=True)
     if deleted is False:
         raise NotFoundError("no such service mesh", place=f"{namespace}/{name}")
     if deleted:

@@ -255,7 +255,7 @@ def remove_service(
     def run(reporter: Reporter) -> bool:
         return delete_service(asked.kube, name, namespace, reporter, timeout_s=timeout_s)
 
-    deleted = asked.work.begin(run, _GONE_S, at_once=True)
+    deleted = asked.begin(run, _GONE_S, at_once=True)
     if deleted is False:
         raise NotFoundError("no such service", place=f"{namespace}/{name}")
     if deleted:
