@@ -6,7 +6,7 @@ new gets what a host of its kind got. What somebody changed by hand since is not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -117,7 +117,7 @@ def _all(record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Foun
     for host in new.groups["leaving"]:
         yield from ((host, "cluster", Change("node", host, action)) for action in ("drain", "leave", "forget"))
     yield from _nodes(first, names, old.variables, new.variables)
-    yield from _notes(first, installed, old, new)
+    yield from _notes(first, names, installed, old, new)
 
 
 def _host(host: str, record: SiteRecord, site: Site, old: Inventory, new: Inventory) -> Found:
@@ -215,9 +215,12 @@ def _nodes(first: str, names: Sequence[str], old: Mapping[str, Any], new: Mappin
             yield first, "nodes", Change("taint", f"{host} {key}{f'={value}' if value else ''}:{effect}", action)
 
 
-def _notes(first: str, installed: Sequence[str], old: Inventory, new: Inventory) -> Found:
+def _notes(first: str, names: Sequence[str], installed: Collection[str], old: Inventory, new: Inventory) -> Found:
     """Yield annotations of how nodes align: by their policies, and by the functions that they have."""
-    for host in installed:
+    for host in names:
+        if host not in installed:
+            yield first, "nodes", Change("annotation", f"{host} gedge.dev/alignment", "create")
+            continue
         before, after = (found.variables["gedge_alignment"].get(host) for found in (old, new))
         keys = [found.host_variables[host].get("sriov_policies", []) for found in (old, new)]
         devices = [[(one.get("resource"), one["vfs"], one["nics"]) for one in policies] for policies in keys]

@@ -136,7 +136,10 @@ def test_plans_of_an_added_node_of_one_that_leaves_and_of_another_port(lab: LabC
         plan = lab.plan()
         found = planned(plan)
         assert set(found) == {MANAGER, third}
-        assert found[MANAGER] == [("create", "label", f"{third} gedge.dev/node-class=ai-worker")]
+        assert found[MANAGER] == [
+            ("create", "label", f"{third} gedge.dev/node-class=ai-worker"),
+            ("create", "annotation", f"{third} gedge.dev/alignment"),
+        ]
         assert ("join", "node", third) in found[third]
         assert plan["differences"] == []
         assert without_sysctls(planned(lab.plan("--offline"))) == without_sysctls(found)

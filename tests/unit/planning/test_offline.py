@@ -115,7 +115,7 @@ def test_a_new_host_gets_what_one_of_its_kind_got() -> None:
     now = site(nodes=[*nodes, {"name": "w2", "address": "192.0.2.3", "node_class": "ai"}])
     assert found(now) == {
         "w2": ["create file /etc/a", "create binary kubelet", "join node w2"],
-        "m1": ["create label w2 gedge.dev/node-class=ai"],
+        "m1": ["create label w2 gedge.dev/node-class=ai", "create annotation w2 gedge.dev/alignment"],
     }
     assert found(now, selection=Selection(concerns=("cluster",))) == {"w2": ["join node w2"]}
     assert found(now, selection=Selection(hosts=("m1",))) == {"m1": ["create label w2 gedge.dev/node-class=ai"]}
