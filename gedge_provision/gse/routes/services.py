@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -47,7 +49,8 @@ __all__ = ["Changed", "router"]
 router = APIRouter(prefix="/gse/v1", tags=["services"])
 _ALL = "/namespaces/{namespace}/services"
 _ONE = f"{_ALL}/{{name}}"
-_GONE_S = 20.0
+_GONE_S = 5.0
+_AT_ONCE = 8
 _DETAIL = Literal["name", "summary", "full"]
 
 
@@ -309,7 +312,8 @@ def _listed(kube: Kube, namespace: str | None, wanted: _Listing) -> Page[Service
     if detail == "name":
         page = page.model_copy(update={"items": tuple(ServiceEntry(one.name, one.namespace) for one in page.items)})
     elif detail == "full":
-        page = page.model_copy(update={"items": tuple(_full(kube, one) for one in page.items)})
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            page = page.model_copy(update={"items": tuple(pool.map(partial(_full, kube), page.items))})
     return page
 
 
