@@ -118,7 +118,9 @@ def test_a_new_host_gets_what_one_of_its_kind_got() -> None:
         "m1": ["create label w2 gedge.dev/node-class=ai", "create annotation w2 gedge.dev/alignment"],
     }
     assert found(now, selection=Selection(concerns=("cluster",))) == {"w2": ["join node w2"]}
-    assert found(now, selection=Selection(hosts=("m1",))) == {"m1": ["create label w2 gedge.dev/node-class=ai"]}
+    assert found(now, selection=Selection(hosts=("m1",))) == {
+        "m1": ["create label w2 gedge.dev/node-class=ai", "create annotation w2 gedge.dev/alignment"]
+    }
 
 
 def test_a_host_that_left_the_site_file() -> None:
