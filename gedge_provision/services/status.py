@@ -244,6 +244,8 @@ def read_status(kube: Kube, namespace: str, name: str) -> ServiceStatus:
     Raises:
         NotFoundError: there is no such service.
     """
+    # Read first: who sees that a rollout has ended shall see what came of it, not what was before.
+    revisions = Records(kube, namespace).of([name]).get(name, ())
     snapshot, readiness = observe(kube, namespace, name)
     published = [
         ServiceState.model_validate(item) for item in kube.find(SERVICE, namespace, labels={INVENTORY_LABEL: name})
@@ -268,7 +270,7 @@ def read_status(kube: Kube, namespace: str, name: str) -> ServiceStatus:
         tuple(_pod_line(pod) for pod in sorted(snapshot.pods, key=lambda pod: pod.name)),
         int(snapshot.deployment.metadata.annotations.get(REVISION, "0")),
         _rollout(
-            Records(kube, namespace).of([name]).get(name, ()),
+            revisions,
             name,
             paused=snapshot.deployment.paused,
             trial_of=snapshot.deployment.metadata.labels.get(TRIAL_OF),
