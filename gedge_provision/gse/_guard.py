@@ -132,7 +132,7 @@ class Guard:
 
     @asynccontextmanager
     async def _room(self, body: bytes) -> AsyncIterator[None]:
-        """Let few large bodies be worked on at a time: what is made of one takes a hundred times its memory."""
+        """Let few large bodies be worked on at a time: what is made of one takes some hundred times its memory."""
         if len(body) <= _LARGE_BODY:
             yield
             return

@@ -220,7 +220,7 @@ def serve(settings: Settings, certificate: Certificate, listener: socket.socket,
             limit_concurrency=_CONNECTIONS,
             proxy_headers=False,
         )
-        # What asyncio keeps for each connection to read into; a quarter of a MiB would be a GiB of 4000 watches.
+        # What asyncio keeps for each connection to read into; a quarter of a MiB would be a GiB of 4000 connections.
         sslproto.SSLProtocol.max_size = _READ_BYTES
         config.load()
         assert config.ssl is not None  # noqa: S101 - there is a certificate

@@ -167,6 +167,18 @@ def test_who_may_not_list_nodes_publishes_nothing(client: httpx.Client, cluster:
     assert DEPLOYMENT not in cluster.objects
 
 
+def test_a_port_that_is_there_is_not_taken_away_by_who_could_not_bring_it_back(
+    client: httpx.Client, cluster: Cluster
+) -> None:
+    published = document()
+    published["service"]["containers"][0]["ports"][0]["externalPort"] = 30080
+    assert client.put(APP, json=published).status_code in {200, 202}
+    settled(client)
+    cluster.refuses = lambda _method, path, _token: 403 if path == "/api/v1/nodes" else 0
+    problem(client.put(APP, json=document()), "forbidden", 403)
+    assert "/api/v1/namespaces/default/services/app-external" in cluster.objects
+
+
 def test_a_patch_merges_and_null_takes_away(client: httpx.Client, cluster: Cluster) -> None:
     cluster.objects["/api/v1/nodes/gedgew01"]["metadata"]["labels"] = {"kubernetes.io/os": "linux"}
     client.put(APP, json=document(labels={"tier": "front", "team": "a"}))

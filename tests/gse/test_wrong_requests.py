@@ -98,15 +98,12 @@ def test_what_is_much_to_judge_stops_nothing(server: GseServer, client: httpx.Cl
     status = Path(f"/proc/{server.process.pid}/status")
     with ThreadPoolExecutor(16) as pool:
         asked = [pool.submit(exchange, server, request("POST", f"{NS}/check", body, JSON)) for body in bodies]
-        slowest = 0.0
         while not all(one.done() for one in asked):
-            began = time.monotonic()
             assert client.get("/healthz").status_code == 200
-            slowest = max(slowest, time.monotonic() - began)
             time.sleep(0.05)
     assert {looked_at(one.result()) for one in asked} <= {422, 503}
     peak_kib = int(re.search(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8"))[1])  # type: ignore[index]
-    assert peak_kib < 350 * 1024, (peak_kib, slowest)
+    assert peak_kib < 350 * 1024
 
 
 def test_the_server_still_answers(client: httpx.Client, server: GseServer) -> None:

@@ -19,7 +19,7 @@ from gedge_provision.models.cluster import (
 from gedge_provision.models.rollouts import Content, Revision
 from gedge_provision.planning import rollouts
 from gedge_provision.planning.external_ports import node_addresses
-from gedge_provision.planning.manifests import MANAGED
+from gedge_provision.planning.manifests import MANAGED, external_name
 from gedge_provision.services.records import Records
 from gedge_provision.services.rollout._stages import Address, Stage, address, owned_by, replace_all
 
@@ -62,7 +62,7 @@ class World:
             ports: whether any of them has an external port.
 
         Raises:
-            ForbiddenError: the user may not; without external ports the nodes are done without.
+            ForbiddenError: the user may not; no nodes are needed where no external port is wanted or there.
         """
         objects = {}
         for kind in CONTROLLER_KINDS.values():
@@ -70,6 +70,8 @@ class World:
                 for item in kube.find(kind, namespace):
                     objects[address(item)] = item
         published = tuple(ServiceState.model_validate(item) for item in kube.each(SERVICE)) if ports else ()
+        # Without their addresses a port that is there could not come back after a rollout that fails.
+        ports = ports or any((SERVICE.name, external_name(name)) in objects for name in names)
         nodes: tuple[NodeState, ...] | None = None
         try:
             nodes = tuple(NodeState.model_validate(item) for item in kube.each(NODE))
